@@ -1,0 +1,122 @@
+"""A profile's state: what is kept of a person's events, in a form where order does not matter.
+
+Every part is a commutative monoid (a join of registers, sums and sets), so that applying events in any
+order, or merging two profiles, gives the same state. Values that compete are ordered by their stamp
+(timestamp ms, tie), where the tie is a hash of the message id. Held in memory and stored as MessagePack
+arrays: see docs/performance.md for the bytes a profile takes. Money is in integer micro-units (1e-6).
+"""
+
+from typing import Any
+from zlib import crc32
+
+import msgspec
+
+RECENT_MAX = 256  # exact times kept for each event name; older ones are counted by day
+DAY_MS = 86_400_000
+MICRO = 1_000_000
+
+
+class Observation(msgspec.Struct, array_like=True, frozen=True):
+    """One value as one event told it."""
+
+    timestamp: int  # ms
+    tie: int
+    value: Any
+    source: str = ""
+
+
+class Attribute(msgspec.Struct, array_like=True):
+    """A trait: the observation that wins under the attribute's merge policy, and counts where it needs them."""
+
+    winner: Observation
+    # most_frequent only: canonical JSON of a value -> (count, latest timestamp, tie, source)
+    counts: dict[str, tuple[int, int, int, str]] | None = None
+
+
+class EventStats(msgspec.Struct, array_like=True):
+    """Occurrences of one event name: exact times of the latest RECENT_MAX, day counts of the older ones."""
+
+    count: int
+    first: int  # ms
+    last: int  # ms
+    recent: list[int]  # ms, ascending, at most RECENT_MAX
+    older: dict[int, int] = {}  # day number (timestamp // DAY_MS) -> count
+
+
+class Order(msgspec.Struct, array_like=True):
+    """One order, keyed by its order id: the earliest completion counts, refunds add up, a cancellation wins."""
+
+    timestamp: int = 0  # ms of the winning completion; 0 while only a refund or cancellation is known
+    tie: int = 0
+    revenue: int = 0  # micro-units
+    currency: str = ""
+    products: list[tuple[str, int, int]] = []  # product id, quantity in thousandths, revenue in micro-units
+    refunded: int = 0  # micro-units
+    refunded_in_full: bool = False
+    cancelled: bool = False
+
+
+class ChannelStats(msgspec.Struct, array_like=True):
+    """Engagement on one channel."""
+
+    count: int
+    first: int  # ms
+    last: int  # ms
+    actions: dict[str, int] = {}  # delivered, opened, clicked, visited, ... -> count
+
+
+class IdentifierInfo(msgspec.Struct, array_like=True):
+    """What is known of one of the profile's identifiers."""
+
+    first: int  # ms
+    last: int  # ms
+    count: int
+    source: str  # source of the first sighting (ties by text)
+
+
+class Profile(msgspec.Struct, array_like=True):
+    """All that a shard keeps in memory of one person.
+
+    The shard machine owns `customer_id`, `sequence`, `absorbed`, `apart`, `memberships`, `last_event` and
+    `due`; the reduction owns the rest.
+    """
+
+    customer_id: int
+    created_at: int  # ms, when the profile was born here
+    sequence: int = 0  # the shard's sequence number of the latest change
+    first_seen: int = 0  # ms, timestamp of the earliest event; 0 for none
+    last_seen: int = 0  # ms
+    identifiers: dict[str, IdentifierInfo] = {}
+    attributes: dict[str, Attribute] = {}
+    events: dict[str, EventStats] = {}
+    orders: dict[str, Order] = {}
+    channels: dict[str, ChannelStats] = {}
+    preferences: dict[str, Observation] = {}
+    consents: dict[str, Observation] = {}  # category -> bool
+    groups: dict[str, Observation] = {}  # group id -> traits
+    context: dict[str, Observation] = {}  # last page, device, campaign, location, ... of the real-time context
+    active_minutes: list[int] = []  # minute numbers of the 24 h up to the latest event, ascending
+    absorbed: list[int] = []  # customer ids merged into this one, in order
+    apart: list[int] = []  # customer ids that must never be merged with this one (after an unmerge)
+    memberships: dict[str, int] = {}  # segment id -> ms of entry
+    last_event: int = 0  # the shard's sequence number of the latest stored event, head of a chain; 0 for none
+    due: int = 0  # ms at which time alone may change a membership; 0 for never
+
+
+def tie_of(message_id: str) -> int:
+    """Tie-breaker between observations of the same millisecond: a stable 32-bit hash of the message id."""
+    return crc32(message_id.encode())
+
+
+def encode_profile(profile: Profile) -> bytes:
+    """Stored form of a profile."""
+    return _encoder.encode(profile)
+
+
+def decode_profile(data: bytes) -> Profile:
+    """Inverse of `encode_profile`."""
+    return _decoder.decode(data)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Profile)

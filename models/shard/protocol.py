@@ -1,0 +1,126 @@
+"""The words that shards, routers and transports exchange: results, evidence, merges, dead letters, status.
+
+Plain data only. Customer ids are integers here; the transports give them their text form
+(`models.identity.customer_id.to_text`).
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from models.events.event import Event
+
+EventStatus = Literal["accepted", "applied", "duplicate"]
+
+
+class SegmentChange(msgspec.Struct, frozen=True):
+    """A person entered or left a segment."""
+
+    customer_id: int
+    segment_id: str
+    change: Literal["entered", "exited"]
+    at: int  # ms
+    cause: str  # message id of the event, "time", "merge", "unmerge" or "definition"
+    sequence: int = 0  # the shard's sequence number
+
+
+class EventResult(msgspec.Struct):
+    """What became of one event. Only `message_id` and `status` are set unless the caller waited for the result."""
+
+    message_id: str
+    status: EventStatus
+    customer_id: int = 0
+    created: bool = False  # a new person
+    confidence: float = 0.0  # 0 to 1
+    methods: list[str] = []  # how the person was found, e.g. ["exact:user_id"], ["new"]
+    profile_updates: list[str] = []  # paths of the profile's fields that changed
+    segment_changes: list[SegmentChange] = []
+    merged: list[int] = []  # customer ids that were merged into `customer_id`
+    demoted_identifiers: list[str] = []  # identifiers of the event that limits kept off the profile
+    processing_ms: float = 0.0
+
+
+class IngestResult(msgspec.Struct):
+    """Answer to a batch: durable when given. `sequence` is an opaque token for `min_seq` reads."""
+
+    sequence: str
+    results: list[EventResult]  # in the order of the events
+
+
+class Link(msgspec.Struct, frozen=True):
+    """An edge of the identity graph and the evidence for it."""
+
+    customer_id: int
+    left: str  # identifier
+    right: str  # identifier
+    method: str  # e.g. "exact"
+    confidence: float
+    message_id: str  # of the event that showed both
+    source: str
+    at: int  # ms
+    sequence: int = 0
+
+
+class MergeRecord(msgspec.Struct):
+    """Two profiles became one, and what is needed to take that back without loss."""
+
+    merge_id: str
+    winner: int
+    loser: int
+    at: int  # ms, when it was done
+    sequence: int  # of the winner's shard: events of the winner with a greater sequence came after the merge
+    message_id: str  # of the event that showed that they are one person
+    source: str
+    method: str
+    identifiers: list[str]  # of that event
+    winner_before: bytes  # encoded profile
+    loser_before: bytes  # encoded profile
+    undone_at: int = 0  # ms; 0 while it stands
+
+
+class DeadLetter(msgspec.Struct):
+    """A message that could not be taken, kept with its reasons until it is replayed or deleted."""
+
+    letter_id: str
+    received_at: int  # ms
+    source: str
+    kind: str  # type of the message as far as known, e.g. "track"
+    reasons: list[dict[str, Any]]  # [{"code", "field", "message"}]
+    body: bytes  # the JSON as it came
+    replayed_at: int = 0  # ms
+
+
+class StoredEvent(msgspec.Struct, frozen=True):
+    """An event in a shard's log."""
+
+    shard: int
+    sequence: int
+    customer_id: int  # the profile that it was applied to; later merges do not change it
+    event: Event
+
+
+class ShardStatus(msgspec.Struct):
+    """A shard's counters, for status pages and metrics."""
+
+    shard: int
+    profiles: int
+    identifiers: int
+    events: int  # applied, ever
+    duplicates: int
+    in_flight: int  # events taken in and not yet applied
+    sequence: int
+    settled: int  # every event taken in with at most this sequence has been applied
+    segments: dict[str, int]  # segment id -> members
+    dead_letters: int
+    resident_bytes: int = 0
+
+
+class Resolution(msgspec.Struct):
+    """Dry run of identity resolution: what an event with these identifiers would do."""
+
+    customer_id: int  # 0 if a new person would be made
+    created: bool
+    confidence: float
+    methods: list[str]
+    merges: list[int]
+    demoted_identifiers: list[str]
