@@ -1,0 +1,68 @@
+"""What the actor asks of the shard machine. `call` numbers the caller; the reply carries it back."""
+
+import msgspec
+
+from models.events.event import Event
+
+
+class Accept(msgspec.Struct, tag=True, frozen=True):
+    """Events whose route identifier is at home here. Replies with IngestResult, at once or when all are applied."""
+
+    call: int
+    events: list[Event]
+    wait: bool = False
+
+
+class Receive(msgspec.Struct, tag=True, frozen=True):
+    """Envelopes from another shard, numbered from `first`. Replies with the number of the latest one taken."""
+
+    call: int
+    source: int
+    first: int
+    envelopes: list[bytes]
+
+
+class Tick(msgspec.Struct, tag=True, frozen=True):
+    """Time has passed: re-evaluates the profiles that are due. No reply."""
+
+
+class PutSegment(msgspec.Struct, tag=True, frozen=True):
+    """Installs or replaces a segment (definition as validated JSON). Replies None; Backfill must follow."""
+
+    call: int
+    segment_id: str
+    definition: bytes
+
+
+class DeleteSegment(msgspec.Struct, tag=True, frozen=True):
+    """Removes a segment and its memberships. Replies None."""
+
+    call: int
+    segment_id: str
+
+
+class Backfill(msgspec.Struct, tag=True, frozen=True):
+    """Evaluates up to `limit` existing profiles for a new segment. Replies with the number left to do."""
+
+    call: int
+    segment_id: str
+    limit: int
+
+
+class Unmerge(msgspec.Struct, tag=True, frozen=True):
+    """Takes a merge back. Replies (winner, restored) or UnmergeRefused."""
+
+    call: int
+    merge_id: str
+
+
+Command = Accept | Receive | Tick | PutSegment | DeleteSegment | Backfill | Unmerge
+
+
+class UnmergeRefused(Exception):
+    """The merge cannot be taken back; `code` is "not_found" or "conflict"."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
