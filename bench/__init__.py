@@ -1,0 +1,1 @@
+"""Load generators behind `onefold bench`: they measure the running service from outside, against a bare rival."""
