@@ -1,0 +1,33 @@
+"""What every transport is given: one set of collaborators for each replica, made once in `serve.app`.
+
+HTTP routes and gRPC methods take a `Services` and nothing else, so that tests hand them doubles and neither
+transport reaches for globals, the clock or randomness by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from actors.control import ControlStore
+    from actors.router import Router
+    from serve.auth import Authenticator
+    from serve.metrics import Metrics
+    from serve.profile_reads import ProfileReads
+    from serve.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """The collaborators of one replica."""
+
+    settings: Settings
+    router: Router  # everything that shards do
+    reads: ProfileReads  # profiles by key: the shard's committed file where it is local, else the router
+    control: ControlStore  # API keys, sources, segment definitions, attribute policies
+    authenticator: Authenticator
+    metrics: Metrics
+    now: Callable[[], int]  # wall clock, ms since 1970
+    new_id: Callable[[], str]  # a fresh random id (message ids that clients left out, request ids)
