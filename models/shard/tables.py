@@ -49,6 +49,9 @@ class Table(Generic[K, V]):
     def items(self) -> Iterator[tuple[K, V]]:
         return iter(self._rows.items())
 
+    def values(self) -> Iterator[V]:
+        return iter(self._rows.values())
+
     def first(self) -> K | None:
         """The oldest key, in order of insertion."""
         return next(iter(self._rows), None)

@@ -1,0 +1,359 @@
+"""The shard's state and the steps that every part of the machine is made of.
+
+Holds the profiles (encoded; decoded ones only within a step), the identifier index, memberships, timers,
+locks and the shard's counters. A step reads and changes them here, and says what to send; nothing in this
+package touches a clock, a disk or a network.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from heapq import heappop, heappush
+
+import msgspec
+from pyroaring import BitMap64
+
+from models.events.event import Event
+from models.identity.customer_id import mint
+from models.identity.placement import home_shard
+from models.identity.resolution import Candidate
+from models.profile.reduce import ProfilePolicy, apply
+from models.profile.state import Profile, decode_profile, encode_profile
+from models.segments.compile import CompiledSegment
+from models.segments.evaluate import evaluate
+from models.segments.index import SegmentIndex
+from models.shard.locks import Lock, Locks, Request
+from models.shard.messages import Applied, Finish, Intake, Message
+from models.shard.protocol import EventResult, IngestResult, Link, MergeRecord, SegmentChange, StoredEvent
+from models.shard.tables import EventRow, History, Table
+
+
+class MachineSettings(msgspec.Struct):
+    """What a shard must know of the platform's settings."""
+
+    limits: dict[str, int]  # most identifiers of a namespace on one profile
+    default_limit: int
+    policy: ProfilePolicy
+
+
+class Redirect(msgspec.Struct, array_like=True, frozen=True):
+    """Where a merged profile went, and the head of the chain of events that it had."""
+
+    target: int
+    last_event: int
+
+
+class Workflow(msgspec.Struct, array_like=True):
+    """A resolution in progress, at the shard that coordinates it. Exactly one of `intake` and `merge_id` is set."""
+
+    number: int
+    intake: Intake | None = None
+    merge_id: str = ""
+    call: int = 0
+    keys: list[str] = []  # identifiers to lock, in locking order
+    owners: dict[str, int] = {}  # of those locked so far
+    profiles: list[int] = []  # customer ids to lock, in locking order
+    candidates: dict[int, Candidate] = {}  # of those locked so far
+    moved: dict[int, int] = {}  # of those asked for, the ones that turned out to be merged away
+
+
+class Settling(msgspec.Struct, array_like=True):
+    """A merge at the winner's shard while its parts arrive, in any order."""
+
+    finish: Finish | None = None
+    states: dict[int, bytes] = {}  # loser -> encoded profile
+
+
+class SegmentRow(msgspec.Struct, array_like=True):
+    """An installed segment: its definition as validated JSON."""
+
+    definition: bytes
+
+
+class Waiter(msgspec.Struct):
+    """A caller who waits for the full results of the events that it sent."""
+
+    call: int
+    results: list[EventResult]
+    missing: int
+
+
+class ShardCore:
+    """State and primitive steps of one shard. `now` (ms) is set by the machine for each command."""
+
+    def __init__(self, shard: int, shards: int, settings: MachineSettings, history: History) -> None:
+        self.shard = shard
+        self.shards = shards
+        self.settings = settings
+        self.history = history
+        self.now = 0
+        # Saved state.
+        self.profiles: dict[int, bytes] = {}
+        self.identifiers: Table[str, int] = Table()
+        self.redirects: Table[int, Redirect] = Table()
+        self.locks: Table[str, Lock] = Table()
+        self.requests: Table[int, Request] = Table()
+        self.held: Table[int, Intake] = Table()
+        self.workflows: Table[int, Workflow] = Table()
+        self.settling: Table[int, Settling] = Table()
+        self.unsettled: Table[int, bool] = Table()
+        self.merges: Table[str, MergeRecord] = Table()
+        self.segments: Table[str, SegmentRow] = Table()
+        self.backfills: Table[str, int] = Table()  # segment id -> last customer id evaluated
+        self.channels: dict[int, int] = {}  # source shard -> number of the latest envelope taken
+        self.sequence = 0
+        self.last_customer_id = 0
+        self.events_applied = 0
+        self.duplicates = 0
+        # Derived state.
+        self.lock = Locks(self.locks, self.requests)
+        self.compiled: dict[str, CompiledSegment] = {}
+        self.index = SegmentIndex([])
+        self.members: dict[str, BitMap64] = {}
+        self.timers: list[tuple[int, int]] = []  # (due ms, customer id); stale entries are skipped
+        self.waiting: dict[int, tuple[Waiter, int]] = {}  # sequence -> waiter, index of its result
+        # Of this step.
+        self.local: deque[Message] = deque()
+        self.outgoing: dict[int, list[Message]] = {}
+        self.replies: list[tuple[int, object]] = []
+        self.event_rows: list[EventRow] = []
+        self.relinked: list[tuple[int, int]] = []
+        self.unlogged: list[int] = []
+        self.link_rows: list[Link] = []
+        self.change_rows: list[SegmentChange] = []
+        self._open: dict[int, Profile] = {}
+        self._dirty: set[int] = set()
+        self._deleted: set[int] = set()
+
+    # Profiles
+
+    def profile(self, customer_id: int) -> Profile:
+        """The decoded profile; the same object until the next drain. `save` it after a change."""
+        profile = self._open.get(customer_id)
+        if profile is None:
+            profile = self._open[customer_id] = decode_profile(self.profiles[customer_id])
+        return profile
+
+    def has_profile(self, customer_id: int) -> bool:
+        return customer_id in self._open or customer_id in self.profiles
+
+    def create_profile(self) -> Profile:
+        """A new, empty profile of this shard."""
+        self.last_customer_id = mint(self.last_customer_id, self.now, self.shard)
+        return Profile(self.last_customer_id, self.now)
+
+    def save(self, profile: Profile) -> None:
+        """Marks the profile as changed, under the next sequence number."""
+        self.sequence += 1
+        profile.sequence = self.sequence
+        self._open[profile.customer_id] = profile
+        self._dirty.add(profile.customer_id)
+        self._deleted.discard(profile.customer_id)
+
+    def delete_profile(self, customer_id: int) -> None:
+        self._open.pop(customer_id, None)
+        self._dirty.discard(customer_id)
+        self.profiles.pop(customer_id, None)
+        self._deleted.add(customer_id)
+
+    def drain_profiles(self) -> tuple[list[tuple[int, int, int, bytes]], list[int]]:
+        """Encodes the changed profiles and forgets the decoded ones."""
+        rows = []
+        for customer_id in self._dirty:
+            profile = self._open[customer_id]
+            data = self.profiles[customer_id] = encode_profile(profile)
+            rows.append((customer_id, profile.sequence, profile.due, data))
+        deleted = list(self._deleted)
+        self._open.clear()
+        self._dirty.clear()
+        self._deleted.clear()
+        return rows, deleted
+
+    # Messages and replies
+
+    def home(self, identifier: str) -> int:
+        return home_shard(identifier, self.shards)
+
+    def by_home(self, identifiers: Iterable[str]) -> dict[int, list[str]]:
+        """The identifiers, grouped by their home shard."""
+        groups: dict[int, list[str]] = {}
+        for identifier in identifiers:
+            groups.setdefault(self.home(identifier), []).append(identifier)
+        return groups
+
+    def send(self, shard: int, message: Message) -> None:
+        """To another shard after the commit; to this one within the same step."""
+        if shard == self.shard:
+            self.local.append(message)
+        else:
+            self.outgoing.setdefault(shard, []).append(message)
+
+    def settled(self) -> int:
+        """Every event taken in here with at most this sequence has been applied, wherever."""
+        first = self.unsettled.first()
+        return self.sequence if first is None else first - 1
+
+    def settle(self, sequence: int, result: EventResult | None) -> None:
+        """An event taken in here has been applied."""
+        self.unsettled.delete(sequence)
+        entry = self.waiting.pop(sequence, None)
+        if entry is None:
+            return
+        waiter, index = entry
+        if result is not None:
+            waiter.results[index] = result
+        self.close(waiter)
+
+    def close(self, waiter: Waiter) -> None:
+        """One thing less to wait for; after the last the caller gets the results."""
+        waiter.missing -= 1
+        if not waiter.missing:
+            self.replies.append((waiter.call, IngestResult(f"{self.shard}:{self.sequence}", waiter.results)))
+
+    # Applying
+
+    def apply_event(
+        self,
+        intake: Intake,
+        profile: Profile,
+        methods: list[str] | None = None,
+        created: bool = False,
+        updates: list[str] | None = None,
+        changes: list[SegmentChange] | None = None,
+        merged: list[int] | None = None,
+        demoted: list[str] | None = None,
+    ) -> None:
+        """Folds the event into the profile, moves its memberships, logs it and reports it to where it came in."""
+        event = intake.event
+        changed = apply(profile, event, self.settings.policy)
+        if updates:
+            changed = updates + changed
+        self.log_event(profile, event)
+        moved = self.reevaluate(profile, self.index.affected(changed), event.message_id)
+        self.save(profile)
+        self.events_applied += 1
+        result = None
+        if intake.wait:
+            result = EventResult(
+                message_id=event.message_id,
+                status="applied",
+                customer_id=profile.customer_id,
+                created=created,
+                confidence=1.0,
+                methods=methods if methods is not None else exact_methods(event.identifiers),
+                profile_updates=changed,
+                segment_changes=[*(changes or []), *moved],
+                merged=merged or [],
+                demoted_identifiers=demoted or [],
+                processing_ms=float(self.now - intake.started),
+            )
+        if intake.shard == self.shard:
+            self.settle(intake.sequence, result)
+        else:
+            self.send(intake.shard, Applied(intake.sequence, result))
+
+    def log_event(self, profile: Profile, event: Event) -> None:
+        """Appends the event to the log, at the head of the profile's chain."""
+        self.sequence += 1
+        self.event_rows.append(EventRow(self.sequence, profile.customer_id, profile.last_event, event))
+        profile.last_event = self.sequence
+
+    def events_after(self, profile: Profile, after: int) -> list[StoredEvent]:
+        """The profile's events in this shard's log with a sequence above `after`, oldest first."""
+        unsaved = {row.sequence: row for row in self.event_rows}
+        latest: list[StoredEvent] = []
+        head = profile.last_event
+        while head > after and head in unsaved:
+            row = unsaved[head]
+            latest.append(StoredEvent(self.shard, row.sequence, row.customer_id, row.event))
+            head = row.previous
+        latest.reverse()
+        saved = self.history.events_after(profile.customer_id, head, after)
+        return [e for e in saved if e.sequence not in self.unlogged] + latest
+
+    def log_links(self, profile: Profile, event: Event, kept: list[str], joined: dict[str, int]) -> None:
+        """Evidence: this event showed its first identifier together with those that came from elsewhere."""
+        if len(kept) < 2:
+            return
+        anchor = kept[0]
+        for other in kept[1:]:
+            if joined.get(other, 0) != joined.get(anchor, 0) or not joined.get(other, 0):
+                self.sequence += 1
+                self.link_rows.append(
+                    Link(
+                        customer_id=profile.customer_id,
+                        left=anchor,
+                        right=other,
+                        method="explicit" if event.explicit else "exact",
+                        confidence=1.0,
+                        message_id=event.message_id,
+                        source=event.source,
+                        at=event.timestamp,
+                        sequence=self.sequence,
+                    )
+                )
+
+    # Segments
+
+    def reevaluate(self, profile: Profile, segments: Iterable[CompiledSegment], cause: str) -> list[SegmentChange]:
+        """Moves the profile in and out of `segments`; sets the timer for what time alone may change."""
+        moved: list[SegmentChange] = []
+        due = profile.due
+        for segment in segments:
+            verdict = evaluate(segment, profile, self.now)
+            segment_id = segment.segment_id
+            if verdict.member != (segment_id in profile.memberships):
+                moved.append(self.move(profile, segment_id, verdict.member, cause))
+            if verdict.next_flip is not None and (not due or verdict.next_flip < due):
+                due = verdict.next_flip
+        if due != profile.due:
+            profile.due = due
+            heappush(self.timers, (due, profile.customer_id))
+        return moved
+
+    def move(self, profile: Profile, segment_id: str, enter: bool, cause: str) -> SegmentChange:
+        """Notes an entry or an exit on the profile, in the member list and in the log."""
+        members = self.members.setdefault(segment_id, BitMap64())
+        if enter:
+            profile.memberships[segment_id] = self.now
+            members.add(profile.customer_id)
+        else:
+            del profile.memberships[segment_id]
+            members.discard(profile.customer_id)
+        self.sequence += 1
+        change = SegmentChange(
+            customer_id=profile.customer_id,
+            segment_id=segment_id,
+            change="entered" if enter else "exited",
+            at=self.now,
+            cause=cause,
+            sequence=self.sequence,
+        )
+        self.change_rows.append(change)
+        return change
+
+    def leave_all(self, profile: Profile, cause: str) -> None:
+        """Takes a profile that ends out of every segment."""
+        for segment_id in list(profile.memberships):
+            self.move(profile, segment_id, False, cause)
+
+    def next_due(self) -> int:
+        """When time alone may next change something, ms; 0 for never."""
+        return self.timers[0][0] if self.timers else 0
+
+    def run_timers(self) -> None:
+        """Re-evaluates every profile that is due."""
+        while self.timers and self.timers[0][0] <= self.now:
+            due, customer_id = heappop(self.timers)
+            if not self.has_profile(customer_id):
+                continue
+            profile = self.profile(customer_id)
+            if profile.due != due:
+                continue
+            profile.due = 0
+            self.reevaluate(profile, self.compiled.values(), "time")
+            self.save(profile)
+
+
+def exact_methods(identifiers: Iterable[str]) -> list[str]:
+    """Names of the ways in which identifiers found a person, e.g. ["exact:user_id"]."""
+    return list(dict.fromkeys("exact:" + i.partition(":")[0] for i in identifiers))

@@ -1,0 +1,312 @@
+"""The shard's state machine: commands in, effects out; pure and synchronous.
+
+`handle` runs one command to its end within the shard: messages that the shard sends to itself are handled
+in the same step. `drain` gives what must be committed in one transaction before any message or reply
+leaves. Two shards agree through channels that deliver each envelope exactly once and in order; a restart
+loads the tables and goes on where the last commit was.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from pyroaring import BitMap64
+
+from models.events.event import Event
+from models.profile.state import decode_profile
+from models.segments.compile import CompiledSegment, compile_segment
+from models.segments.criteria import SegmentDefinition
+from models.segments.index import SegmentIndex
+from models.shard.commands import Accept, Backfill, Command, DeleteSegment, PutSegment, Receive, Tick, Unmerge
+from models.shard.core import (
+    MachineSettings,
+    Redirect,
+    SegmentRow,
+    Settling,
+    ShardCore,
+    Waiter,
+    Workflow,
+)
+from models.shard.locks import Lock, Request
+from models.shard.messages import (
+    Absorb,
+    Applied,
+    Deliver,
+    Finish,
+    Intake,
+    KeysLocked,
+    LockKeys,
+    LockProfiles,
+    ProfilesLocked,
+    Repoint,
+    Reroute,
+    Restore,
+    Restored,
+    UnlockKeys,
+    UnlockProfiles,
+    Yield,
+    decode_envelope,
+    encode_envelope,
+)
+from models.shard.protocol import EventResult, MergeRecord
+from models.shard.tables import Effects, History, Table
+from models.shard.workflow import Workflows
+
+# Small tables: name -> (type of the key, type of the value).
+SMALL_TABLES: dict[str, tuple[type, Any]] = {
+    "locks": (str, Lock),
+    "requests": (int, Request),
+    "held": (int, Intake),
+    "workflows": (int, Workflow),
+    "settling": (int, Settling),
+    "unsettled": (int, bool),
+    "merges": (str, MergeRecord),
+    "segments": (str, SegmentRow),
+    "backfills": (str, int),
+}
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class ShardMachine:
+    """One shard. Load its tables with the `load_*` methods, call `restore`, then `handle` and `drain` at will."""
+
+    def __init__(self, shard: int, shards: int, settings: MachineSettings, history: History) -> None:
+        self.core = ShardCore(shard, shards, settings, history)
+        self._workflows = Workflows(self.core)
+        self._small: dict[str, Table[Any, Any]] = {name: getattr(self.core, name) for name in SMALL_TABLES}
+        self._saved_meta: dict[str, int] = {}
+        self._fresh: dict[str, int] = {}  # dedupe keys of this step -> sequence
+        self._received: dict[int, int] = {}
+        flows = self._workflows
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Deliver: flows.deliver,
+            Applied: lambda m: self.core.settle(m.sequence, m.result),
+            LockKeys: flows.lock_keys,
+            KeysLocked: flows.keys_locked,
+            UnlockKeys: flows.unlock_keys,
+            LockProfiles: flows.lock_profiles,
+            ProfilesLocked: flows.profiles_locked,
+            UnlockProfiles: flows.unlock_profiles,
+            Yield: flows.yield_,
+            Absorb: flows.absorb,
+            Finish: flows.finish,
+            Repoint: flows.repoint,
+            Restore: flows.restore,
+            Reroute: flows.reroute,
+            Restored: flows.restored,
+        }
+
+    # Start
+
+    def load_profile(self, customer_id: int, state: bytes, due: int) -> None:
+        self.core.profiles[customer_id] = state
+        if due:
+            self.core.timers.append((due, customer_id))
+
+    def load_identifier(self, identifier: str, customer_id: int) -> None:
+        self.core.identifiers.load(identifier, customer_id)
+
+    def load_redirect(self, customer_id: int, target: int, last_event: int) -> None:
+        self.core.redirects.load(customer_id, Redirect(target, last_event))
+
+    def load_small(self, kind: str, key: str, value: bytes) -> None:
+        key_type, value_type = SMALL_TABLES[kind]
+        self._small[kind].load(key_type(key), msgspec.msgpack.decode(value, type=value_type))
+
+    def load_channel(self, source: int, received: int) -> None:
+        self.core.channels[source] = received
+
+    def load_meta(self, key: str, value: int) -> None:
+        self._saved_meta[key] = value
+        if key in _COUNTERS:
+            setattr(self.core, key, value)
+
+    def restore(self) -> None:
+        """Rebuilds what is derived: compiled segments, member lists, timers."""
+        core = self.core
+        core.timers.sort()
+        core.unsettled = self._small["unsettled"] = _in_order(core.unsettled)
+        for segment_id, row in core.segments.items():
+            core.compiled[segment_id] = _compile(row.definition)
+        core.index = SegmentIndex(list(core.compiled.values()))
+        core.members = {segment_id: BitMap64() for segment_id in core.compiled}
+        if core.compiled:
+            for customer_id, state in core.profiles.items():
+                for segment_id in decode_profile(state).memberships:
+                    core.members.setdefault(segment_id, BitMap64()).add(customer_id)
+
+    # Steps
+
+    def handle(self, command: Command, now: int) -> None:
+        """Runs one command at time `now` (ms). What it did is in the next `drain`."""
+        core = self.core
+        core.now = now
+        match command:
+            case Accept():
+                self._accept(command)
+            case Receive():
+                self._receive(command)
+            case Tick():
+                core.run_timers()
+            case PutSegment():
+                self._put_segment(command)
+            case DeleteSegment():
+                self._delete_segment(command)
+            case Backfill():
+                self._backfill(command)
+            case Unmerge():
+                self._workflows.start_unmerge(command.call, command.merge_id)
+        self._run_local()
+
+    def _run_local(self) -> None:
+        local = self.core.local
+        while local:
+            message = local.popleft()
+            self._handlers[type(message)](message)
+
+    def _accept(self, command: Accept) -> None:
+        core = self.core
+        keys = [dedupe_key(event) for event in command.events]
+        seen = core.history.seen(keys)
+        waiter = Waiter(command.call, [], 1)  # one more than the events, until all of them are counted
+        taken: list[tuple[int, int]] = []  # index of the result, sequence
+        for index, (event, key) in enumerate(zip(command.events, keys, strict=True)):
+            if key in seen or key in self._fresh:
+                core.duplicates += 1
+                owner = core.identifiers.get(event.route) or 0
+                waiter.results.append(EventResult(event.message_id, "duplicate", customer_id=owner))
+                continue
+            core.sequence += 1
+            sequence = core.sequence
+            self._fresh[key] = sequence
+            core.unsettled.put(sequence, True)
+            waiter.results.append(EventResult(event.message_id, "accepted"))
+            taken.append((index, sequence))
+            if command.wait:
+                waiter.missing += 1
+                core.waiting[sequence] = (waiter, index)
+            self._workflows.take(Intake(event, core.shard, sequence, command.wait, core.now))
+            self._run_local()
+        if not command.wait:
+            for index, sequence in taken:
+                if sequence not in core.unsettled:
+                    waiter.results[index].status = "applied"
+        core.close(waiter)
+
+    def _receive(self, command: Receive) -> None:
+        core = self.core
+        latest = core.channels.get(command.source, 0)
+        for number, envelope in enumerate(command.envelopes, start=command.first):
+            if number != latest + 1:
+                continue  # taken before, or a gap: the sender goes on from what is answered
+            latest = number
+            for message in decode_envelope(envelope):
+                self._handlers[type(message)](message)
+                self._run_local()
+        if latest != core.channels.get(command.source, 0):
+            core.channels[command.source] = latest
+            self._received[command.source] = latest
+        core.replies.append((command.call, latest))
+
+    # Segments
+
+    def _put_segment(self, command: PutSegment) -> None:
+        core = self.core
+        core.segments.put(command.segment_id, SegmentRow(command.definition))
+        core.compiled[command.segment_id] = _compile(command.definition)
+        core.index = SegmentIndex(list(core.compiled.values()))
+        core.members.setdefault(command.segment_id, BitMap64())
+        core.backfills.put(command.segment_id, 0)
+        core.replies.append((command.call, None))
+
+    def _delete_segment(self, command: DeleteSegment) -> None:
+        core = self.core
+        for customer_id in list(core.members.get(command.segment_id, ())):
+            profile = core.profile(customer_id)
+            core.move(profile, command.segment_id, False, "definition")
+            core.save(profile)
+        core.members.pop(command.segment_id, None)
+        core.compiled.pop(command.segment_id, None)
+        core.segments.delete(command.segment_id)
+        core.backfills.delete(command.segment_id)
+        core.index = SegmentIndex(list(core.compiled.values()))
+        core.replies.append((command.call, None))
+
+    def _backfill(self, command: Backfill) -> None:
+        core = self.core
+        after = core.backfills.get(command.segment_id)
+        segment = core.compiled.get(command.segment_id)
+        if after is None or segment is None:
+            core.replies.append((command.call, 0))
+            return
+        waiting = sorted(c for c in core.profiles if c > after)
+        chunk = waiting[: command.limit]
+        for customer_id in chunk:
+            profile = core.profile(customer_id)
+            due = profile.due
+            if core.reevaluate(profile, [segment], "definition") or profile.due != due:
+                core.save(profile)
+        left = len(waiting) - len(chunk)
+        if left:
+            core.backfills.put(command.segment_id, chunk[-1])
+        else:
+            core.backfills.delete(command.segment_id)
+        core.replies.append((command.call, left))
+
+    # Effects
+
+    def drain(self) -> Effects:
+        """All that has happened since the last drain; to be committed as one transaction, events before
+        `events_relinked` before `events_deleted`, before messages and replies leave."""
+        core = self.core
+        effects = Effects()
+        effects.profiles, effects.profiles_deleted = core.drain_profiles()
+        effects.identifiers, effects.identifiers_deleted = core.identifiers.drain()
+        redirects, effects.redirects_deleted = core.redirects.drain()
+        effects.redirects = [(key, row.target, row.last_event) for key, row in redirects]
+        for kind, table in self._small.items():
+            puts, deletes = table.drain()
+            effects.small += [(kind, str(key), _encode(value)) for key, value in puts]
+            effects.small_deleted += [(kind, str(key)) for key in deletes]
+        for key, value in self._meta().items():
+            if self._saved_meta.get(key) != value:
+                self._saved_meta[key] = value
+                effects.meta.append((key, value))
+        effects.events, core.event_rows = core.event_rows, []
+        effects.events_relinked, core.relinked = core.relinked, []
+        effects.events_deleted, core.unlogged = core.unlogged, []
+        effects.dedupe, self._fresh = list(self._fresh.items()), {}
+        effects.links, core.link_rows = core.link_rows, []
+        effects.changes, core.change_rows = core.change_rows, []
+        effects.messages = {shard: encode_envelope(batch) for shard, batch in core.outgoing.items()}
+        core.outgoing = {}
+        effects.received, self._received = self._received, {}
+        effects.replies, core.replies = core.replies, []
+        return effects
+
+    def _meta(self) -> dict[str, int]:
+        meta = {name: getattr(self.core, name) for name in _COUNTERS}
+        meta["settled"] = self.core.settled()
+        return meta
+
+
+_COUNTERS = ("sequence", "last_customer_id", "events_applied", "duplicates")
+
+
+def dedupe_key(event: Event) -> str:
+    """What makes two messages the same one: their source and message id."""
+    return f"{event.source}\0{event.message_id}"
+
+
+def _compile(definition: bytes) -> CompiledSegment:
+    return compile_segment(msgspec.json.decode(definition, type=SegmentDefinition))
+
+
+def _in_order(table: Table[int, bool]) -> Table[int, bool]:
+    """The same rows, oldest sequence first: `settled` looks at the first."""
+    ordered: Table[int, bool] = Table()
+    for key in sorted(table):
+        ordered.load(key, True)
+    return ordered
+
+

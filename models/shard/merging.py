@@ -1,0 +1,128 @@
+"""Merging two profiles, and taking a merge back without loss.
+
+A merge keeps both sides as they were (`MergeRecord`). To take it back, each side starts again from what it
+was, and what has happened to the joined profile since is dealt out: an event, or a later merge, goes to the
+side that has its identifier of the highest priority, and brings its other identifiers along.
+"""
+
+import msgspec
+
+from models.identity.resolution import Candidate
+from models.profile.reduce import add_identifier, apply, merge
+from models.profile.state import Profile, decode_profile, encode_profile
+from models.shard.core import ShardCore
+from models.shard.messages import TimelineEntry
+from models.shard.protocol import MergeRecord
+
+
+def candidate_of(profile: Profile) -> Candidate:
+    """What resolution needs to know of the profile."""
+    return Candidate(profile.customer_id, list(profile.identifiers), list(profile.absorbed), list(profile.apart))
+
+
+def join(core: ShardCore, profile: Profile, record: MergeRecord) -> None:
+    """Takes `record.loser` into `profile`, and keeps the record; a new one gets an id of this shard."""
+    if record.merge_id:
+        merge_id, sequence = record.merge_id, record.sequence
+    else:
+        core.sequence += 1
+        merge_id, sequence = f"mrg_{core.shard}_{core.sequence}", core.sequence
+    kept = MergeRecord(
+        merge_id=merge_id,
+        winner=profile.customer_id,
+        loser=record.loser,
+        at=record.at,
+        sequence=sequence,
+        message_id=record.message_id,
+        source=record.source,
+        method=record.method,
+        identifiers=record.identifiers,
+        winner_before=encode_profile(profile),
+        loser_before=record.loser_before,
+    )
+    other = decode_profile(record.loser_before)
+    merge(profile, other, core.settings.policy)
+    profile.absorbed += [record.loser, *other.absorbed]
+    lineage = {profile.customer_id, *profile.absorbed}
+    profile.apart = [c for c in dict.fromkeys([*profile.apart, *other.apart]) if c not in lineage]
+    core.merges.put(kept.merge_id, kept)
+
+
+def replay(core: ShardCore, profile: Profile, timeline: list[TimelineEntry], identifiers: set[str], log: bool) -> None:
+    """Does again to a restored profile what has happened to its side. `log` appends its events to this shard's log."""
+    for entry in timeline:
+        if entry.event is not None:
+            for identifier in entry.event.identifiers:
+                if identifier in identifiers and identifier not in profile.identifiers:
+                    add_identifier(profile, identifier, entry.event)
+            apply(profile, entry.event, core.settings.policy)
+            if log:
+                core.log_event(profile, entry.event)
+        elif entry.merge is not None:
+            join(core, profile, entry.merge)
+
+
+class Side:
+    """One of the two profiles that an unmerge leaves."""
+
+    def __init__(self, state: bytes) -> None:
+        self.state = state
+        self.identifiers: set[str] = set(decode_profile(state).identifiers)
+        self.timeline: list[TimelineEntry] = []
+        self.sequences: list[int] = []  # of the events in the timeline, in the winner's shard
+
+    def take(self, entry: TimelineEntry, identifiers: list[str]) -> None:
+        self.timeline.append(entry)
+        self.identifiers.update(identifiers)
+
+
+def split(core: ShardCore, profile: Profile, record: MergeRecord) -> tuple[Side, Side]:
+    """Deals out what `profile` is between the winner's and the loser's side of the merge `record`."""
+    winner, loser = Side(record.winner_before), Side(record.loser_before)
+    history = core.events_after(profile, record.sequence)
+    later = [
+        m
+        for m in core.merges.values()
+        if m.winner == profile.customer_id and m.sequence > record.sequence and not m.undone_at
+    ]
+    happened = sorted(
+        [(e.sequence, TimelineEntry(event=e.event), list(e.event.identifiers)) for e in history]
+        + [(m.sequence, TimelineEntry(merge=m), m.identifiers) for m in later],
+        key=lambda item: item[0],
+    )
+    for sequence, entry, carried in happened:
+        known = [i for i in carried if i in profile.identifiers]
+        side = next((s for i in known for s in (winner, loser) if i in s.identifiers), winner)
+        other = loser if side is winner else winner
+        brought = [i for i in known if i not in other.identifiers]
+        if entry.merge is not None:
+            merged_state = entry.merge.loser_before
+            entry = entry if side is winner else _moving(core, entry.merge)
+            brought += [i for i in decode_profile(merged_state).identifiers if i not in other.identifiers]
+        else:
+            side.sequences.append(sequence)
+        side.take(entry, brought)
+    # What no remaining event explains (an event that was since moved away) stays with the winner.
+    winner.identifiers.update(set(profile.identifiers) - loser.identifiers)
+    return winner, loser
+
+
+def _moving(core: ShardCore, merge: MergeRecord) -> TimelineEntry:
+    """A later merge goes along with the restored side: its record leaves this shard and gets an id at the other."""
+    core.merges.delete(merge.merge_id)
+    return TimelineEntry(merge=msgspec.structs.replace(merge, merge_id="", sequence=0))
+
+
+def rebuild_winner(core: ShardCore, profile: Profile, record: MergeRecord, side: Side) -> Profile:
+    """The winner as if the merge had not been: its log rows stay, without those that went to the loser."""
+    rebuilt = decode_profile(side.state)
+    replay(core, rebuilt, side.timeline, side.identifiers, log=False)
+    head = rebuilt.last_event
+    for sequence in side.sequences:
+        core.relinked.append((sequence, head))
+        head = sequence
+    rebuilt.last_event = head
+    rebuilt.memberships = dict(profile.memberships)
+    rebuilt.due = 0
+    rebuilt.apart = list(dict.fromkeys([*rebuilt.apart, record.loser]))
+    return rebuilt
