@@ -3,7 +3,9 @@
 Every part is a commutative monoid (a join of registers, sums and sets), so that applying events in any
 order, or merging two profiles, gives the same state. Values that compete are ordered by their stamp
 (timestamp ms, tie), where the tie is a hash of the message id. Held in memory and stored as MessagePack
-arrays: see docs/performance.md for the bytes a profile takes. Money is in integer micro-units (1e-6).
+arrays: see docs/profile.md for its parts and the bytes they take. Money is in integer micro-units (1e-6).
+
+The structs are left out of garbage collection (`gc=False`): values are JSON, so there are no cycles.
 """
 
 from typing import Any
@@ -16,8 +18,8 @@ DAY_MS = 86_400_000
 MICRO = 1_000_000
 
 
-class Observation(msgspec.Struct, array_like=True, frozen=True):
-    """One value as one event told it."""
+class Observation(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One value as one event told it. The value is never changed in place."""
 
     timestamp: int  # ms
     tie: int
@@ -25,7 +27,7 @@ class Observation(msgspec.Struct, array_like=True, frozen=True):
     source: str = ""
 
 
-class Attribute(msgspec.Struct, array_like=True):
+class Attribute(msgspec.Struct, array_like=True, gc=False):
     """A trait: the observation that wins under the attribute's merge policy, and counts where it needs them."""
 
     winner: Observation
@@ -33,7 +35,7 @@ class Attribute(msgspec.Struct, array_like=True):
     counts: dict[str, tuple[int, int, int, str]] | None = None
 
 
-class EventStats(msgspec.Struct, array_like=True):
+class EventStats(msgspec.Struct, array_like=True, gc=False):
     """Occurrences of one event name: exact times of the latest RECENT_MAX, day counts of the older ones."""
 
     count: int
@@ -43,8 +45,11 @@ class EventStats(msgspec.Struct, array_like=True):
     older: dict[int, int] = {}  # day number (timestamp // DAY_MS) -> count
 
 
-class Order(msgspec.Struct, array_like=True):
-    """One order, keyed by its order id: the earliest completion counts, refunds add up, a cancellation wins."""
+class Order(msgspec.Struct, array_like=True, gc=False):
+    """One order, keyed by its order id: the earliest completion counts, refunds add up, a cancellation wins.
+
+    An order without an id is keyed "message:" and the id of the message that completed it.
+    """
 
     timestamp: int = 0  # ms of the winning completion; 0 while only a refund or cancellation is known
     tie: int = 0
@@ -56,7 +61,7 @@ class Order(msgspec.Struct, array_like=True):
     cancelled: bool = False
 
 
-class ChannelStats(msgspec.Struct, array_like=True):
+class ChannelStats(msgspec.Struct, array_like=True, gc=False):
     """Engagement on one channel."""
 
     count: int
@@ -65,7 +70,7 @@ class ChannelStats(msgspec.Struct, array_like=True):
     actions: dict[str, int] = {}  # delivered, opened, clicked, visited, ... -> count
 
 
-class IdentifierInfo(msgspec.Struct, array_like=True):
+class IdentifierInfo(msgspec.Struct, array_like=True, gc=False):
     """What is known of one of the profile's identifiers."""
 
     first: int  # ms
@@ -74,7 +79,7 @@ class IdentifierInfo(msgspec.Struct, array_like=True):
     source: str  # source of the first sighting (ties by text)
 
 
-class Profile(msgspec.Struct, array_like=True):
+class Profile(msgspec.Struct, array_like=True, gc=False):
     """All that a shard keeps in memory of one person.
 
     The shard machine owns `customer_id`, `sequence`, `absorbed`, `apart`, `memberships`, `last_event` and
@@ -91,11 +96,11 @@ class Profile(msgspec.Struct, array_like=True):
     events: dict[str, EventStats] = {}
     orders: dict[str, Order] = {}
     channels: dict[str, ChannelStats] = {}
-    preferences: dict[str, Observation] = {}
+    preferences: dict[str, Observation] = {}  # language, timezone, channel, email_opt_in, ...
     consents: dict[str, Observation] = {}  # category -> bool
     groups: dict[str, Observation] = {}  # group id -> traits
-    context: dict[str, Observation] = {}  # last page, device, campaign, location, ... of the real-time context
-    active_minutes: list[int] = []  # minute numbers of the 24 h up to the latest event, ascending
+    context: dict[str, Observation] = {}  # last page, screen, device, campaign, location, app, locale, timezone
+    active_minutes: list[int] = []  # minute numbers (ms // 60,000) of the 24 h up to the latest activity, ascending
     absorbed: list[int] = []  # customer ids merged into this one, in order
     apart: list[int] = []  # customer ids that must never be merged with this one (after an unmerge)
     memberships: dict[str, int] = {}  # segment id -> ms of entry
@@ -104,8 +109,11 @@ class Profile(msgspec.Struct, array_like=True):
 
 
 def tie_of(message_id: str) -> int:
-    """Tie-breaker between observations of the same millisecond: a stable 32-bit hash of the message id."""
-    return crc32(message_id.encode())
+    """Tie-breaker between observations of the same millisecond: a stable 16-bit hash of the message id.
+
+    16 bits are 2 bytes less in every observation than 32; equal ties are broken by the values themselves.
+    """
+    return crc32(message_id.encode()) & 0xFFFF
 
 
 def encode_profile(profile: Profile) -> bytes:
@@ -118,5 +126,11 @@ def decode_profile(data: bytes) -> Profile:
     return _decoder.decode(data)
 
 
+def canonical(profile: Profile) -> bytes:
+    """An encoding that is equal for equal profiles, whatever the order of their dicts. Slower than `encode_profile`."""
+    return _sorted_encoder.encode(msgspec.to_builtins(profile, str_keys=True))
+
+
 _encoder = msgspec.msgpack.Encoder()
+_sorted_encoder = msgspec.msgpack.Encoder(order="deterministic")
 _decoder = msgspec.msgpack.Decoder(Profile)
