@@ -1,0 +1,105 @@
+"""Many shards under chaos end as one unsharded resolver would: same people, same profiles, nothing lost or doubled."""
+
+import random
+
+import pytest
+
+from models.events.event import Event
+from models.profile.reduce import ProfilePolicy
+from models.shard.core import MachineSettings
+from sim.oracle import Oracle
+from sim.world import Chaos, World
+
+PLAIN = MachineSettings(limits={}, default_limit=1_000_000, policy=ProfilePolicy())
+LIMITED = MachineSettings(limits={"user_id": 1, "email": 2}, default_limit=3, policy=ProfilePolicy())
+PRIORITY = {"user_id": 0, "email": 1}
+
+
+def history(seed: int, count: int, people: int) -> list[Event]:
+    """Events of a few people with several identifiers each, now and then of two people at once."""
+    rng = random.Random(seed)
+    pools = {
+        person: [f"user_id:u{person}", f"email:e{person}@x.io"] + [f"anonymous_id:a{person}.{i}" for i in range(4)]
+        for person in range(people)
+    }
+    events = []
+    for number in range(count):
+        pool = list(pools[rng.randrange(people)])
+        if rng.random() < 0.08:
+            pool += pools[rng.randrange(people)]
+        chosen = list(dict.fromkeys(rng.choices(pool, k=rng.choice([1, 1, 2, 2, 3]))))
+        chosen.sort(key=lambda i: (PRIORITY.get(i.split(":")[0], 9), i))
+        kind = rng.random()
+        at = 1_759_000_000_000 + rng.randrange(10_000_000)
+        order = kind > 0.85
+        events.append(
+            Event(
+                message_id=f"m{number}",
+                type="identify" if kind < 0.3 else "track",
+                name="" if kind < 0.3 else ("Order Completed" if order else rng.choice(["A", "B"])),
+                timestamp=at,
+                received_at=at,
+                source="web",
+                identifiers=tuple(chosen),
+                route=chosen[-1],
+                traits={"city": rng.choice("xyz")} if kind < 0.3 else {},
+                properties={"order_id": f"o{number}", "revenue": 5.25} if order else {},
+            )
+        )
+    return events
+
+
+def essence(profile: object) -> object:
+    """A profile without what depends on where and when it was made."""
+    from models.profile.reduce import canonical
+
+    return canonical(profile)  # type: ignore[arg-type]
+
+
+def compare(world: World, oracle: Oracle) -> None:
+    profiles = world.profiles()
+    pairs = {}
+    for identifier, expected in oracle.owner.items():
+        found = world.owner(identifier)
+        assert pairs.setdefault(found, expected) == expected, identifier
+    assert len(set(pairs.values())) == len(pairs) == len(oracle.identifiers) == len(profiles)
+    for customer_id, expected in pairs.items():
+        assert essence(profiles[customer_id]) == essence(oracle.profile(expected))
+    assert sorted(row.event.message_id for row in world.stored()) == sorted(
+        e.message_id for events in oracle.events.values() for e, _ in events
+    )
+
+
+@pytest.mark.parametrize("settings", [PLAIN, LIMITED], ids=["plain", "limited"])
+@pytest.mark.parametrize("seed", range(25))
+def test_chaos_ends_as_the_oracle(seed: int, settings: MachineSettings) -> None:
+    events = history(seed, count=120, people=7)
+    world = World(seed, shards=1 + seed % 5, settings=settings)
+    world.unacknowledged = list(events)
+    world.settle()
+    world.check_at_rest()
+    assert {e.message_id for e in world.log} == {e.message_id for e in events}
+    oracle = Oracle(settings)
+    for event in world.log:  # the order in which the shards committed them is the order that must explain them
+        oracle.take(event)
+    compare(world, oracle)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_one_at_a_time_equals_the_oracle_in_the_same_order(seed: int) -> None:
+    events = history(1000 + seed, count=60, people=5)
+    world = World(seed, shards=4, settings=LIMITED, chaos=Chaos(lose=0.1, double=0.1, crash=0.02))
+    oracle = Oracle(LIMITED)
+    for event in events:
+        world.quiet(event)
+        oracle.take(event)
+    world.check_at_rest()
+    compare(world, oracle)
+
+
+def test_the_chaos_is_real() -> None:
+    world = World(3, shards=4, settings=PLAIN)
+    world.unacknowledged = history(3, count=120, people=7)
+    world.settle()
+    assert world.crashes > 10
+    assert any(core.core.redirects for core in world.machines), "no merge happened"
