@@ -1,0 +1,212 @@
+"""A client of the public HTTP API for bulk work: requests with retries, batches sent over several connections.
+
+Imports and the demo load through the front door, as any customer's system does. http.client on threads:
+one connection a thread, kept open, and far less work for each request than a full HTTP library.
+"""
+
+import base64
+import http.client
+import json
+import random
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any, Generic, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+BATCH_EVENTS_MAX = 500
+BATCH_BYTES_MAX = 400_000  # the API takes 500 KB
+EVENT_BYTES_MAX = 32 * 1024
+_RETRIED = {429, 502, 503, 504}
+_BACKOFF_S = 0.1
+_BACKOFF_S_MAX = 5.0
+
+Tag = TypeVar("Tag")
+
+
+class ApiError(Exception):
+    """The API refused a request, or could not be reached (status 0) for as long as the client is patient."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.status, self.code, self.message = status, code, message
+
+
+class Rejection(NamedTuple):
+    """An event of a batch that was not taken: which one, from 0, and why."""
+
+    event: int
+    field: str
+    reason: str
+
+
+class BatchAnswer(NamedTuple):
+    """What became of a batch. `sequence` is the token for `min_seq` reads."""
+
+    sequence: str
+    rejected: list[Rejection]
+    seconds: float
+
+
+class ApiClient:
+    """Requests to one service, from any number of threads; each keeps its own connection open.
+
+    `patience_s` is how long a request is retried while the service is unreachable, busy or restarting.
+    """
+
+    def __init__(self, base_url: str, key: str = "", timeout_s: float = 30.0, patience_s: float = 120.0) -> None:
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("base_url: expected http://host:port or https://host:port")
+        self.base_url = base_url.rstrip("/")
+        self._parts, self._timeout_s, self._patience_s = parts, timeout_s, patience_s
+        self._headers = {"Content-Type": "application/json"}
+        if key:
+            self._headers["Authorization"] = "Basic " + base64.b64encode(f"{key}:".encode()).decode()
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._connections: list[http.client.HTTPConnection] = []
+
+    def __enter__(self) -> "ApiClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes every thread's connection."""
+        with self._lock:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+
+    def get(self, path: str) -> Any:
+        """JSON answer to a GET. Raises ApiError."""
+        return self.request("GET", path)
+
+    def post(self, path: str, body: Any) -> Any:
+        """JSON answer to a POST of `body` as JSON. Raises ApiError."""
+        return self.request("POST", path, json.dumps(body, separators=(",", ":")).encode())
+
+    def request(self, method: str, path: str, body: bytes | None = None) -> Any:
+        """JSON answer, None if empty; retried while that can help. Only for requests that may be repeated."""
+        deadline = time.monotonic() + self._patience_s
+        for attempt in range(1_000_000):
+            pause = min(_BACKOFF_S * 2 ** min(attempt, 10), _BACKOFF_S_MAX) * random.uniform(0.5, 1.0)
+            try:
+                status, headers, data = self._once(method, path, body)
+            except (OSError, http.client.HTTPException) as error:
+                self._drop()
+                failure = ApiError(0, "unreachable", f"no answer from {self.base_url}: {type(error).__name__}")
+            else:
+                if status < 300:
+                    return json.loads(data) if data else None
+                failure = _failure(status, data)
+                if status not in _RETRIED:
+                    raise failure
+                pause = max(pause, _retry_after(headers))
+            if time.monotonic() + pause > deadline:
+                raise failure
+            time.sleep(pause)
+        raise AssertionError("unreachable: the deadline ends the loop")
+
+    def send_batch(self, messages: list[bytes]) -> BatchAnswer:
+        """Posts encoded messages to /v1/batch; durable when it returns. Raises ApiError."""
+        started = time.monotonic()
+        answer = self.request("POST", "/v1/batch", b'{"batch":[' + b",".join(messages) + b"]}") or {}
+        return BatchAnswer(str(answer.get("sequence", "")), _rejections(answer), time.monotonic() - started)
+
+    def _once(self, method: str, path: str, body: bytes | None) -> tuple[int, http.client.HTTPMessage, bytes]:
+        connection = self._connection()
+        connection.request(method, self._parts.path.rstrip("/") + path, body, self._headers)
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
+            connection = kind(self._parts.hostname or "", self._parts.port, timeout=self._timeout_s)
+            self._local.connection = connection
+            with self._lock:
+                self._connections.append(connection)
+        return connection
+
+    def _drop(self) -> None:
+        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+
+
+class Batch(NamedTuple, Generic[Tag]):
+    """Encoded messages and, for each, what the caller needs to recognise it by."""
+
+    messages: list[bytes]
+    tags: list[Tag]
+
+
+def batches(messages: Iterable[tuple[bytes, Tag]], events_max: int = BATCH_EVENTS_MAX) -> Iterator[Batch[Tag]]:
+    """Groups (message, tag) pairs into batches that the API takes."""
+    batch: Batch[Tag] = Batch([], [])
+    size = 0
+    for message, tag in messages:
+        if batch.messages and (len(batch.messages) >= events_max or size + len(message) > BATCH_BYTES_MAX):
+            yield batch
+            batch, size = Batch([], []), 0
+        batch.messages.append(message)
+        batch.tags.append(tag)
+        size += len(message) + 1
+    if batch.messages:
+        yield batch
+
+
+def send_all(
+    client: ApiClient, work: Iterable[Batch[Tag]], connections: int = 4
+) -> Iterator[tuple[Batch[Tag], BatchAnswer]]:
+    """Sends batches over several connections and yields each with its answer, in order of completion.
+
+    At most two batches a connection are held. Raises ApiError at the first batch that fails for good.
+    """
+    pending: dict[Future[BatchAnswer], Batch[Tag]] = {}
+    with ThreadPoolExecutor(connections, thread_name_prefix="batch") as pool:
+        try:
+            for batch in work:
+                pending[pool.submit(client.send_batch, batch.messages)] = batch
+                while len(pending) >= 2 * connections:
+                    yield from _completed(pending)
+            while pending:
+                yield from _completed(pending)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _completed(pending: dict[Future[BatchAnswer], Batch[Tag]]) -> Iterator[tuple[Batch[Tag], BatchAnswer]]:
+    for future in wait(pending, return_when=FIRST_COMPLETED).done:
+        yield pending.pop(future), future.result()
+
+
+def _rejections(answer: dict[str, Any]) -> list[Rejection]:
+    """One entry for each reason that the answer gives for each event that was not taken."""
+    found = []
+    for entry in answer.get("rejected", []):
+        for reason in entry.get("reasons") or [{}]:
+            found.append(
+                Rejection(int(entry["index"]), str(reason.get("field", "")), str(reason.get("message", "not accepted")))
+            )
+    return found
+
+
+def _failure(status: int, data: bytes) -> ApiError:
+    try:
+        body = json.loads(data)
+        return ApiError(status, str(body["code"]), str(body["message"]))
+    except (ValueError, KeyError, TypeError):
+        return ApiError(status, f"http_{status}", "the answer is not an Onefold error; is this an Onefold service?")
+
+
+def _retry_after(headers: http.client.HTTPMessage) -> float:
+    try:
+        return min(float(headers.get("Retry-After", "0")), 60.0)
+    except ValueError:
+        return 0.0
