@@ -1,0 +1,133 @@
+"""Who calls, and what they may do: API keys with scopes, for every transport.
+
+A credential is a key's secret. Only its SHA-256 is stored, and only digests are ever looked up or compared (in constant
+time): how long that takes tells nothing about a secret. Scopes: `ingest` writes events and reads nothing, `read` reads,
+`admin` does all. A change of the keys, by any process, counts within a second.
+
+While no key was ever made, a server that listens on loopback only is open to all; any other refuses everything.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Protocol
+
+from actors.control import ApiKey, Scope, digest
+from serve import logs
+from serve.errors import Forbidden, Unauthenticated
+
+OPEN_SOURCE = "default"  # the source of events that come in without a key
+_REFRESH_S = 0.5
+_CACHE_MAX = 10_000
+_SECRET_CHARS_MAX = 512
+
+log = logs.logger("auth")
+
+
+class KeyStore(Protocol):
+    """The keys, as `actors.control.ControlStore` has them."""
+
+    def version(self) -> int: ...
+
+    def keys(self) -> list[ApiKey]: ...
+
+    def authenticate(self, secret: str) -> ApiKey | None: ...
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who calls. `key_id` is empty for the open principal of a server without keys."""
+
+    key_id: str
+    source_id: str
+    scopes: tuple[Scope, ...]
+
+    def allows(self, scope: Scope) -> bool:
+        """Whether this caller may do what `scope` stands for."""
+        return scope in self.scopes or "admin" in self.scopes
+
+
+OPEN = Principal(key_id="", source_id=OPEN_SOURCE, scopes=("admin",))
+
+
+class Authenticator:
+    """Answers from a snapshot of the key store that is at most half a second old.
+
+    `loopback` says whether only this machine can reach the service; `monotonic_s` is a clock in seconds.
+    """
+
+    def __init__(self, keys: KeyStore, loopback: bool, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._keys = keys
+        self._loopback = loopback
+        self._monotonic_s = monotonic_s
+        self._version = -1
+        self._checked_s = float("-inf")
+        self._open = False
+        self._principals: OrderedDict[bytes, Principal] = OrderedDict()  # digest -> principal, of valid keys only
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody may do everything: no key was ever made, and only loopback is served."""
+        self._refresh()
+        return self._open
+
+    def require(self, credential: str | None, scope: Scope) -> Principal:
+        """The caller, if they may do what `scope` stands for. Raises Unauthenticated, Forbidden."""
+        self._refresh()
+        if self._open:
+            return OPEN
+        if not credential:
+            raise Unauthenticated(
+                "an API key is required: send it as Basic user name, as Bearer token, or as writeKey in the body of "
+                "events; `onefold keys create` makes one"
+            )
+        principal = self._principal(credential)
+        if principal is None:
+            raise Unauthenticated("the API key is unknown or was revoked; `onefold keys list` shows the valid ones")
+        if not principal.allows(scope):
+            raise Forbidden(
+                f"the API key has the scope {' and '.join(principal.scopes)}; this needs {scope}: use a key that has it"
+            )
+        return principal
+
+    def _principal(self, secret: str) -> Principal | None:
+        if len(secret) > _SECRET_CHARS_MAX or not secret.isascii():
+            return None
+        digested = digest(secret)
+        principal = self._principals.get(digested)
+        if principal is None:
+            key = self._keys.authenticate(secret)
+            if key is None:
+                return None
+            principal = Principal(key.key_id, key.source_id, key.scopes)
+            self._principals[digested] = principal
+            if len(self._principals) > _CACHE_MAX:
+                self._principals.popitem(last=False)
+        return principal
+
+    def _refresh(self) -> None:
+        """Forget everything if the store has changed."""
+        now_s = self._monotonic_s()
+        if now_s - self._checked_s < _REFRESH_S:
+            return
+        version = self._keys.version()
+        self._checked_s = now_s
+        if version == self._version:
+            return
+        self._version = version
+        self._principals.clear()
+        was_open, self._open = self._open, self._loopback and not self._keys.keys()
+        if self._open and not was_open:
+            log.warning("no API keys: everybody who can reach this machine's loopback may do everything")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own, reached from nowhere else."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

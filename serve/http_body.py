@@ -1,0 +1,58 @@
+"""Request bodies: read up to a limit, unzipped up to the same limit, decoded as JSON whatever the Content-Type says.
+
+Tracking SDKs label JSON as text/plain (to spare the browser a preflight) or as a form. A body over the limit is
+refused as soon as that is known.
+"""
+
+import re
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from actors.errors import Invalid
+from models.events.envelope import decompress
+from models.events.limits import Limits
+from serve.errors import FieldError, InvalidFields, TooLarge
+
+_CONTROL_LIMITS = Limits(batch_bytes_max=1_000_000, rudderstack_batch_bytes_max=1_000_000)  # all that is not events
+_PLAIN_NAME = re.compile(r"\w{1,40}", re.ASCII)
+
+T = TypeVar("T")
+
+
+async def read_body(request: Request, limits: Limits) -> bytes:
+    """The body, unzipped; the limit is for what is sent and for what it unfolds into. Raises TooLarge, WireError."""
+    limit = limits.request_bytes_max
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise _too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+    return decompress(b"".join(chunks), limits)
+
+
+async def read_json(request: Request, kind: type[T]) -> T:
+    """The body as a `kind` (a msgspec struct). Raises InvalidFields with the place of what is wrong, or WireError."""
+    body = await read_body(request, _CONTROL_LIMITS)
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        # "Expected `int`, got `str` - at `$.limit`": msgspec names kinds and places, never values.
+        expected, _, place = str(error).partition(" - at `")
+        before, unknown, name = expected.partition("unknown field `")
+        if unknown and not _PLAIN_NAME.fullmatch(name.rstrip("`")):
+            expected = f"{before}an unknown field"
+        field = place.rstrip("`").removeprefix("$").lstrip(".") or "body"
+        raise InvalidFields(f"{field}: {expected}", [FieldError(field, expected)]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Invalid("body: it is not JSON") from None
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"body: larger than {limit // 1024} KB; send it in smaller parts")

@@ -1,0 +1,202 @@
+"""What the transports count and time, through Ray's own metrics API, and how it comes back as Prometheus text.
+
+Each process hands its figures to the metrics agent of its Ray node, which adds up nothing and forgets nothing:
+a replica's counters carry its worker id. `/metrics` on any replica asks the agents of all nodes and passes on what is
+Onefold's, so one scrape of one address sees the whole cluster (docs/operations.md). Labels are routes, codes,
+statuses and types: words of the code, never of a caller.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+from urllib.request import urlopen
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import CollectorRegistry
+
+from models.shard.protocol import ShardStatus
+from serve import logs
+
+PREFIX = "onefold_"
+_RAY_PREFIX = "ray_"
+_SCRAPE_TIMEOUT_S = 2.0
+_LATENCY_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0]
+
+log = logs.logger("metrics")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One metric: its kind, what it says, and the labels that it must be given."""
+
+    kind: Literal["counter", "histogram"]
+    help: str
+    labels: tuple[str, ...]
+
+
+DEFINITIONS: Mapping[str, Definition] = {
+    "onefold_requests": Definition(
+        "counter", "Requests answered, by transport, route template and status.", ("transport", "route", "status")
+    ),
+    "onefold_request_seconds": Definition("histogram", "Time to answer a request, in seconds.", ("transport", "route")),
+    "onefold_events": Definition(
+        "counter",
+        "Events by type and outcome: accepted (durable), applied (its result was waited for), duplicate, rejected.",
+        ("type", "outcome"),
+    ),
+    "onefold_rejections": Definition("counter", "Events sent to the dead-letter store, by reason.", ("code",)),
+    "onefold_refusals": Definition(
+        "counter", "Requests refused before their work began: no or wrong key, scope, rate or size.", ("code",)
+    ),
+}
+
+
+class Metrics(Protocol):
+    """Where figures go. `RayMetrics` in a cluster; tests bring their own."""
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Add to a counter of DEFINITIONS; `labels` are exactly those that it declares."""
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Record one value of a histogram of DEFINITIONS."""
+
+    async def exposition(self) -> str:
+        """Everything recorded, of the whole cluster where there is one, in Prometheus text format."""
+
+
+class NoMetrics:
+    """Counts nothing: for processes outside of Ray."""
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        check(name, "counter", labels)
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        check(name, "histogram", labels)
+
+    async def exposition(self) -> str:
+        return ""
+
+
+class RayMetrics:
+    """Ray's metrics API (`ray.util.metrics`). Needs an initialised Ray."""
+
+    def __init__(self) -> None:
+        from ray.util.metrics import Counter, Histogram
+
+        self._metrics: dict[str, Any] = {}
+        for name, definition in DEFINITIONS.items():
+            if definition.kind == "counter":
+                self._metrics[name] = Counter(name, definition.help, definition.labels)
+            else:
+                self._metrics[name] = Histogram(name, definition.help, _LATENCY_BUCKETS_S, definition.labels)
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        check(name, "counter", labels)
+        if amount > 0:
+            self._metrics[name].inc(amount, labels)
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        check(name, "histogram", labels)
+        self._metrics[name].observe(value, labels)
+
+    async def exposition(self) -> str:
+        pages = await asyncio.gather(*(asyncio.to_thread(_read, address) for address in _agent_addresses()))
+        return render(join(pages))
+
+
+def for_this_process() -> Metrics:
+    """`RayMetrics` if Ray runs in this process, else `NoMetrics`."""
+    try:
+        import ray
+    except ImportError:
+        return NoMetrics()
+    return RayMetrics() if ray.is_initialized() else NoMetrics()
+
+
+def check(name: str, kind: str, labels: Mapping[str, str]) -> None:
+    """Raise ValueError unless `name` is a metric of that kind with exactly these labels."""
+    definition = DEFINITIONS.get(name)
+    if definition is None or definition.kind != kind:
+        raise ValueError(f"{name} is not a {kind} of serve.metrics.DEFINITIONS: define it there")
+    if labels.keys() != set(definition.labels):
+        raise ValueError(f"{name} takes the labels {definition.labels}, not {tuple(labels)}")
+
+
+def join(pages: Iterable[str]) -> list[Metric]:
+    """Onefold's families of several Prometheus pages, each family once, under its own name (Ray puts `ray_` before)."""
+    families: dict[str, Metric] = {}
+    for page in pages:
+        for family in text_string_to_metric_families(page):
+            name = family.name.removeprefix(_RAY_PREFIX)
+            if not name.startswith(PREFIX):
+                continue
+            whole = families.setdefault(name, Metric(name, family.documentation, family.type))
+            for sample in family.samples:
+                whole.add_sample(sample.name.removeprefix(_RAY_PREFIX), sample.labels, sample.value)
+    return list(families.values())
+
+
+def shard_families(shards: Iterable[ShardStatus]) -> list[Metric]:
+    """The shards' own counters, as their status tells them at this moment."""
+    gauges = {
+        "profiles": "Profiles held.",
+        "identifiers": "Identifiers in the index.",
+        "in_flight": "Events taken in and not yet applied.",
+        "sequence": "Sequence number of the latest stored event.",
+        "settled": "Every event up to this sequence number has been applied.",
+        "dead_letters": "Messages in the dead-letter store, not yet replayed.",
+        "resident_bytes": "Memory of the shard's process.",
+    }
+    counters = {"events": "Events applied.", "duplicates": "Events dropped because their message id was known."}
+    families: dict[str, Metric] = {
+        name: GaugeMetricFamily(f"{PREFIX}shard_{name}", text, labels=["shard"]) for name, text in gauges.items()
+    }
+    families |= {
+        name: CounterMetricFamily(f"{PREFIX}shard_{name}", text, labels=["shard"]) for name, text in counters.items()
+    }
+    for status in shards:
+        for name, family in families.items():
+            family.add_metric([str(status.shard)], getattr(status, name))  # type: ignore[attr-defined]
+    return list(families.values())
+
+
+def render(families: Iterable[Metric]) -> str:
+    """Prometheus text format (version 0.0.4)."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Fixed(list(families)))
+    return generate_latest(registry).decode()
+
+
+class _Fixed:
+    """A collector of families that are already made."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def _agent_addresses() -> list[str]:
+    """Host and port of the metrics agent of each live node."""
+    import ray
+
+    return [
+        f"{node['NodeManagerAddress']}:{node['MetricsExportPort']}"
+        for node in ray.nodes()
+        if node["Alive"] and node["MetricsExportPort"]
+    ]
+
+
+def _read(address: str) -> str:
+    """The agent's page; empty if it does not answer (a node that is going away)."""
+    try:
+        with urlopen(f"http://{address}/metrics", timeout=_SCRAPE_TIMEOUT_S) as response:
+            page: bytes = response.read()
+            return page.decode()
+    except OSError:
+        log.warning("a metrics agent did not answer")
+        return ""
