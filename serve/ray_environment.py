@@ -1,0 +1,67 @@
+"""The environment that Ray and Ray Serve must find before they are imported: Serve reads its switches once, at import.
+
+The command line puts these variables in place, then starts Ray. What each one buys: docs/decisions/0004-lookup-path.md.
+"""
+
+import hashlib
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from serve.settings import Settings
+
+DEREGISTER_S = 1.0  # how long a replica that stops stays reachable until the proxies have taken it off their lists
+_SOCKET_PATH_MAX = 90  # characters; the kernel allows 107, and HAProxy adds its own suffix
+_STREAMS_MAX = 1_000  # calls at once on one client connection, streams that watch among them
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Variables for the process that starts Ray, which hands them on to every worker on this machine.
+
+    Ports that nobody needs to know (HAProxy's own metrics and statistics, the fallback proxy) are free ones of the
+    moment, so that several services can share a machine.
+    """
+    run = run_dir(settings)
+    ports = _free_ports(4)
+    return {
+        # Requests go from HAProxy to the replica without a Python proxy between them.
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        # Handlers run on the replica's own event loop, and logs are written in blocks.
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # one log line a request; the replicas count requests themselves
+        "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": str(_STREAMS_MAX),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(next(ports)),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(next(ports)),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(next(ports)),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(next(ports)),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(run / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(run / "admin.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(run / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(run),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(run / "server-state"),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(DEREGISTER_S),
+        # Ray gives its workers the lowest priority; these answer people.
+        "RAY_worker_niceness": "0",
+    }
+
+
+def run_dir(settings: Settings) -> Path:
+    """Where this service's sockets are: in the data directory, unless its path is too long for a socket."""
+    run = settings.data_path / "run"
+    if len(str(run)) + len("/metrics.sock") <= _SOCKET_PATH_MAX:
+        return run
+    name = hashlib.sha256(str(run).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"onefold-{name}"
+
+
+def _free_ports(count: int) -> Iterator[int]:
+    """Distinct TCP ports that were free a moment ago."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        ports = [each.getsockname()[1] for each in sockets]
+    return iter(ports)
