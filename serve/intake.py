@@ -1,0 +1,95 @@
+"""From parsed messages to durable events: what every transport does with them, once.
+
+`Intake.take` gives each refused message to the dead-letter store and each event to its shard, and counts both. When
+it returns, nothing of the request can be lost: an event is durable, a refused message is kept with its reasons.
+"""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+from models.events.limits import Limits
+from models.events.outcome import ParsedBatch
+from models.events.wire import Source, WireParser
+from models.identity.identifiers import IdentifierNormaliser
+from models.shard.protocol import DeadLetter, IngestResult
+from serve import settings
+from serve.auth import Principal
+from serve.errors import RateLimited
+from serve.rate_limit import RateLimiter
+from serve.services import Services
+from serve.source_schemas import SourceSchemas
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of a request: `result.results` are those of `parsed.events`, in their order."""
+
+    parsed: ParsedBatch
+    result: IngestResult
+    duplicates: int
+
+
+class Intake:
+    """The way in of one replica."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        limits = services.settings.limits
+        self.normaliser = IdentifierNormaliser(services.settings.identity)
+        self.parser = WireParser(self.normaliser, wire_limits(limits))
+        self._sources = SourceSchemas(services.control, services.now)
+        self._limiter = RateLimiter(limits.events_per_second, limits.events_burst)
+
+    def source(self, source_id: str) -> Source:
+        """The source that a caller delivers for, with its schemas as they are now (at most half a second old)."""
+        return self._sources.of(source_id)
+
+    def admit(self, caller: Principal) -> None:
+        """Raises RateLimited if the caller has sent too much; to be asked before the work of parsing."""
+        wait_s = self._limiter.wait_s(caller.key_id, self._services.now())
+        if wait_s > 0:
+            raise RateLimited(
+                f"this key sends more than its {self._services.settings.limits.events_per_second:g} events per second: "
+                f"send again in {math.ceil(wait_s)} s",
+                wait_s,
+            )
+
+    async def take(self, parsed: ParsedBatch, caller: Principal, wait: bool = False) -> Taken:
+        """Make the events durable (with `wait`: applied), and keep what was refused. Raises Unavailable."""
+        services = self._services
+        now = services.now()
+        self._limiter.spend(caller.key_id, len(parsed.events) + len(parsed.rejected), now)
+        result = await services.router.ingest(parsed.events, wait) if parsed.events else IngestResult("", [])
+        if parsed.rejected:
+            await services.router.reject(
+                [
+                    DeadLetter(services.new_id(), now, caller.source_id, rejected.kind, rejected.reasons, rejected.body)
+                    for rejected in parsed.rejected
+                ]
+            )
+        return Taken(parsed, result, self._count(parsed, result))
+
+    def _count(self, parsed: ParsedBatch, result: IngestResult) -> int:
+        """Counts what was taken and refused; returns the number of duplicates."""
+        metrics = self._services.metrics
+        outcomes = Counter(
+            (event.type, outcome.status) for event, outcome in zip(parsed.events, result.results, strict=True)
+        )
+        for (kind, status), amount in outcomes.items():
+            metrics.count("onefold_events", amount, type=kind, outcome=status)
+        for kind, amount in Counter(rejected.kind or "unknown" for rejected in parsed.rejected).items():
+            metrics.count("onefold_events", amount, type=kind, outcome="rejected")
+        for code, amount in Counter(reason["code"] for r in parsed.rejected for reason in r.reasons[:1]).items():
+            metrics.count("onefold_rejections", amount, code=code)
+        return sum(amount for (_, status), amount in outcomes.items() if status == "duplicate")
+
+
+def wire_limits(limits: settings.Limits) -> Limits:
+    """The parser's limits, from the settings."""
+    return Limits(
+        event_bytes_max=limits.event_bytes,
+        batch_bytes_max=min(Limits().batch_bytes_max, limits.batch_bytes),
+        rudderstack_batch_bytes_max=limits.batch_bytes,
+        batch_events_max=limits.batch_events,
+    )
