@@ -14,9 +14,12 @@ from pyroaring import BitMap64
 
 from models.events.event import Event
 from models.identity.customer_id import mint
+from models.identity.identifiers import IdentitySettings
 from models.identity.placement import home_shard
 from models.identity.resolution import Candidate
-from models.profile.reduce import ProfilePolicy, apply
+from models.profile.lifecycle import LifecycleRules
+from models.profile.policy import ProfilePolicy
+from models.profile.reduce import apply
 from models.profile.state import Profile, decode_profile, encode_profile
 from models.segments.compile import CompiledSegment
 from models.segments.evaluate import evaluate
@@ -30,9 +33,9 @@ from models.shard.tables import EventRow, History, Table
 class MachineSettings(msgspec.Struct):
     """What a shard must know of the platform's settings."""
 
-    limits: dict[str, int]  # most identifiers of a namespace on one profile
-    default_limit: int
+    identity: IdentitySettings
     policy: ProfilePolicy
+    lifecycle: LifecycleRules
 
 
 class Redirect(msgspec.Struct, array_like=True, frozen=True):
@@ -300,7 +303,7 @@ class ShardCore:
         due = profile.due
         for segment in segments:
             verdict = evaluate(segment, profile, self.now)
-            segment_id = segment.segment_id
+            segment_id = segment.definition.id
             if verdict.member != (segment_id in profile.memberships):
                 moved.append(self.move(profile, segment_id, verdict.member, cause))
             if verdict.next_flip is not None and (not due or verdict.next_flip < due):
@@ -350,7 +353,7 @@ class ShardCore:
             if profile.due != due:
                 continue
             profile.due = 0
-            self.reevaluate(profile, self.compiled.values(), "time")
+            self.reevaluate(profile, self.index.timed, "time")
             self.save(profile)
 
 

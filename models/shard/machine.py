@@ -77,6 +77,7 @@ class ShardMachine:
         self._saved_meta: dict[str, int] = {}
         self._fresh: dict[str, int] = {}  # dedupe keys of this step -> sequence
         self._received: dict[int, int] = {}
+        self._to_backfill: dict[str, list[int]] = {}  # segment id -> customer ids still to evaluate, last first
         flows = self._workflows
         self._handlers: dict[type, Callable[[Any], None]] = {
             Deliver: flows.deliver,
@@ -127,7 +128,7 @@ class ShardMachine:
         core.timers.sort()
         core.unsettled = self._small["unsettled"] = _in_order(core.unsettled)
         for segment_id, row in core.segments.items():
-            core.compiled[segment_id] = _compile(row.definition)
+            core.compiled[segment_id] = self._compile(row.definition)
         core.index = SegmentIndex(list(core.compiled.values()))
         core.members = {segment_id: BitMap64() for segment_id in core.compiled}
         if core.compiled:
@@ -210,13 +211,18 @@ class ShardMachine:
 
     # Segments
 
+    def _compile(self, definition: bytes) -> CompiledSegment:
+        decoded = msgspec.json.decode(definition, type=SegmentDefinition)
+        return compile_segment(decoded, self.core.settings.lifecycle)
+
     def _put_segment(self, command: PutSegment) -> None:
         core = self.core
         core.segments.put(command.segment_id, SegmentRow(command.definition))
-        core.compiled[command.segment_id] = _compile(command.definition)
+        core.compiled[command.segment_id] = self._compile(command.definition)
         core.index = SegmentIndex(list(core.compiled.values()))
         core.members.setdefault(command.segment_id, BitMap64())
         core.backfills.put(command.segment_id, 0)
+        self._to_backfill.pop(command.segment_id, None)
         core.replies.append((command.call, None))
 
     def _delete_segment(self, command: DeleteSegment) -> None:
@@ -239,19 +245,24 @@ class ShardMachine:
         if after is None or segment is None:
             core.replies.append((command.call, 0))
             return
-        waiting = sorted(c for c in core.profiles if c > after)
-        chunk = waiting[: command.limit]
+        waiting = self._to_backfill.get(command.segment_id)
+        if waiting is None:
+            waiting = sorted((c for c in core.profiles if c > after), reverse=True)
+            self._to_backfill[command.segment_id] = waiting
+        chunk = [waiting.pop() for _ in range(min(command.limit, len(waiting)))]
         for customer_id in chunk:
+            if not core.has_profile(customer_id):
+                continue  # merged away meanwhile
             profile = core.profile(customer_id)
             due = profile.due
             if core.reevaluate(profile, [segment], "definition") or profile.due != due:
                 core.save(profile)
-        left = len(waiting) - len(chunk)
-        if left:
+        if waiting:
             core.backfills.put(command.segment_id, chunk[-1])
         else:
             core.backfills.delete(command.segment_id)
-        core.replies.append((command.call, left))
+            del self._to_backfill[command.segment_id]
+        core.replies.append((command.call, len(waiting)))
 
     # Effects
 
@@ -296,10 +307,6 @@ _COUNTERS = ("sequence", "last_customer_id", "events_applied", "duplicates")
 def dedupe_key(event: Event) -> str:
     """What makes two messages the same one: their source and message id."""
     return f"{event.source}\0{event.message_id}"
-
-
-def _compile(definition: bytes) -> CompiledSegment:
-    return compile_segment(msgspec.json.decode(definition, type=SegmentDefinition))
 
 
 def _in_order(table: Table[int, bool]) -> Table[int, bool]:

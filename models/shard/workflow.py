@@ -167,8 +167,8 @@ class Workflows:
             event.identifiers,
             workflow.owners,
             workflow.candidates,
-            core.settings.limits,
-            core.settings.default_limit,
+            core.settings.identity.limits,
+            core.settings.identity.limit_default,
             event.explicit,
         )
         target = decided.target
@@ -342,9 +342,9 @@ class Workflows:
             updates.append("identities")
         changes: list[SegmentChange] = []
         if finish.losers:
-            changes = core.reevaluate(profile, core.compiled.values(), "merge")
+            changes = core.reevaluate(profile, core.index.all, "merge")
         elif created:
-            changes = core.reevaluate(profile, core.compiled.values(), event.message_id)
+            changes = core.reevaluate(profile, core.index.all, event.message_id)
         core.log_links(profile, event, finish.kept, finish.joined)
         matched = [i for i in finish.kept if finish.joined[i]]
         core.apply_event(
@@ -382,7 +382,7 @@ class Workflows:
         rebuilt = rebuild_winner(core, profile, record, winner)
         core.save(rebuilt)
         core.unlogged.extend(loser.sequences)
-        core.reevaluate(rebuilt, core.compiled.values(), "unmerge")
+        core.reevaluate(rebuilt, core.index.all, "unmerge")
         core.send(
             shard_of(record.loser),
             Restore(
@@ -408,7 +408,7 @@ class Workflows:
         profile.memberships = {}
         profile.due = 0
         profile.apart = list(dict.fromkeys([*profile.apart, message.winner]))
-        core.reevaluate(profile, core.compiled.values(), "unmerge")
+        core.reevaluate(profile, core.index.all, "unmerge")
         core.save(profile)
         for customer_id in profile.absorbed:
             core.send(shard_of(customer_id), Reroute(customer_id, profile.customer_id))

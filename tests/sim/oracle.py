@@ -1,9 +1,11 @@
 """One unsharded resolver, written plainly: the judge of the sharded one."""
 
+import msgspec
+
 from models.events.event import Event
 from models.identity.resolution import Candidate, plan
 from models.profile.reduce import add_identifier, apply
-from models.profile.state import Profile
+from models.profile.state import Profile, canonical
 from models.shard.core import MachineSettings
 
 
@@ -23,8 +25,8 @@ class Oracle:
             event.identifiers,
             self.owner,
             {c: Candidate(c, self.identifiers[c]) for c in found},
-            self.settings.limits,
-            self.settings.default_limit,
+            self.settings.identity.limits,
+            self.settings.identity.limit_default,
             event.explicit,
         )
         target = decided.target
@@ -50,3 +52,20 @@ class Oracle:
                     add_identifier(profile, identifier, event)
             apply(profile, event, self.settings.policy)
         return profile
+
+
+def essence(profile: Profile) -> bytes:
+    """What the events say of a person: the profile without what depends on where and when it was made."""
+    return canonical(
+        msgspec.structs.replace(
+            profile,
+            customer_id=0,
+            created_at=0,
+            sequence=0,
+            absorbed=[],
+            apart=[],
+            memberships={},
+            last_event=0,
+            due=0,
+        )
+    )

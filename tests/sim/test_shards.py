@@ -3,15 +3,19 @@
 import random
 
 import pytest
-
-from models.events.event import Event
-from models.profile.reduce import ProfilePolicy
-from models.shard.core import MachineSettings
-from sim.oracle import Oracle
+from sim.oracle import Oracle, essence
 from sim.world import Chaos, World
 
-PLAIN = MachineSettings(limits={}, default_limit=1_000_000, policy=ProfilePolicy())
-LIMITED = MachineSettings(limits={"user_id": 1, "email": 2}, default_limit=3, policy=ProfilePolicy())
+from models.events.event import Event
+from models.identity.identifiers import IdentitySettings
+from models.profile.lifecycle import LifecycleRules
+from models.profile.policy import ProfilePolicy
+from models.shard.core import MachineSettings
+
+PLAIN = MachineSettings(IdentitySettings(limits={}, limit_default=1_000_000), ProfilePolicy(), LifecycleRules())
+LIMITED = MachineSettings(
+    IdentitySettings(limits={"user_id": 1, "email": 2}, limit_default=3), ProfilePolicy(), LifecycleRules()
+)
 PRIORITY = {"user_id": 0, "email": 1}
 
 
@@ -47,13 +51,6 @@ def history(seed: int, count: int, people: int) -> list[Event]:
             )
         )
     return events
-
-
-def essence(profile: object) -> object:
-    """A profile without what depends on where and when it was made."""
-    from models.profile.reduce import canonical
-
-    return canonical(profile)  # type: ignore[arg-type]
 
 
 def compare(world: World, oracle: Oracle) -> None:
