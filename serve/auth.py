@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from typing import Protocol
 
 from actors.control import ApiKey, Scope, digest
+from models.events import envelope
 from serve import logs
 from serve.errors import Forbidden, Unauthenticated
 
@@ -121,6 +122,12 @@ class Authenticator:
         was_open, self._open = self._open, self._loopback and not self._keys.keys()
         if self._open and not was_open:
             log.warning("no API keys: everybody who can reach this machine's loopback may do everything")
+
+
+def credential_of(authorization: str) -> str | None:
+    """The secret in an Authorization header or gRPC metadata: Basic (as the user name) or Bearer; None if none is."""
+    credential = envelope.credential_of({"authorization": authorization})
+    return credential.key if credential else None
 
 
 def is_loopback(host: str) -> bool:

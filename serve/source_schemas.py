@@ -1,50 +1,33 @@
 """The schemas of sources: from the rules that operators set to the compiled form that the parser checks with."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
-from actors import control
-from actors.control import SchemaRule
+from actors.control import ControlStore, SchemaRule
 from actors.errors import Invalid
 from models.events import wire
 from models.events.schema import InvalidSchema, SchemaSettings, SourceSchema
+from serve.snapshot import Snapshot
 
-_REFRESH_MS = 500
 _TRACK = "track:"
-
-
-class SourceStore(Protocol):
-    """The sources, as `actors.control.ControlStore` has them."""
-
-    def version(self) -> int: ...
-
-    def sources(self) -> list[control.Source]: ...
 
 
 class SourceSchemas:
     """Compiled schemas of all sources, at most half a second behind the control store."""
 
-    def __init__(self, store: SourceStore, now: Callable[[], int]) -> None:
+    def __init__(self, store: ControlStore, now: Callable[[], int]) -> None:
         self._store = store
-        self._now = now
-        self._compiled: dict[str, wire.Source] = {}
-        self._version = -1
-        self._checked_ms = 0
+        self._compiled = Snapshot(store, self._compile, now)
 
     def of(self, source_id: str) -> wire.Source:
         """The source, with no schema if it has none or is not known."""
-        now = self._now()
-        if abs(now - self._checked_ms) >= _REFRESH_MS:
-            self._checked_ms = now
-            version = self._store.version()
-            if version != self._version:
-                self._version = version
-                self._compiled = {
-                    source.source_id: wire.Source(source.source_id, compile_rules(source.schemas))
-                    for source in self._store.sources()
-                    if source.schemas
-                }
-        return self._compiled.get(source_id) or wire.Source(source_id)
+        return self._compiled.get().get(source_id) or wire.Source(source_id)
+
+    def _compile(self) -> dict[str, wire.Source]:
+        return {
+            source.source_id: wire.Source(source.source_id, compile_rules(source.schemas))
+            for source in self._store.sources()
+            if source.schemas
+        }
 
 
 def compile_rules(rules: Mapping[str, SchemaRule]) -> SourceSchema:
