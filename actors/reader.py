@@ -17,8 +17,8 @@ from models.profile.state import Profile, decode_profile
 
 CUSTOMER_ID_NAMESPACE = "customer_id:"
 _REDIRECTS_MAX = 64  # steps; a longer chain means a broken file, not a long history
-_MMAP_BYTES = 1 << 30
-_BUSY_TIMEOUT_MS = 50
+_MMAP_BYTES = 1 << 30  # 9 microseconds a lookup instead of 11
+_BUSY_TIMEOUT_MS = 50  # a recovery is not worth waiting for: the shard itself can answer
 
 
 class Elsewhere(LookupError):

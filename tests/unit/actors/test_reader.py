@@ -1,12 +1,12 @@
 """Reads from committed files: redirects, tokens, and when the shard has to be asked instead."""
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from actors.reader import CommittedReader, Elsewhere, parse_sequence, shard_path
+from actors.schema import connect, create_shards
 from models.identity.customer_id import mint, to_text
 from models.identity.placement import home_shard
 from models.profile.state import Profile, encode_profile
@@ -19,22 +19,11 @@ class Files:
     """The shards' files as the store writes them."""
 
     def __init__(self, data_dir: Path) -> None:
-        (data_dir / "shards").mkdir()
+        create_shards(data_dir, SHARDS)
         self.data_dir = data_dir
-        self.connections = []
-        for shard in range(SHARDS):
-            connection = sqlite3.connect(shard_path(data_dir, shard), isolation_level=None)
-            connection.executescript(
-                """
-                PRAGMA journal_mode=WAL;
-                CREATE TABLE identifiers (identifier TEXT PRIMARY KEY, customer_id INTEGER) WITHOUT ROWID;
-                CREATE TABLE redirects (customer_id INTEGER PRIMARY KEY, target INTEGER);
-                CREATE TABLE profiles (customer_id INTEGER PRIMARY KEY, sequence INTEGER, due INTEGER, state BLOB);
-                CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;
-                INSERT INTO meta VALUES ('settled', 10);
-                """
-            )
-            self.connections.append(connection)
+        self.connections = [connect(shard_path(data_dir, shard), shard, SHARDS) for shard in range(SHARDS)]
+        for connection in self.connections:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('settled', 10)")
 
     def profile(self, shard: int, sequence: int = 1) -> int:
         customer_id = mint(0, NOW + sequence, shard)
@@ -47,7 +36,7 @@ class Files:
         home.execute("INSERT OR REPLACE INTO identifiers VALUES (?, ?)", (identifier, customer_id))
 
     def redirect(self, shard: int, customer_id: int, target: int) -> None:
-        self.connections[shard].execute("INSERT INTO redirects VALUES (?, ?)", (customer_id, target))
+        self.connections[shard].execute("INSERT INTO redirects VALUES (?, ?, 0)", (customer_id, target))
         self.connections[shard].execute("DELETE FROM profiles WHERE customer_id = ?", (customer_id,))
 
 
