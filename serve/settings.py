@@ -12,13 +12,15 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
 
 from models.identity.customer_id import SHARDS_MAX
 from models.identity.identifiers import IdentitySettings, check_settings
+from models.profile.lifecycle import LifecycleRules
+from models.profile.policy import ProfilePolicy
 
 FILE_NAME = "onefold.toml"
 ENV_PREFIX = "ONEFOLD_"
@@ -59,6 +61,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     start_timeout_s: Annotated[float, Meta(ge=5)] = 120.0
     limits: Limits = Limits()
     identity: IdentitySettings = IdentitySettings()
+    profile: ProfilePolicy = ProfilePolicy()
+    lifecycle: LifecycleRules = LifecycleRules()
 
     @property
     def data_path(self) -> Path:
@@ -190,7 +194,11 @@ def _build(kind: type[msgspec.Struct], values: Mapping[str, tuple[Any, str]], pr
         elif name in values:
             value, origin = values[name]
             built[field.name] = _convert(name, value, origin, field.type)
-    return kind(**built)
+    try:
+        return kind(**built)
+    except ValueError as error:  # fields that do not go together
+        origins = sorted({values[name][1] for name in values if name.startswith(prefix)})
+        raise SettingsError(f"{error} (set by {' and '.join(origins)})") from None
 
 
 def _convert(name: str, value: Any, origin: str, kind: Any) -> Any:
@@ -201,7 +209,11 @@ def _convert(name: str, value: Any, origin: str, kind: Any) -> Any:
             return msgspec.convert(_parse_text(value, kind), kind, strict=False)
         return msgspec.convert(value, kind)
     except (msgspec.ValidationError, ValueError) as error:
-        raise SettingsError(f"{name}: {_expected(str(error))} (set by {origin})") from None
+        if get_origin(kind) is Literal:
+            expected = "expected one of " + ", ".join(get_args(kind))
+        else:
+            expected = _expected(str(error))
+        raise SettingsError(f"{name}: {expected} (set by {origin})") from None
 
 
 def _parse_text(text: str, kind: Any) -> Any:
@@ -234,8 +246,7 @@ def _check(settings: Settings, values: Mapping[str, tuple[Any, str]]) -> None:
 
 def _expected(message: str) -> str:
     """msgspec's message in this module's words: no backticks, no JSON path."""
-    text = message.replace("`", "").replace(" - at $", " at ").rstrip(". ")
-    text = text.removesuffix(" at")
+    text = message.replace("`", "").replace(" - at $.", " at ").replace(" - at $", " at ")
     return text[:1].lower() + text[1:]
 
 

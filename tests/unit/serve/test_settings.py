@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from models.profile.policy import AttributePolicy
 from serve.settings import Settings, SettingsError, flatten, load
 
 
@@ -60,7 +61,7 @@ def test_tables_lists_and_maps(tmp_path: Path) -> None:
         (
             "ONEFOLD_LOG_LEVEL",
             "loud",
-            "log_level: expected one of debug, error, info, warning (set by ONEFOLD_LOG_LEVEL",
+            "log_level: expected one of debug, info, warning, error (set by ONEFOLD_LOG_LEVEL",
         ),
         ("ONEFOLD_LIMITS__BATCH_EVENTS", "x", "limits.batch_events: expected int, got str"),
         ("ONEFOLD_IDENTITY__LIMITS", "user_id", "identity.limits: expected a JSON object, or name=value pairs"),
@@ -71,6 +72,11 @@ def test_tables_lists_and_maps(tmp_path: Path) -> None:
             "ONEFOLD_HTP_PORT",
             "1",
             "htp_port: there is no such setting, did you mean http_port? (set by ONEFOLD_HTP_PORT)",
+        ),
+        (
+            "ONEFOLD_LIFECYCLE__LAPSED_DAYS",
+            "5",
+            "lapsed_days must be greater than lifecycle.at_risk_days (set by ONEFOLD_",
         ),
         ("ONEFOLD_GRPC_PORT", "8080", "grpc_port: expected another port than http_port"),
     ],
@@ -88,7 +94,7 @@ def test_errors_name_the_setting_its_origin_and_what_was_expected(variable: str,
         ("http_port = ", "{path}: not valid TOML"),
         ("[limits]\nbatch = 1", "limits.batch: there is no such setting, did you mean limits.batch_"),
         ("limits = 5", "limits: there is no such setting"),
-        ("[identity.limits]\nuser_id = 'one'", "identity.limits: expected int, got str at $[...]"),
+        ("[identity.limits]\nuser_id = 'one'", "identity.limits: expected int, got str at [...]"),
     ],
 )
 def test_errors_in_the_file(tmp_path: Path, text: str, message: str) -> None:
@@ -97,6 +103,19 @@ def test_errors_in_the_file(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load(environment={})
     assert message.format(path=path) in str(caught.value)
+
+
+def test_merge_policies_of_attributes(tmp_path: Path) -> None:
+    (tmp_path / "onefold.toml").write_text(
+        '[profile.attributes]\nname = { merge = "source_priority", sources = ["crm", "web"] }\n'
+        '[profile.default_attribute]\nmerge = "first"\n'
+    )
+    profile = load(environment={}).settings.profile
+    assert profile.attributes == {"name": AttributePolicy("source_priority", ("crm", "web"))}
+    assert profile.default_attribute.merge == "first"
+    (tmp_path / "onefold.toml").write_text('[profile.attributes]\nname = { merge = "best" }')
+    with pytest.raises(SettingsError, match=r"profile.attributes: .*best.* at \[...\].merge"):
+        load(environment={})
 
 
 def test_which_file_is_read(tmp_path: Path) -> None:
