@@ -119,8 +119,9 @@ class ControlStore:
 
     def fix_meta(self, name: str, value: int) -> None:
         """Writes a number that never changes again. Raises Conflict if it is there with another value."""
-        with self._write():
-            self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, value))
+        if self.meta(name) is None:
+            with self._write():
+                self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, value))
         found = self.meta(name)
         if found != value:
             raise Conflict(f"{name} was fixed at {found} when this data directory was made; it cannot become {value}")

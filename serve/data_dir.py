@@ -1,0 +1,178 @@
+"""The data directory: made by `onefold init`, and looked over before anything is served from it.
+
+    onefold.toml      settings, every one commented out at its default
+    control.sqlite    keys, sources, segment definitions, and the number of shards, which never changes
+    admin.key         the key that the command line uses (mode 0600)
+    shards/           one SQLite file a shard
+    run/              lock, record and sockets of the running service
+    spill/            what Ray puts on disk for lack of memory; emptied at every start
+    logs/             the service's log when it runs detached
+
+Everything in it is for its owner only: the directory has mode 0700.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+import msgspec
+
+from actors.control import ControlStore
+from serve.settings import FILE_NAME, LOOPBACK, Settings, flatten
+
+ADMIN_KEY_FILE = "admin.key"
+INGEST_KEY_NAME = "default"
+ADMIN_KEY_NAME = "cli"
+
+TEMPLATE = """\
+# Settings of this Onefold service. Each line below is the default; take the # away to change it.
+# ONEFOLD_HTTP_PORT=... in the environment and --http-port on the command line go before this file.
+# All settings, explained: docs/configuration.md.
+
+# Where it listens. Any other address than loopback needs an API key to be served.
+# http_host = "127.0.0.1"   # for gRPC too
+# http_port = 8080
+# grpc_port = 50051
+
+# Replicas answer requests; about one for every two cores.
+# replicas = 1
+# log_level = "info"        # debug, info, warning, error
+# object_store_mb = 128     # shared memory for Ray
+# drain_s = 5.0             # how long requests in progress may take to finish at a stop
+# start_timeout_s = 120.0
+
+[limits]
+# event_bytes = 32768
+# batch_bytes = 4194304
+# batch_events = 2500
+# events_per_second = 0.0   # of one key in one replica; 0 for no limit
+# events_burst = 10000.0
+
+[identity]
+# limits = { user_id = 1 }  # most identifiers of a namespace on one profile
+# limit_default = 5         # of every other namespace
+# priority = ["user_id", "email"]
+# blocked_values = ["-1", "null", "anonymous"]
+# blocked_patterns = ["^[0-]*$"]
+# phone_region = "US"       # of numbers without a country code; "" refuses them
+# gmail_dots = true         # j.doe@gmail.com is jdoe@gmail.com
+# gmail_plus_tags = true    # jdoe+news@gmail.com is jdoe@gmail.com
+
+[profile]
+# currency = "USD"          # of orders that name none
+
+[profile.default_attribute]
+# merge = "latest"          # latest, first, source_priority or most_frequent
+
+# [profile.attributes]      # by attribute, for example:
+# birthday = { merge = "first" }
+# address = { merge = "source_priority", sources = ["crm", "pos", "web"] }
+
+[lifecycle]
+# new_days = 30
+# at_risk_days = 90
+# lapsed_days = 180
+# loyal_orders = 3
+"""
+
+
+class DirectoryError(Exception):
+    """The data directory cannot be used; the message says what to do."""
+
+
+class Made(msgspec.Struct, frozen=True):
+    """What init made. `ingest_key` is shown here and never again; empty if it was there before."""
+
+    data_dir: str
+    shards: int
+    settings_file: str
+    admin_key_file: str
+    ingest_key: str
+
+
+def create(settings: Settings, chosen: tuple[str, ...] = ()) -> Made:
+    """Makes the data directory with its first keys; `chosen` settings are written down. Repeating it is harmless.
+
+    Raises DirectoryError if the directory holds something else, actors.errors.Conflict for another number of shards.
+    """
+    path = settings.data_path
+    if path.exists() and not path.is_dir():
+        raise DirectoryError(f"{path} is not a directory: move it away, or choose another --data-dir")
+    if path.is_dir() and not settings.control_path.exists() and any(path.iterdir()):
+        raise DirectoryError(f"{path} is not empty and not a data directory of Onefold: choose another --data-dir")
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+    control = ControlStore(settings.control_path, create=True)
+    try:
+        shards = settings.shards or control.meta("shards") or os.cpu_count() or 1
+        control.fix_meta("shards", shards)
+        ingest_key = ""
+        if not control.keys():
+            _, admin_key = control.create_key(ADMIN_KEY_NAME, ["admin"])
+            write_private(path / ADMIN_KEY_FILE, admin_key + "\n")
+            _, ingest_key = control.create_key(INGEST_KEY_NAME, ["ingest"])
+    finally:
+        control.close()
+    (path / "shards").mkdir(mode=0o700, exist_ok=True)
+    settings_file = path / FILE_NAME
+    if not settings_file.exists():
+        write_private(settings_file, settings_text(settings, chosen))
+    return Made(str(path), shards, str(settings_file), str(path / ADMIN_KEY_FILE), ingest_key)
+
+
+def settings_text(settings: Settings, chosen: tuple[str, ...]) -> str:
+    """The commented settings file, with the top-level settings `chosen` set to their value."""
+    values = flatten(settings)
+    lines = []
+    for line in TEMPLATE.splitlines():
+        name = line.removeprefix("# ").partition(" = ")[0]
+        if name in chosen and name in values:
+            line = f"{name} = {msgspec.json.encode(values[name]).decode()}"
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def check(settings: Settings) -> int:
+    """The number of shards of a directory that can be served. Raises DirectoryError, actors.errors.OnefoldError."""
+    path = settings.data_path
+    if not settings.control_path.exists():
+        raise DirectoryError(f"{path} is not set up: run `onefold init --data-dir {path}` first")
+    if problem := privacy_problem(path):
+        raise DirectoryError(problem)
+    control = ControlStore(settings.control_path)
+    try:
+        shards = control.meta("shards")
+        if shards is None:
+            raise DirectoryError(f"{path} is half set up: run `onefold init --data-dir {path}` again")
+        if settings.shards and settings.shards != shards:
+            raise DirectoryError(
+                f"shards: {path} was made with {shards} and cannot be served with {settings.shards}; "
+                "leave the setting out, or make another data directory"
+            )
+        if not settings.is_loopback and not control.has_keys():
+            raise DirectoryError(
+                f"http_host: without a valid API key only loopback ({LOOPBACK[0]}) may be served, not "
+                f"{settings.http_host}; make a key with `onefold keys create`"
+            )
+    finally:
+        control.close()
+    return shards
+
+
+def privacy_problem(path: Path) -> str:
+    """Why others could read the directory; empty if only its owner can."""
+    status = path.stat()
+    if status.st_uid != os.geteuid():
+        return f"{path} belongs to another user: serve it as that user"
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        return f"{path} can be opened by other users: run `chmod 700 {path}`"
+    return ""
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes a file that only its owner can read, whole or not at all."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600)
+    draft.write_text(text)
+    draft.replace(path)
