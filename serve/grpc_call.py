@@ -1,0 +1,207 @@
+"""What surrounds every gRPC method: who calls, what an error becomes, and what is counted.
+
+Ray Serve finds a method by its bare name on the deployment, hands it the parsed request and a context, and asks the
+reply for `SerializeToString`. An error is set on the context and answered with an empty reply instead of being raised:
+Serve would log what is raised, message and all.
+"""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+import grpc
+
+from actors.control import Scope
+from actors.errors import Conflict, Invalid, NotFound, OnefoldError, Unavailable
+from serve import logs
+from serve.auth import OPEN, Authenticator, Principal, credential_of, is_loopback
+from serve.errors import Forbidden, RateLimited, TooLarge, Unauthenticated
+from serve.grpc_context import GrpcContext
+from serve.metrics import Metrics
+
+log = logs.logger("grpc")
+
+Request = TypeVar("Request")
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# First match counts: subclasses stand before their base.
+_STATUS: tuple[tuple[type[OnefoldError], grpc.StatusCode], ...] = (
+    (Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
+    (Forbidden, grpc.StatusCode.PERMISSION_DENIED),
+    (NotFound, grpc.StatusCode.NOT_FOUND),
+    (Conflict, grpc.StatusCode.FAILED_PRECONDITION),
+    (TooLarge, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (RateLimited, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (Invalid, grpc.StatusCode.INVALID_ARGUMENT),
+    (Unavailable, grpc.StatusCode.UNAVAILABLE),
+)
+
+
+class Reply(Protocol):
+    """What Serve needs of a reply: a protobuf message, or `Encoded`."""
+
+    def SerializeToString(self) -> bytes: ...
+
+
+class Encoded:
+    """A reply that is bytes already."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def SerializeToString(self) -> bytes:
+        return self._data
+
+
+class Context(Protocol):
+    """The part of `ray.serve.grpc_util.RayServegRPCContext` that is used here."""
+
+    def invocation_metadata(self) -> list[tuple[str, str]]: ...
+
+    def peer(self) -> str: ...
+
+    def set_code(self, code: grpc.StatusCode) -> None: ...
+
+    def set_details(self, details: str) -> None: ...
+
+    def trailing_metadata(self) -> list[tuple[str, str]]: ...
+
+    def set_trailing_metadata(self, metadata: list[tuple[str, str]]) -> None: ...
+
+
+class Call:
+    """One call: who makes it, and the way to say more than the reply."""
+
+    __slots__ = ("_context", "principal")
+
+    def __init__(self, principal: Principal, context: Context) -> None:
+        self.principal = principal
+        self._context = context
+
+    @property
+    def wants_origin(self) -> bool:
+        """Whether the caller asked, with the metadata entry `explain`, where the answer came from."""
+        return bool(_metadata(self._context, "explain"))
+
+    def tell_origin(self, origin: str) -> None:
+        """Answers that, in the trailing metadata entry `served-from`."""
+        self._context.set_trailing_metadata([*self._context.trailing_metadata(), ("served-from", origin)])
+
+
+class Methods:
+    """Base of the classes that hold a service's methods. `context` is there before the first call."""
+
+    context: GrpcContext
+
+
+_NOTHING = Encoded(b"")
+
+Unary = Callable[[Any, Request, Call], Awaitable[Reply]]
+Stream = Callable[[Any, Request, Call], AsyncIterator[Reply]]
+
+
+def unary(service: str, scope: Scope) -> Callable[[Unary[Request]], Callable[..., Awaitable[Reply]]]:
+    """Makes a method of `service` (its full name) out of `handler(self, request, call) -> reply`.
+
+    The handler may raise any OnefoldError. Requests may be streams of requests.
+    """
+
+    def decorate(handler: Unary[Request]) -> Callable[..., Awaitable[Reply]]:
+        route = f"/{service}/{handler.__name__}"
+
+        async def call(self: Methods, request: Request, grpc_context: Context) -> Reply:
+            services = self.context.services
+            started_s = time.perf_counter()
+            status = "CANCELLED"
+            try:
+                reply = await handler(self, request, _admit(services.authenticator, grpc_context, scope))
+                status = "OK"
+                return reply
+            except Exception as error:
+                status = _fail(grpc_context, error, route)
+                return _NOTHING
+            finally:
+                _count(services.metrics, route, status, time.perf_counter() - started_s)
+
+        return _named_like(handler, call)
+
+    return decorate
+
+
+def stream(service: str, scope: Scope) -> Callable[[Stream[Request]], Callable[..., AsyncIterator[Reply]]]:
+    """Like `unary`, for `async def handler(self, request, call)` that yields replies."""
+
+    def decorate(handler: Stream[Request]) -> Callable[..., AsyncIterator[Reply]]:
+        route = f"/{service}/{handler.__name__}"
+
+        async def call(self: Methods, request: Request, grpc_context: Context) -> AsyncIterator[Reply]:
+            services = self.context.services
+            status = "CANCELLED"
+            try:
+                async for reply in handler(self, request, _admit(services.authenticator, grpc_context, scope)):
+                    yield reply
+                status = "OK"
+            except Exception as error:
+                status = _fail(grpc_context, error, route)
+            finally:
+                services.metrics.count("onefold_requests", transport="grpc", route=route, status=status)
+
+        return _named_like(handler, call)
+
+    return decorate
+
+
+def status_of(error: OnefoldError) -> grpc.StatusCode:
+    """The gRPC status of an error."""
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
+
+
+def _admit(authenticator: Authenticator, context: Context, scope: Scope) -> Call:
+    authorization = _metadata(context, "authorization")
+    principal = authenticator.require(credential_of(authorization) if authorization else None, scope)
+    if principal is OPEN and not is_local(context.peer()):
+        # Replicas listen on every interface, so that proxies of other nodes reach them.
+        raise Forbidden("no API key was ever made, so only callers on the same machine are served: make a key")
+    return Call(principal, context)
+
+
+def _metadata(context: Context, name: str) -> str:
+    """What the caller sent in a metadata entry, "" for nothing."""
+    for key, value in context.invocation_metadata():
+        if key == name:
+            return value
+    return ""
+
+
+def is_local(peer: str) -> bool:
+    """Whether a gRPC peer ("ipv4:127.0.0.1:5000", "ipv6:%5B::1%5D:5000", "unix:...") is on this machine."""
+    kind, _, address = peer.partition(":")
+    if kind == "unix":
+        return True
+    host = address.rpartition(":")[0].replace("%5B", "").replace("%5D", "")
+    return is_loopback(host.removeprefix("::ffff:"))
+
+
+def _fail(context: Context, error: Exception, route: str) -> str:
+    """Puts the error on the context. Returns the name of its status."""
+    if isinstance(error, OnefoldError):
+        code, details = status_of(error), error.message
+    else:
+        log.error("request failed", exc_info=error, extra=logs.fields(route=route))
+        code, details = grpc.StatusCode.INTERNAL, "internal error: the service's log has more"
+    context.set_code(code)
+    context.set_details(details)
+    return str(code.name)
+
+
+def _count(metrics: Metrics, route: str, status: str, seconds: float) -> None:
+    metrics.count("onefold_requests", transport="grpc", route=route, status=status)
+    metrics.observe("onefold_request_seconds", seconds, transport="grpc", route=route)
+
+
+def _named_like(handler: Callable[..., Any], call: Function) -> Function:
+    """Not functools.wraps: Serve reads the signature of what it calls, and `wraps` would show it the handler's."""
+    call.__name__, call.__qualname__, call.__doc__ = handler.__name__, handler.__qualname__, handler.__doc__
+    return call

@@ -1,0 +1,111 @@
+"""ProfileService: Get, BatchGet and Watch. Replies are put together from profiles that are encoded already."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+
+from actors.errors import Invalid, NotFound
+from models.identity.customer_id import to_text
+from models.identity.identifiers import CUSTOMER_ID
+from protos.onefold.v1 import profile_pb2 as pb
+from serve.grpc_call import Call, Encoded, Methods, Reply, stream, unary
+from serve.grpc_context import positions, token_of
+from serve.length_delimited import length_delimited
+
+SERVICE = "onefold.v1.ProfileService"
+KEYS_MAX = 1_000  # of one call
+HEARTBEAT_S = 15.0  # a stream that has nothing to tell says so this often
+GATHER_S = 0.1  # changes within this time are told of together
+_RESULTS = pb.BatchGetResponse.RESULTS_FIELD_NUMBER
+_RESULT_PROFILE = pb.ProfileResult.PROFILE_FIELD_NUMBER
+_CHANGE_PROFILE = pb.ProfileChange.PROFILE_FIELD_NUMBER
+_CHANGE_CURSOR = pb.ProfileChange.CURSOR_FIELD_NUMBER
+_NO_RESULT = length_delimited(_RESULTS, b"")
+
+
+class ProfileMethods(Methods):
+    """Methods of ProfileService. Their names are those of the calls."""
+
+    @unary(SERVICE, "read")
+    async def Get(self, request: pb.GetRequest, call: Call) -> Reply:
+        context = self.context
+        profile = await context.profiles.get(context.parse_key(request.key), context.parse_min_seq(request.min_seq))
+        if profile is None:
+            raise NotFound("key: nobody has this identifier")
+        if call.wants_origin:
+            call.tell_origin(profile.origin)
+        return Encoded(profile.message)
+
+    @unary(SERVICE, "read")
+    async def BatchGet(self, request: pb.BatchGetRequest, call: Call) -> Reply:
+        profiles = await self.context.profiles.get_many(
+            self._keys(request.keys), self.context.parse_min_seq(request.min_seq)
+        )
+        if call.wants_origin:
+            origins = Counter("nobody" if profile is None else profile.origin for profile in profiles)
+            call.tell_origin(",".join(f"{origin}={number}" for origin, number in origins.items()))
+        return Encoded(b"".join(_NO_RESULT if profile is None else _result(profile.message) for profile in profiles))
+
+    @stream(SERVICE, "read")
+    async def Watch(self, request: pb.WatchRequest, call: Call) -> AsyncIterator[Reply]:
+        keys = self._keys(request.keys)
+        after = await self._after(request.after)
+        async for change in self._watch_keys(keys, after) if keys else self._watch_all(after):
+            yield change
+
+    async def _watch_all(self, after: dict[int, int]) -> AsyncIterator[Reply]:
+        """Everybody's changes, as the shards tell of them."""
+        context = self.context
+        while True:
+            customer_ids, after = await context.services.router.changed_profiles(after, HEARTBEAT_S)
+            cursor = _cursor_field(after)
+            if not customer_ids:
+                yield Encoded(cursor)
+            keys = [f"{CUSTOMER_ID}:{to_text(customer_id)}" for customer_id in customer_ids]
+            sent = set()
+            for profile in await context.profiles.get_many(keys):
+                # Two that changed may be one person by now.
+                if profile is not None and profile.customer_id not in sent:
+                    sent.add(profile.customer_id)
+                    yield Encoded(length_delimited(_CHANGE_PROFILE, profile.message) + cursor)
+            await asyncio.sleep(GATHER_S)
+
+    async def _watch_keys(self, keys: list[str], after: dict[int, int]) -> AsyncIterator[Reply]:
+        """The profiles of some keys: whenever anybody changed, a look whether it was one of them.
+
+        Keys, not customer ids: a merge can lead a key to another profile, and a key of nobody can become somebody's.
+        """
+        context = self.context
+        versions: dict[int, int] = {}  # customer id -> sequence of what was sent
+        told_ms = 0
+        while True:
+            now = context.services.now()
+            for profile in await context.profiles.get_many(keys):
+                if profile is not None and versions.get(profile.customer_id) != profile.sequence:
+                    versions[profile.customer_id] = profile.sequence
+                    told_ms = now
+                    yield Encoded(length_delimited(_CHANGE_PROFILE, profile.message) + _cursor_field(after))
+            if now - told_ms >= HEARTBEAT_S * 1000:
+                told_ms = now
+                yield Encoded(_cursor_field(after))
+            await asyncio.sleep(GATHER_S)
+            _, after = await context.services.router.changed_profiles(after, HEARTBEAT_S)
+
+    def _keys(self, keys: Sequence[str]) -> list[str]:
+        if len(keys) > KEYS_MAX:
+            raise Invalid(f"keys: expected at most {KEYS_MAX:,}; ask for the others in another call")
+        return [self.context.parse_key(key) for key in keys]
+
+    async def _after(self, token: str) -> dict[int, int]:
+        """The position of each shard's changes that a stream starts after: the token's, or now."""
+        if token:
+            return positions("after", token)
+        return {status.shard: status.sequence for status in await self.context.services.router.status()}
+
+
+def _result(message: bytes) -> bytes:
+    return length_delimited(_RESULTS, length_delimited(_RESULT_PROFILE, message))
+
+
+def _cursor_field(after: dict[int, int]) -> bytes:
+    return length_delimited(_CHANGE_CURSOR, token_of(after).encode())
