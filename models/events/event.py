@@ -36,6 +36,7 @@ class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
     sent_at: int | None = None  # ms, as the client's clock said
     group_id: str = ""
     integrations: dict[str, Any] = {}
+    demoted: tuple[Identifier, ...] = ()  # identifiers that came with it, but that limits kept off its profile
 
 
 def encode_events(events: list[Event]) -> bytes:

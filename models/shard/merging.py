@@ -5,6 +5,8 @@ was, and what has happened to the joined profile since is dealt out: an event, o
 side that has its identifier of the highest priority, and brings its other identifiers along.
 """
 
+from collections import Counter
+
 import msgspec
 
 from models.identity.resolution import Candidate
@@ -90,18 +92,20 @@ def split(core: ShardCore, profile: Profile, record: MergeRecord) -> tuple[Side,
         + [(m.sequence, TimelineEntry(merge=m), m.identifiers) for m in later],
         key=lambda item: item[0],
     )
+    # An identifier that comes with a later merge was not the profile's before, whatever an event carried.
+    brought_by = {m.merge_id: list(decode_profile(m.loser_before).identifiers) for m in later}
+    coming = Counter(i for identifiers in brought_by.values() for i in identifiers)
     for sequence, entry, carried in happened:
-        known = [i for i in carried if i in profile.identifiers]
+        merged = brought_by[entry.merge.merge_id] if entry.merge is not None else []
+        coming.subtract(merged)
+        known = [i for i in carried if i in profile.identifiers and coming[i] <= 0]
         side = next((s for i in known for s in (winner, loser) if i in s.identifiers), winner)
         other = loser if side is winner else winner
-        brought = [i for i in known if i not in other.identifiers]
-        if entry.merge is not None:
-            merged_state = entry.merge.loser_before
-            entry = entry if side is winner else _moving(core, entry.merge)
-            brought += [i for i in decode_profile(merged_state).identifiers if i not in other.identifiers]
-        else:
+        if entry.merge is None:
             side.sequences.append(sequence)
-        side.take(entry, brought)
+        elif side is loser:
+            entry = _moving(core, entry.merge)
+        side.take(entry, [i for i in (*known, *merged) if i not in other.identifiers])
     # What no remaining event explains (an event that was since moved away) stays with the winner.
     winner.identifiers.update(set(profile.identifiers) - loser.identifiers)
     return winner, loser

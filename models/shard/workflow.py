@@ -7,6 +7,8 @@ losers yield their state to the winner, the winner settles and is unlocked, iden
 An unmerge is the same with one profile.
 """
 
+import msgspec
+
 from models.identity.customer_id import shard_of
 from models.identity.resolution import Plan, plan
 from models.profile.reduce import add_identifier
@@ -315,7 +317,11 @@ class Workflows:
             core.settling.put(workflow, settling)
             return
         core.settling.delete(workflow)
-        event = finish.intake.event
+        intake, event = finish.intake, finish.intake.event
+        if finish.demoted:
+            # What is stored says which identifiers counted: an unmerge deals events out by them.
+            event = msgspec.structs.replace(event, identifiers=tuple(finish.kept), demoted=tuple(finish.demoted))
+            intake = msgspec.structs.replace(intake, event=event)
         profile = core.profile(finish.winner)
         created = not profile.identifiers
         for loser in finish.losers:
@@ -348,7 +354,7 @@ class Workflows:
         core.log_links(profile, event, finish.kept, finish.joined)
         matched = [i for i in finish.kept if finish.joined[i]]
         core.apply_event(
-            finish.intake,
+            intake,
             profile,
             methods=exact_methods(matched) if matched else ["new"],
             created=created,
