@@ -1,0 +1,124 @@
+"""Engagement: which channel a person was met on, and what was done there.
+
+The channel of an event comes from its name ("Email Opened"), else from context.channel, else from the source's
+setting, else from what the client tells of itself (a page: web; an app or a phone's system: mobile).
+"""
+
+from typing import Any
+
+from models.events.event import Event
+from models.profile.policy import ProfilePolicy
+from models.profile.state import ChannelStats
+
+_NAME_MAX = 32  # characters of a channel that clients make up
+_MESSAGE_WORDS = {
+    **{word: word for word in ("sent", "delivered", "opened", "clicked", "bounced", "failed", "dropped", "deferred")},
+    **{word: word for word in ("replied", "forwarded", "dismissed", "subscribed", "unsubscribed", "complained")},
+    **{"tapped": "clicked", "received": "delivered", "spam": "complained"},
+}
+_SUPPORT_WORDS = {
+    **{word: word for word in ("opened", "created", "closed", "resolved", "escalated", "rated", "replied")},
+    **{word: word for word in ("started", "ended")},
+}
+_ADS_WORDS = {**{word: word for word in ("viewed", "clicked", "skipped")}, "impression": "viewed"}
+# First word of an event's name -> channel, and the last words that make it an event of that channel.
+_FIRST_WORDS: dict[str, tuple[str, dict[str, str]]] = {
+    "email": ("email", _MESSAGE_WORDS),
+    "sms": ("sms", _MESSAGE_WORDS),
+    "push": ("push", _MESSAGE_WORDS),
+    "ad": ("ads", _ADS_WORDS),
+    "ads": ("ads", _ADS_WORDS),
+    "store": ("store", {"visited": "visited", "entered": "visited"}),
+    "support": ("support", _SUPPORT_WORDS),
+    "ticket": ("support", _SUPPORT_WORDS),
+    "chat": ("support", _SUPPORT_WORDS),
+    "call": ("support", _SUPPORT_WORDS),
+    "application": ("mobile", {"installed": "installed", "opened": "opened", "updated": "updated"}),
+}
+# What others do: it counts on the channel, but it is no sign of the person's being there.
+PASSIVE_ACTIONS = frozenset({"sent", "delivered", "bounced", "failed", "dropped", "deferred"})
+_MOBILE_SYSTEMS = frozenset({"ios", "ipados", "android", "iphone os"})
+
+
+def channel_of(event: Event, policy: ProfilePolicy) -> tuple[str, str]:
+    """(channel, action) of a track, page or screen event; "" for unknown."""
+    kind, action = event.type, ""
+    if kind == "track":
+        channel, action = _of_name(event.name)
+        if channel:
+            return channel, action
+        step = policy.order_events.get(event.name)
+        if step:
+            action = "ordered" if step == "completed" else step
+    else:
+        action = "viewed"
+    context = event.context
+    named = context.get("channel")
+    if isinstance(named, str):
+        named = named.strip().lower()[:_NAME_MAX]
+        channel = policy.channel_names.get(named, named)
+        if channel:
+            return channel, action
+    channel = policy.source_channels.get(event.source, "")
+    if channel:
+        return channel, action
+    if kind == "screen" or _is_mobile(context):
+        return "mobile", action
+    if kind == "page" or "page" in context:
+        return "web", action
+    return "", action
+
+
+def count_engagement(channels: dict[str, ChannelStats], channel: str, action: str, at: int) -> None:
+    """Counts one event on a channel."""
+    stats = channels.get(channel)
+    if stats is None:
+        channels[channel] = ChannelStats(1, at, at, {action: 1} if action else {})
+        return
+    stats.count += 1
+    if at > stats.last:
+        stats.last = at
+    elif at < stats.first:
+        stats.first = at
+    if action:
+        stats.actions[action] = stats.actions.get(action, 0) + 1
+
+
+def merge_channels(into: dict[str, ChannelStats], other: dict[str, ChannelStats]) -> None:
+    """Joins two persons' engagement, channel by channel."""
+    for channel, theirs in other.items():
+        stats = into.get(channel)
+        if stats is None:
+            into[channel] = ChannelStats(theirs.count, theirs.first, theirs.last, dict(theirs.actions))
+            continue
+        stats.count += theirs.count
+        stats.first = min(stats.first, theirs.first)
+        stats.last = max(stats.last, theirs.last)
+        for action, count in theirs.actions.items():
+            stats.actions[action] = stats.actions.get(action, 0) + count
+
+
+def _of_name(name: str) -> tuple[str, str]:
+    """Channel and action that an event's name tells, as "Email Link Clicked" and "email_clicked" do."""
+    first, _, rest = name.partition(" ")
+    if not rest:
+        first, _, rest = name.partition("_")
+    known = _FIRST_WORDS.get(first.lower())
+    if known is None or not rest:
+        return "", ""
+    channel, words = known
+    action = words.get(rest.replace("_", " ").rpartition(" ")[2].lower())
+    return (channel, action) if action else ("", "")
+
+
+def _is_mobile(context: dict[str, Any]) -> bool:
+    system = context.get("os")
+    if isinstance(system, dict):
+        name = system.get("name")
+        if isinstance(name, str) and name.lower() in _MOBILE_SYSTEMS:
+            return True
+    device = context.get("device")
+    if isinstance(device, dict):
+        kind = device.get("type")
+        return isinstance(kind, str) and kind.lower() in _MOBILE_SYSTEMS
+    return False

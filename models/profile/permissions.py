@@ -1,0 +1,87 @@
+"""Preferences and consents: what a person wishes, and what they have agreed to. What cannot be read is a no."""
+
+from typing import Any
+
+from models.events.event import Event
+from models.profile.policy import ProfilePolicy
+from models.profile.registers import is_later, is_later_permission, observe, observe_permission
+from models.profile.state import Observation
+
+_OPT_IN = "_opt_in"
+_YES = frozenset({"true", "yes", "y", "1", "on", "subscribed", "opted_in"})
+
+
+def observe_preference(
+    preferences: dict[str, Observation], trait: str, observation: Observation, policy: ProfilePolicy
+) -> str:
+    """Tells the preference that a trait sets, if it sets one. Returns its name if it is another one now, else ""."""
+    name = policy.preference_traits.get(trait)
+    inverted = name is None
+    if name is None:
+        name = policy.opt_out_traits.get(trait)
+        if name is None:
+            return ""
+    value = observation.value
+    if not name.endswith(_OPT_IN):
+        if value is not None and not isinstance(value, str):
+            return ""
+        return name if observe(preferences, name, observation) else ""
+    if value is not None:
+        said = _is_yes(value)
+        value = not said if inverted else said
+    changed = observe_permission(
+        preferences, name, Observation(observation.timestamp, observation.tie, value, observation.source)
+    )
+    return name if changed else ""
+
+
+def observe_subscription(
+    preferences: dict[str, Observation], channel: str, action: str, timestamp: int, tie: int, source: str
+) -> str:
+    """Tells of "Email Unsubscribed" and its like. Returns the preference if it is another one now, else ""."""
+    if action not in ("subscribed", "unsubscribed"):
+        return ""
+    name = channel + _OPT_IN
+    told = Observation(timestamp, tie, action == "subscribed", source)
+    return name if observe_permission(preferences, name, told) else ""
+
+
+def observe_consents(consents: dict[str, Observation], event: Event, timestamp: int, tie: int) -> list[str]:
+    """Tells what the event says of consent. Returns the categories that are another one now.
+
+    Read from context.consent.categoryPreferences of every event, as "Segment Consent Preference Updated"
+    and every other event of a consent-aware client carries them.
+    """
+    given = event.context.get("consent")
+    if not isinstance(given, dict):
+        return []
+    categories = given.get("categoryPreferences")
+    if not isinstance(categories, dict):
+        return []
+    changed = []
+    for category, value in categories.items():
+        told = Observation(timestamp, tie, value is True, event.source)
+        if observe_permission(consents, category, told):
+            changed.append(category)
+    return changed
+
+
+def merge_preferences(into: dict[str, Observation], other: dict[str, Observation]) -> None:
+    """Joins two persons' preferences."""
+    for name, theirs in other.items():
+        held = into.get(name)
+        later = is_later_permission if name.endswith(_OPT_IN) else is_later
+        if held is None or later(theirs, held):
+            into[name] = theirs
+
+
+def merge_consents(into: dict[str, Observation], other: dict[str, Observation]) -> None:
+    """Joins two persons' consents."""
+    for category, theirs in other.items():
+        observe_permission(into, category, theirs)
+
+
+def _is_yes(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip().lower() in _YES
+    return value is True or (type(value) is int and value == 1)

@@ -1,0 +1,177 @@
+"""The reduction: an event folded into a profile, and two profiles joined into one.
+
+Whatever the order of the events, and however they were split over profiles that were merged later, the
+state is the same: every section is a join of registers, sums and sets, each in its own module.
+"""
+
+from models.events.event import Event
+from models.profile.attributes import merge_attributes, observe_attribute
+from models.profile.behaviors import count_event, merge_events, names_of
+from models.profile.engagement import PASSIVE_ACTIONS, channel_of, count_engagement, merge_channels
+from models.profile.permissions import (
+    merge_consents,
+    merge_preferences,
+    observe_consents,
+    observe_preference,
+    observe_subscription,
+)
+from models.profile.policy import ProfilePolicy
+from models.profile.realtime import mark_active, merge_minutes, observe_context
+from models.profile.registers import is_later, observe
+from models.profile.state import IdentifierInfo, Observation, Profile, decode_profile, encode_profile, tie_of
+from models.profile.transactions import merge_orders, observe_order
+
+__all__ = ["ProfilePolicy", "add_identifier", "apply", "merge"]
+
+
+def add_identifier(profile: Profile, identifier: str, event: Event) -> None:
+    """Makes an identifier of `event` one of the profile's; then `apply` of that event counts the sighting."""
+    if identifier not in profile.identifiers:
+        at = _time_of(event)
+        profile.identifiers[identifier] = IdentifierInfo(at, at, 0, event.source)
+
+
+def apply(profile: Profile, event: Event, policy: ProfilePolicy) -> list[str]:
+    """Folds one event into the profile, in place, once: duplicates are the caller's to keep out.
+
+    Returns the paths of the document that are another one now, such as "attributes.city", "behaviors.Product
+    Viewed", "transactions", "engagement.web", "preferences.language", "privacy.consents.analytics",
+    "groups.g1", "realTimeContext", "first_seen", "last_seen".
+    """
+    at = _time_of(event)
+    tie = tie_of(event.message_id)
+    changed: list[str] = []
+    if at > profile.last_seen:
+        profile.last_seen = at
+        changed.append("last_seen")
+    if at < profile.first_seen or not profile.first_seen:
+        profile.first_seen = at
+        changed.append("first_seen")
+    _count_sightings(profile, event, at)
+    context = event.context
+    if event.type == "identify" or "traits" in context:
+        _apply_traits(profile, event, policy, at, tie, changed)
+    if "consent" in context:
+        categories = observe_consents(profile.consents, event, at, tie)
+        changed += [f"privacy.consents.{category}" for category in categories]
+    names = names_of(event)
+    if names:
+        _apply_action(profile, event, names, policy, at, tie, changed)
+    elif event.type == "group" and event.group_id:
+        _apply_group(profile, event, at, tie, changed)
+    if observe_context(profile, event, at, tie):
+        changed.append("realTimeContext")
+    return changed
+
+
+def merge(into: Profile, other: Profile, policy: ProfilePolicy) -> None:
+    """Joins all that is known of `other` into `into`: the result is as if all their events were of one profile.
+
+    What the shard machine owns is left as it is in `into`. `other` is not changed and shares nothing with it.
+    """
+    other = decode_profile(encode_profile(other))
+    into.created_at = min(into.created_at, other.created_at)
+    if other.first_seen:
+        into.first_seen = min(into.first_seen or other.first_seen, other.first_seen)
+        into.last_seen = max(into.last_seen, other.last_seen)
+    for identifier, theirs in other.identifiers.items():
+        held = into.identifiers.get(identifier)
+        if held is None:
+            into.identifiers[identifier] = theirs
+            continue
+        held.first, held.source = min((held.first, held.source), (theirs.first, theirs.source))
+        held.last = max(held.last, theirs.last)
+        held.count += theirs.count
+    merge_attributes(into, other, policy)
+    merge_events(into.events, other.events)
+    merge_orders(into.orders, other.orders)
+    merge_channels(into.channels, other.channels)
+    merge_preferences(into.preferences, other.preferences)
+    merge_consents(into.consents, other.consents)
+    for group_id, group in other.groups.items():
+        _observe_group(into.groups, group_id, group)
+    for key, observation in other.context.items():
+        observe(into.context, key, observation)
+    merge_minutes(into.active_minutes, other.active_minutes)
+
+
+def _time_of(event: Event) -> int:
+    """ms; 0 stands for "never" in a profile, so that no event is before 1."""
+    return event.timestamp if event.timestamp > 0 else 1
+
+
+def _count_sightings(profile: Profile, event: Event, at: int) -> None:
+    identifiers = profile.identifiers
+    for identifier in event.identifiers:
+        info = identifiers.get(identifier)
+        if info is None:
+            continue
+        info.count += 1
+        if at > info.last:
+            info.last = at
+        if at <= info.first and (at, event.source) < (info.first, info.source):
+            info.first, info.source = at, event.source
+
+
+def _apply_traits(profile: Profile, event: Event, policy: ProfilePolicy, at: int, tie: int, changed: list[str]) -> None:
+    """Traits of an identify call, over those that any event carries in context.traits."""
+    traits = event.context.get("traits")
+    if not isinstance(traits, dict):
+        traits = {}
+    if event.type == "identify":
+        traits = {**traits, **event.traits} if traits else event.traits
+    attributes, preferences = profile.attributes, profile.preferences
+    rules, default = policy.attributes, policy.default_attribute
+    for trait, value in traits.items():
+        observation = Observation(at, tie, value, event.source)
+        if observe_attribute(attributes, trait, observation, rules.get(trait, default)):
+            changed.append(f"attributes.{trait}")
+        preference = observe_preference(preferences, trait, observation, policy)
+        if preference:
+            changed.append(f"preferences.{preference}")
+
+
+def _apply_action(
+    profile: Profile,
+    event: Event,
+    names: tuple[str, ...],
+    policy: ProfilePolicy,
+    at: int,
+    tie: int,
+    changed: list[str],
+) -> None:
+    """Something that the person did, or that was done to them: a track, page or screen event."""
+    for name in names:
+        count_event(profile.events, name, at)
+        changed.append(f"behaviors.{name}")
+    step = policy.order_events.get(event.name) if event.type == "track" else None
+    if step and observe_order(profile.orders, event, step, at, tie, policy.currency):
+        changed.append("transactions")
+    channel, action = channel_of(event, policy)
+    if channel:
+        count_engagement(profile.channels, channel, action, at)
+        changed.append(f"engagement.{channel}")
+        preference = observe_subscription(profile.preferences, channel, action, at, tie, event.source)
+        if preference:
+            changed.append(f"preferences.{preference}")
+    # Refunds and cancellations are mostly the shop's doing.
+    if action not in PASSIVE_ACTIONS and step in (None, "completed"):
+        mark_active(profile.active_minutes, at)
+
+
+def _apply_group(profile: Profile, event: Event, at: int, tie: int, changed: list[str]) -> None:
+    if _observe_group(profile.groups, event.group_id, Observation(at, tie, event.traits, event.source)):
+        changed.append(f"groups.{event.group_id}")
+
+
+def _observe_group(groups: dict[str, Observation], group_id: str, new: Observation) -> bool:
+    """The latest traits of the group; a call without any does not wipe what is known of it."""
+    held = groups.get(group_id)
+    if held is not None:
+        if bool(new.value) != bool(held.value):
+            if not new.value:
+                return False
+        elif not is_later(new, held):
+            return False
+    groups[group_id] = new
+    return held is None or bool(new.value != held.value)
