@@ -130,11 +130,13 @@ def unary(service: str, scope: Scope) -> Callable[[Unary[Request]], Callable[...
     return decorate
 
 
-def stream(service: str, scope: Scope) -> Callable[[Stream[Request]], Callable[..., AsyncIterator[Reply]]]:
-    """Like `unary`, for `async def handler(self, request, call)` that yields replies."""
+def stream(
+    service: str, scope: Scope, name: str = ""
+) -> Callable[[Stream[Request]], Callable[..., AsyncIterator[Reply]]]:
+    """Like `unary`, for `async def handler(self, request, call)` that yields replies. `name`, if not the handler's."""
 
     def decorate(handler: Stream[Request]) -> Callable[..., AsyncIterator[Reply]]:
-        route = f"/{service}/{handler.__name__}"
+        route = f"/{service}/{name or handler.__name__}"
 
         async def call(self: Methods, request: Request, grpc_context: Context) -> AsyncIterator[Reply]:
             services = self.context.services

@@ -11,7 +11,7 @@ from models.shard.protocol import EventResult, SegmentChange
 from protos.onefold.v1 import ingest_pb2 as pb
 from serve.errors import TooLarge
 from serve.grpc_call import Call, Methods, Reply, unary
-from serve.grpc_context import positions, token_of
+from serve.http_pages import parse_positions, positions_text
 from serve.http_schemas import time_text
 from serve.intake import Taken
 
@@ -68,9 +68,9 @@ class IngestMethods(Methods):
                     summary.rejections.append(rejection)
             received += len(request.events)
             if taken.result.sequence:
-                for shard, sequence in positions("sequence", taken.result.sequence).items():
+                for shard, sequence in parse_positions(taken.result.sequence).items():
                     sequences[shard] = max(sequence, sequences.get(shard, 0))
-        summary.sequence = token_of(sequences)
+        summary.sequence = positions_text(sequences)
         return summary
 
     async def _take(self, request: pb.IngestRequest, call: Call) -> Taken:

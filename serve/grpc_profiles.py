@@ -9,7 +9,7 @@ from models.identity.customer_id import to_text
 from models.identity.identifiers import CUSTOMER_ID
 from protos.onefold.v1 import profile_pb2 as pb
 from serve.grpc_call import Call, Encoded, Methods, Reply, stream, unary
-from serve.grpc_context import positions, token_of
+from serve.http_pages import parse_positions, positions_text
 from serve.length_delimited import length_delimited
 
 SERVICE = "onefold.v1.ProfileService"
@@ -24,7 +24,7 @@ _NO_RESULT = length_delimited(_RESULTS, b"")
 
 
 class ProfileMethods(Methods):
-    """Methods of ProfileService. Their names are those of the calls."""
+    """Methods of ProfileService. Their names are those of the calls, but for `Watch`, a name that Health has too."""
 
     @unary(SERVICE, "read")
     async def Get(self, request: pb.GetRequest, call: Call) -> Reply:
@@ -46,8 +46,8 @@ class ProfileMethods(Methods):
             call.tell_origin(",".join(f"{origin}={number}" for origin, number in origins.items()))
         return Encoded(b"".join(_NO_RESULT if profile is None else _result(profile.message) for profile in profiles))
 
-    @stream(SERVICE, "read")
-    async def Watch(self, request: pb.WatchRequest, call: Call) -> AsyncIterator[Reply]:
+    @stream(SERVICE, "read", "Watch")
+    async def WatchProfiles(self, request: pb.WatchRequest, call: Call) -> AsyncIterator[Reply]:
         keys = self._keys(request.keys)
         after = await self._after(request.after)
         async for change in self._watch_keys(keys, after) if keys else self._watch_all(after):
@@ -99,7 +99,7 @@ class ProfileMethods(Methods):
     async def _after(self, token: str) -> dict[int, int]:
         """The position of each shard's changes that a stream starts after: the token's, or now."""
         if token:
-            return positions("after", token)
+            return parse_positions(token)
         return {status.shard: status.sequence for status in await self.context.services.router.status()}
 
 
@@ -108,4 +108,4 @@ def _result(message: bytes) -> bytes:
 
 
 def _cursor_field(after: dict[int, int]) -> bytes:
-    return length_delimited(_CHANGE_CURSOR, token_of(after).encode())
+    return length_delimited(_CHANGE_CURSOR, positions_text(after).encode())

@@ -1,0 +1,132 @@
+"""SegmentService: define segments, count them, list who is in them, follow who comes and goes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+
+from actors.errors import Invalid
+from models.identity.customer_id import shard_of, to_text
+from models.segments.criteria import SegmentDefinition
+from models.shard.protocol import SegmentChange
+from protos.onefold.v1 import segment_pb2 as pb
+from serve import segment_registry
+from serve.grpc_call import Call, Methods, Reply, stream, unary
+from serve.http_pages import parse_positions, positions_text
+from serve.http_schemas import time_text
+from serve.profile_message import json_text
+
+SERVICE = "onefold.v1.SegmentService"
+MEMBERS_DEFAULT = 100
+MEMBERS_MAX = 1_000  # of one page
+CHANGES_MAX = 500  # that are read from the shards at once
+LOOK_S = 0.25  # between two looks for changes
+HEARTBEAT_S = 15.0
+
+
+class SegmentMethods(Methods):
+    """Methods of SegmentService. Their names are those of the calls."""
+
+    @unary(SERVICE, "admin")
+    async def CreateSegment(self, request: pb.CreateSegmentRequest, call: Call) -> Reply:
+        asked: dict[str, Any] = {"name": request.name, "description": request.description}
+        asked["criteria"] = _criteria(request.criteria_json)
+        if request.id:
+            asked["id"] = request.id
+        services = self.context.services
+        definition = await segment_registry.put(services, asked)
+        return _segment(definition, await segment_registry.sizes(services))
+
+    @unary(SERVICE, "read")
+    async def ListSegments(self, request: pb.ListSegmentsRequest, call: Call) -> Reply:
+        services = self.context.services
+        sizes = await segment_registry.sizes(services)
+        return pb.ListSegmentsResponse(
+            segments=[_segment(definition, sizes) for definition in segment_registry.definitions(services)]
+        )
+
+    @unary(SERVICE, "read")
+    async def GetSegment(self, request: pb.GetSegmentRequest, call: Call) -> Reply:
+        services = self.context.services
+        definition = segment_registry.definition_of(services, request.id)
+        return _segment(definition, await segment_registry.sizes(services))
+
+    @unary(SERVICE, "admin")
+    async def DeleteSegment(self, request: pb.DeleteSegmentRequest, call: Call) -> Reply:
+        await segment_registry.delete(self.context.services, request.id)
+        return pb.DeleteSegmentResponse()
+
+    @unary(SERVICE, "read")
+    async def ListMembers(self, request: pb.ListMembersRequest, call: Call) -> Reply:
+        if not 0 <= request.limit <= MEMBERS_MAX:
+            raise Invalid(f"limit: expected 1 to {MEMBERS_MAX:,}, or 0 for {MEMBERS_DEFAULT}")
+        services = self.context.services
+        segment_registry.definition_of(services, request.id)
+        members, following = await services.router.segment_members(
+            request.id, request.limit or MEMBERS_DEFAULT, request.cursor
+        )
+        return pb.ListMembersResponse(
+            members=[
+                pb.Member(customer_id=to_text(customer_id), entered_at=time_text(entered))
+                for customer_id, entered in members
+            ],
+            next_cursor=following,
+        )
+
+    @unary(SERVICE, "read")
+    async def PreviewSegment(self, request: pb.PreviewSegmentRequest, call: Call) -> Reply:
+        members = await segment_registry.preview(self.context.services, _criteria(request.criteria_json))
+        return pb.PreviewSegmentResponse(members=members)
+
+    @stream(SERVICE, "read")
+    async def WatchSegment(self, request: pb.WatchSegmentRequest, call: Call) -> AsyncIterator[Reply]:
+        services = self.context.services
+        if request.id:
+            segment_registry.definition_of(services, request.id)
+        if request.after:
+            after = parse_positions(request.after)
+        else:
+            after = {status.shard: status.sequence for status in await services.router.status()}
+        quiet_s = 0.0
+        while True:
+            found, positions, has_more = await segment_registry.changes(services, request.id, after, CHANGES_MAX)
+            for change in found:
+                after = {**after, shard_of(change.customer_id): change.sequence}
+                yield _change(change, after)
+            after = positions
+            if not found:
+                quiet_s += LOOK_S
+            if quiet_s >= HEARTBEAT_S:
+                quiet_s = 0.0
+                yield pb.SegmentChange(cursor=positions_text(after))
+            if not has_more:
+                await asyncio.sleep(LOOK_S)
+
+
+def _criteria(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        raise Invalid("criteria_json: expected a JSON object; docs/segments.md has the language") from None
+
+
+def _segment(definition: SegmentDefinition, sizes: dict[str, int]) -> pb.Segment:
+    return pb.Segment(
+        id=definition.id,
+        name=definition.name,
+        description=definition.description,
+        criteria_json=json_text(definition.criteria),
+        members=sizes.get(definition.id, 0),
+    )
+
+
+def _change(change: SegmentChange, after: dict[int, int]) -> pb.SegmentChange:
+    return pb.SegmentChange(
+        segment_id=change.segment_id,
+        customer_id=to_text(change.customer_id),
+        change=change.change,
+        at=time_text(change.at),
+        cause=change.cause,
+        cursor=positions_text(after),
+    )
