@@ -1,0 +1,107 @@
+"""What a shard's file tells besides profiles: pages of events, links, merges, segment changes and dead letters.
+
+A read-only connection of its own, so that no page waits for a commit or holds one up. Cursors are the shard's
+sequence numbers.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from actors.reader import shard_path
+from actors.schema import connect
+from actors.store import CHAIN
+from models.events.event import decode_event
+from models.shard.protocol import DeadLetter, Link, MergeRecord, SegmentChange, StoredEvent
+
+_link = msgspec.msgpack.Decoder(Link)
+_merge = msgspec.msgpack.Decoder(MergeRecord)
+_change = msgspec.msgpack.Decoder(SegmentChange)
+_letter = msgspec.msgpack.Decoder(DeadLetter)
+
+
+class ShardLog:
+    """Reads the committed log of one shard."""
+
+    def __init__(self, data_dir: Path, shard: int, shards: int) -> None:
+        self._shard = shard
+        self._db = connect(shard_path(data_dir, shard), shard, shards, read_only=True)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def chain(self, head: int, limit: int) -> list[StoredEvent]:
+        """Up to `limit` events of one profile, newest first, from sequence `head` on."""
+        rows = self._db.execute(CHAIN, {"head": head, "after": 0, "limit": limit})
+        return [StoredEvent(self._shard, sequence, owner, decode_event(body)) for sequence, owner, body in rows]
+
+    def tail(self, after: int, limit: int) -> list[StoredEvent]:
+        """Up to `limit` events of all profiles with a sequence above `after`, oldest first."""
+        statement = "SELECT sequence, customer_id, body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        rows = self._db.execute(statement, (after, limit))
+        return [StoredEvent(self._shard, sequence, owner, decode_event(body)) for sequence, owner, body in rows]
+
+    def links(self, customer_ids: Sequence[int]) -> list[Link]:
+        """Edges of the identity graph that were found at these profiles, oldest first."""
+        statement = f"SELECT body FROM links WHERE customer_id IN ({_marks(customer_ids)}) ORDER BY sequence"
+        return [_link.decode(body) for (body,) in self._db.execute(statement, customer_ids)]
+
+    def merges(self, customer_ids: Sequence[int]) -> list[MergeRecord]:
+        """Merges, undone ones too, with any of these profiles on either side, oldest first."""
+        marks = _marks(customer_ids)
+        statement = f"SELECT body FROM merges WHERE winner IN ({marks}) OR loser IN ({marks})"
+        found = [_merge.decode(body) for (body,) in self._db.execute(statement, [*customer_ids, *customer_ids])]
+        return sorted(found, key=lambda record: record.sequence)
+
+    def merge(self, merge_id: str) -> MergeRecord | None:
+        """One merge."""
+        row = self._db.execute("SELECT body FROM merges WHERE merge_id = ?", (merge_id,)).fetchone()
+        return None if row is None else _merge.decode(row[0])
+
+    def changes(self, after: int, limit: int) -> list[SegmentChange]:
+        """Up to `limit` entries and exits with a sequence above `after`, oldest first."""
+        statement = "SELECT body FROM segment_changes WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        return [_change.decode(body) for (body,) in self._db.execute(statement, (after, limit))]
+
+    def changed_profiles(self, after: int) -> list[int]:
+        """Customer ids of all profiles changed after sequence `after`. Reads the whole table."""
+        return [row[0] for row in self._db.execute("SELECT customer_id FROM profiles WHERE sequence > ?", (after,))]
+
+    def letters(self, limit: int, received_at: int, letter_id: str) -> list[DeadLetter]:
+        """Up to `limit` dead letters before (received_at ms, letter_id), newest first."""
+        statement = (
+            "SELECT body, replayed_at FROM dead_letters WHERE (received_at, letter_id) < (?, ?) "
+            "ORDER BY received_at DESC, letter_id DESC LIMIT ?"
+        )
+        return _letters(self._db.execute(statement, (received_at, letter_id, limit)))
+
+    def letters_with(self, letter_ids: Sequence[str]) -> list[DeadLetter]:
+        """The letters with these ids that wait for a replay, oldest first."""
+        statement = (
+            "SELECT body, replayed_at FROM dead_letters "
+            f"WHERE replayed_at = 0 AND letter_id IN ({_marks(letter_ids)}) ORDER BY position"
+        )
+        return _letters(self._db.execute(statement, letter_ids))
+
+    def letters_waiting(self, after: int, limit: int) -> tuple[list[DeadLetter], int]:
+        """Up to `limit` letters that wait for a replay, oldest first, after position `after`; the last one's position."""
+        statement = (
+            "SELECT body, replayed_at, position FROM dead_letters "
+            "WHERE replayed_at = 0 AND position > ? ORDER BY position LIMIT ?"
+        )
+        rows = self._db.execute(statement, (after, limit)).fetchall()
+        return _letters(row[:2] for row in rows), rows[-1][2] if rows else after
+
+    def count_letters(self) -> int:
+        """Dead letters that wait for a replay."""
+        row = self._db.execute("SELECT count(*) FROM dead_letters WHERE replayed_at = 0").fetchone()
+        return int(row[0])
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _letters(rows: Iterable[tuple[bytes, int]]) -> list[DeadLetter]:
+    return [msgspec.structs.replace(_letter.decode(body), replayed_at=replayed_at) for body, replayed_at in rows]

@@ -1,0 +1,257 @@
+"""The durable store of one shard: loads the machine's tables at start, writes each drain in one transaction.
+
+The store holds the shard's lock for as long as its process lives, so two incarnations of a shard can never own the
+file at once. `write` and `commit` are apart because only the commit waits for the disk: the actor runs it in a thread
+(one step of SQLite, without the interpreter's lock) while the event loop takes in what arrives.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from actors.errors import Unavailable
+from actors.reader import shard_path
+from actors.schema import connect
+from models.events.event import decode_event, encode_event
+from models.shard.protocol import DeadLetter, StoredEvent
+from models.shard.tables import Effects
+
+_LOCK_POLL_S = 0.02
+# Keys are looked up this many at a time: one statement, prepared once.
+_SEEN_CHUNK = 32
+_SEEN = f"SELECT message FROM dedupe WHERE message IN ({','.join('?' * _SEEN_CHUNK)})"
+_encode = msgspec.msgpack.Encoder().encode
+
+Envelopes = dict[int, list[tuple[int, bytes]]]
+"""Destination shard -> numbered envelopes, ascending."""
+
+
+class Loader(Protocol):
+    """What takes in the saved tables at start (`models.shard.machine.ShardMachine`)."""
+
+    def load_profile(self, customer_id: int, state: bytes, due: int) -> None: ...
+    def load_identifier(self, identifier: str, customer_id: int) -> None: ...
+    def load_redirect(self, customer_id: int, target: int, last_event: int) -> None: ...
+    def load_small(self, kind: str, key: str, value: bytes) -> None: ...
+    def load_channel(self, source: int, received: int) -> None: ...
+    def load_meta(self, key: str, value: int) -> None: ...
+
+
+class Store:
+    """The open store of a shard, and the machine's `History`. One call at a time, from any thread."""
+
+    def __init__(self, data_dir: Path, shard: int, shards: int, lock_timeout_s: float = 0) -> None:
+        """Raises NotFound, Conflict (see `actors.schema.connect`), and Unavailable if another process has the file."""
+        self.path = shard_path(data_dir, shard)
+        self._shard = shard
+        # The connection first: it says what is wrong with the path in words.
+        self._db = connect(self.path, shard, shards)
+        self._lock = _lock(self.path.with_suffix(".lock"), shard, lock_timeout_s)
+        self._sent: dict[int, int] = dict(self._db.execute("SELECT peer, sent FROM channels"))
+
+    def close(self) -> None:
+        """Folds the write-ahead log into the file and gives up the lock."""
+        self._db.close()
+        os.close(self._lock)
+
+    # Start
+
+    def load(self, machine: Loader) -> None:
+        """Fills the machine's tables."""
+        db = self._db
+        for customer_id, state, due in db.execute("SELECT customer_id, state, due FROM profiles"):
+            machine.load_profile(customer_id, state, due)
+        for identifier, customer_id in db.execute("SELECT identifier, customer_id FROM identifiers"):
+            machine.load_identifier(identifier, customer_id)
+        for row in db.execute("SELECT customer_id, target, last_event FROM redirects"):
+            machine.load_redirect(*row)
+        for kind, key, value in db.execute("SELECT kind, key, value FROM small"):
+            machine.load_small(kind, key, value)
+        for merge_id, body in db.execute("SELECT merge_id, body FROM merges"):
+            machine.load_small("merges", merge_id, body)
+        for source, received in db.execute("SELECT peer, received FROM channels"):
+            machine.load_channel(source, received)
+        for key, value in db.execute("SELECT key, value FROM meta"):
+            machine.load_meta(key, value)
+
+    def outbox(self) -> Envelopes:
+        """Envelopes that are not known to have arrived."""
+        rows = self._db.execute("SELECT destination, sequence, body FROM outbox ORDER BY destination, sequence")
+        envelopes: Envelopes = {}
+        for destination, sequence, body in rows:
+            envelopes.setdefault(destination, []).append((sequence, body))
+        return envelopes
+
+    # Transactions
+
+    def begin(self) -> None:
+        """Opens the transaction that `write`, `acknowledge` and the dead letters' methods add to."""
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Makes it durable: returns when the disk has it."""
+        self._db.execute("COMMIT")
+
+    def write(self, effects: Effects) -> Envelopes:
+        """Adds what one drain left. Returns its envelopes, numbered, to be sent after the commit."""
+        db = self._db
+        many = db.executemany
+        if effects.events:
+            rows = [(e.sequence, e.customer_id, e.previous, encode_event(e.event)) for e in effects.events]
+            many("INSERT INTO events VALUES (?, ?, ?, ?)", rows)
+        if effects.events_relinked:
+            rows_relinked = [(previous, sequence) for sequence, previous in effects.events_relinked]
+            many("UPDATE events SET previous = ? WHERE sequence = ?", rows_relinked)
+        if effects.events_deleted:
+            many("DELETE FROM events WHERE sequence = ?", [(sequence,) for sequence in effects.events_deleted])
+        if effects.dedupe:
+            many("INSERT INTO dedupe VALUES (?, ?)", [(_digest(key), sequence) for key, sequence in effects.dedupe])
+        if effects.profiles:
+            many("INSERT OR REPLACE INTO profiles VALUES (?, ?, ?, ?)", effects.profiles)
+        if effects.profiles_deleted:
+            many("DELETE FROM profiles WHERE customer_id = ?", [(c,) for c in effects.profiles_deleted])
+        if effects.identifiers:
+            many("INSERT OR REPLACE INTO identifiers VALUES (?, ?)", effects.identifiers)
+        if effects.identifiers_deleted:
+            many("DELETE FROM identifiers WHERE identifier = ?", [(i,) for i in effects.identifiers_deleted])
+        if effects.redirects:
+            many("INSERT OR REPLACE INTO redirects VALUES (?, ?, ?)", effects.redirects)
+        if effects.redirects_deleted:
+            many("DELETE FROM redirects WHERE customer_id = ?", [(c,) for c in effects.redirects_deleted])
+        if effects.small or effects.small_deleted:
+            self._write_small(effects)
+        if effects.links:
+            many("INSERT INTO links VALUES (?, ?, ?)", [(x.sequence, x.customer_id, _encode(x)) for x in effects.links])
+        if effects.changes:
+            rows_changed = [(change.sequence, change.segment_id, _encode(change)) for change in effects.changes]
+            many("INSERT INTO segment_changes VALUES (?, ?, ?)", rows_changed)
+        if effects.meta:
+            many("INSERT OR REPLACE INTO meta VALUES (?, ?)", effects.meta)
+        if effects.received:
+            statement = (
+                "INSERT INTO channels VALUES (?1, 0, ?2) ON CONFLICT (peer) DO UPDATE SET received = excluded.received"
+            )
+            many(statement, effects.received.items())
+        return self._post(effects.messages)
+
+    def acknowledge(self, received: dict[int, int]) -> None:
+        """Drops the envelopes that their destinations have taken: destination -> number of the latest one."""
+        statement = "DELETE FROM outbox WHERE destination = ? AND sequence <= ?"
+        self._db.executemany(statement, received.items())
+
+    def _write_small(self, effects: Effects) -> None:
+        merges = [_merge_row(key, value) for kind, key, value in effects.small if kind == "merges"]
+        self._db.executemany("INSERT OR REPLACE INTO merges VALUES (?, ?, ?, ?)", merges)
+        others = [row for row in effects.small if row[0] != "merges"]
+        self._db.executemany("INSERT OR REPLACE INTO small VALUES (?, ?, ?)", others)
+        gone = [(key,) for kind, key in effects.small_deleted if kind == "merges"]
+        self._db.executemany("DELETE FROM merges WHERE merge_id = ?", gone)
+        others_gone = [row for row in effects.small_deleted if row[0] != "merges"]
+        self._db.executemany("DELETE FROM small WHERE kind = ? AND key = ?", others_gone)
+
+    def _post(self, messages: dict[int, bytes]) -> Envelopes:
+        envelopes: Envelopes = {}
+        for destination, body in messages.items():
+            number = self._sent[destination] = self._sent.get(destination, 0) + 1
+            self._db.execute("INSERT INTO outbox VALUES (?, ?, ?)", (destination, number, body))
+            self._db.execute(
+                "INSERT INTO channels VALUES (?1, ?2, 0) ON CONFLICT (peer) DO UPDATE SET sent = excluded.sent",
+                (destination, number),
+            )
+            envelopes[destination] = [(number, body)]
+        return envelopes
+
+    # Dead letters
+
+    def put_letters(self, letters: Iterable[DeadLetter]) -> None:
+        """Keeps dead letters. One that is there already stays as it is."""
+        statement = (
+            "INSERT INTO dead_letters (letter_id, received_at, replayed_at, body) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (letter_id) DO NOTHING"
+        )
+        self._db.executemany(statement, [(x.letter_id, x.received_at, x.replayed_at, _encode(x)) for x in letters])
+
+    def mark_replayed(self, letter_ids: Iterable[str], now: int) -> None:
+        """Notes that letters were taken after all, at `now` ms."""
+        statement = "UPDATE dead_letters SET replayed_at = ? WHERE letter_id = ?"
+        self._db.executemany(statement, [(now, letter_id) for letter_id in letter_ids])
+
+    # History
+
+    def events_after(self, customer_id: int, head: int, after: int) -> list[StoredEvent]:
+        """Events of one profile with sequence in (after, head], oldest first, along its chain back from `head`."""
+        found = [
+            StoredEvent(self._shard, sequence, owner, decode_event(body))
+            for sequence, owner, body in self._db.execute(CHAIN, {"head": head, "after": after, "limit": -1})
+        ]
+        if found and any(event.customer_id != customer_id for event in found):
+            raise RuntimeError("a chain of events leads to another profile's: the shard's file is damaged")
+        found.reverse()
+        return found
+
+    def seen(self, dedupe_keys: list[str]) -> set[str]:
+        """Those of the keys whose message was taken in before."""
+        by_digest = {_digest(key): key for key in dedupe_keys}
+        digests = list(by_digest)
+        found: set[str] = set()
+        for start in range(0, len(digests), _SEEN_CHUNK):
+            chunk = digests[start : start + _SEEN_CHUNK]
+            chunk += chunk[-1:] * (_SEEN_CHUNK - len(chunk))
+            found.update(by_digest[digest] for (digest,) in self._db.execute(_SEEN, chunk))
+        return found
+
+
+# The rows of a chain from `head` on, newest first, above `after` and at most `limit` (-1: all).
+CHAIN = """
+WITH RECURSIVE chain (sequence, customer_id, previous, body) AS (
+    SELECT sequence, customer_id, previous, body FROM events WHERE sequence = :head AND sequence > :after
+    UNION ALL
+    SELECT e.sequence, e.customer_id, e.previous, e.body
+    FROM chain JOIN events AS e ON e.sequence = chain.previous WHERE e.sequence > :after
+)
+SELECT sequence, customer_id, body FROM chain LIMIT :limit
+"""
+
+
+class _Parties(msgspec.Struct):
+    """The two profiles of a merge record."""
+
+    winner: int
+    loser: int
+
+
+_parties = msgspec.msgpack.Decoder(_Parties)
+
+
+def _merge_row(merge_id: str, record: bytes) -> tuple[str, int, int, bytes]:
+    parties = _parties.decode(record)
+    return (merge_id, parties.winner, parties.loser, record)
+
+
+def _digest(dedupe_key: str) -> bytes:
+    """16 bytes: among a billion messages, the chance that two ever share one is about 1e-21."""
+    return blake2b(dedupe_key.encode(), digest_size=16).digest()
+
+
+def _lock(path: Path, shard: int, timeout_s: float) -> int:
+    """Takes the exclusive lock of a shard; the kernel frees it when the process ends, however it ends.
+
+    A file of its own: closing any descriptor of the SQLite file would drop SQLite's own locks.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                os.close(descriptor)
+                raise Unavailable(f"another process has the store of shard {shard} open") from None
+            time.sleep(_LOCK_POLL_S)
