@@ -50,7 +50,7 @@ class Oracle:
             for identifier in kept:
                 if identifier not in profile.identifiers:
                     add_identifier(profile, identifier, event)
-            apply(profile, event, self.settings.policy)
+            apply(profile, msgspec.structs.replace(event, identifiers=tuple(kept)), self.settings.policy)
         return profile
 
 

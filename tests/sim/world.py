@@ -13,7 +13,7 @@ from models.profile.state import Profile, decode_profile
 from models.shard.commands import Accept, Receive, Tick, Unmerge
 from models.shard.core import MachineSettings
 from models.shard.machine import ShardMachine, dedupe_key
-from models.shard.protocol import IngestResult, StoredEvent
+from models.shard.protocol import IngestResult, SegmentChange, StoredEvent
 from models.shard.tables import Effects, EventRow
 
 
@@ -119,6 +119,7 @@ class World:
         self.acknowledged: dict[str, IngestResult] = {}
         self.in_flight: list[tuple[int, int, int, bytes]] = []  # source, destination, number, envelope
         self.log: list[Event] = []
+        self.changes: list[SegmentChange] = []
         self.crashes = 0
         self._call = 0
 
@@ -149,6 +150,7 @@ class World:
             return []
         self.disks[shard].commit(effects)
         self.log.extend(row.event for row in effects.events)
+        self.changes.extend(effects.changes)
         if self.random.random() < self.chaos.crash:
             self.crash(shard)
             return []
