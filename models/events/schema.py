@@ -170,8 +170,8 @@ def _explain(error: ValidationError) -> Iterator[tuple[list[str], str, str | Non
     elif keyword == "additionalProperties" and isinstance(error.instance, dict):
         for name in _additional(error.instance, error.schema):
             yield [*path, name], "is not in the schema", culprit or name
-    elif keyword == "propertyNames" or (error.parent is not None and error.parent.validator == "propertyNames"):
-        yield path, "has a name that the schema does not allow", culprit or str(error.instance)
+    elif list(error.absolute_schema_path)[-2:-1] == ["propertyNames"] and isinstance(error.instance, str):
+        yield path, "has a name that the schema does not allow", culprit or error.instance
     elif error.validator is None or (keyword == "not" and error.validator_value == {}):  # the schema is `false`
         yield path, "is not allowed by the schema", culprit
     else:

@@ -50,7 +50,8 @@ _ADVERTISING = frozenset({"idfa", "gaid", "advertising_id"})
 class IdentitySettings(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator can decide about identifiers. The defaults are those of the tracking API's peers."""
 
-    limits: dict[str, int] = msgspec.field(default_factory=lambda: {"user_id": 1})  # namespace -> most identifiers of it on one profile
+    # namespace -> most identifiers of it on one profile
+    limits: dict[str, int] = msgspec.field(default_factory=lambda: {"user_id": 1})
     limit_default: int = 5  # for every other namespace
     priority: tuple[str, ...] = ("user_id", "email")  # highest first; the others follow in alphabetical order
     blocked_values: tuple[str, ...] = ("-1", "null", "anonymous")  # whatever their case
