@@ -10,7 +10,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -18,11 +18,13 @@ from urllib.parse import urlsplit
 BATCH_EVENTS_MAX = 500
 BATCH_BYTES_MAX = 400_000  # the API takes 500 KB
 EVENT_BYTES_MAX = 32 * 1024
+IMPORT_PATH = "/v1/import"  # as /v1/batch, for messages that may have other ids than userId and anonymousId
 _RETRIED = {429, 502, 503, 504}
 _BACKOFF_S = 0.1
 _BACKOFF_S_MAX = 5.0
 
 Tag = TypeVar("Tag")
+Send = Callable[[list[bytes]], "BatchAnswer"]
 
 
 class ApiError(Exception):
@@ -33,20 +35,21 @@ class ApiError(Exception):
         self.status, self.code, self.message = status, code, message
 
 
-class Rejection(NamedTuple):
-    """An event of a batch that was not taken: which one, from 0, and why."""
+class Notice(NamedTuple):
+    """Something about one event of a batch: which one, from 0, which field, and what."""
 
     event: int
     field: str
-    reason: str
+    text: str
 
 
 class BatchAnswer(NamedTuple):
     """What became of a batch. `sequence` is the token for `min_seq` reads."""
 
     sequence: str
-    rejected: list[Rejection]
-    seconds: float
+    duplicates: int  # events that were taken before
+    rejected: list[Notice]  # each reason of each event that was not taken
+    warnings: list[Notice]  # of events that were taken, but not with everything
 
 
 class ApiClient:
@@ -111,11 +114,15 @@ class ApiClient:
             time.sleep(pause)
         raise AssertionError("unreachable: the deadline ends the loop")
 
-    def send_batch(self, messages: list[bytes]) -> BatchAnswer:
-        """Posts encoded messages to /v1/batch; durable when it returns. Raises ApiError."""
-        started = time.monotonic()
-        answer = self.request("POST", "/v1/batch", b'{"batch":[' + b",".join(messages) + b"]}") or {}
-        return BatchAnswer(str(answer.get("sequence", "")), _rejections(answer), time.monotonic() - started)
+    def send_batch(self, messages: list[bytes], path: str = IMPORT_PATH) -> BatchAnswer:
+        """Posts encoded messages as a batch; durable when it returns. Raises ApiError."""
+        answer = self.request("POST", path, b'{"batch":[' + b",".join(messages) + b"]}") or {}
+        return BatchAnswer(
+            sequence=str(answer.get("sequence", "")),
+            duplicates=int(answer.get("duplicates", 0)),
+            rejected=_reasons(answer.get("rejected", [])),
+            warnings=[_notice(entry, entry) for entry in answer.get("warnings", [])],
+        )
 
     def _once(self, method: str, path: str, body: bytes | None) -> tuple[int, http.client.HTTPMessage, bytes]:
         connection = self._connection()
@@ -161,18 +168,16 @@ def batches(messages: Iterable[tuple[bytes, Tag]], events_max: int = BATCH_EVENT
         yield batch
 
 
-def send_all(
-    client: ApiClient, work: Iterable[Batch[Tag]], connections: int = 4
-) -> Iterator[tuple[Batch[Tag], BatchAnswer]]:
-    """Sends batches over several connections and yields each with its answer, in order of completion.
+def send_all(work: Iterable[tuple[Send, Batch[Tag]]], connections: int = 4) -> Iterator[tuple[Batch[Tag], BatchAnswer]]:
+    """Sends each batch by its function, several at a time; yields it with its answer, in order of completion.
 
     At most two batches a connection are held. Raises ApiError at the first batch that fails for good.
     """
     pending: dict[Future[BatchAnswer], Batch[Tag]] = {}
     with ThreadPoolExecutor(connections, thread_name_prefix="batch") as pool:
         try:
-            for batch in work:
-                pending[pool.submit(client.send_batch, batch.messages)] = batch
+            for send, batch in work:
+                pending[pool.submit(send, batch.messages)] = batch
                 while len(pending) >= 2 * connections:
                     yield from _completed(pending)
             while pending:
@@ -186,15 +191,12 @@ def _completed(pending: dict[Future[BatchAnswer], Batch[Tag]]) -> Iterator[tuple
         yield pending.pop(future), future.result()
 
 
-def _rejections(answer: dict[str, Any]) -> list[Rejection]:
-    """One entry for each reason that the answer gives for each event that was not taken."""
-    found = []
-    for entry in answer.get("rejected", []):
-        for reason in entry.get("reasons") or [{}]:
-            found.append(
-                Rejection(int(entry["index"]), str(reason.get("field", "")), str(reason.get("message", "not accepted")))
-            )
-    return found
+def _reasons(rejected: list[dict[str, Any]]) -> list[Notice]:
+    return [_notice(entry, reason) for entry in rejected for reason in entry.get("reasons") or [{}]]
+
+
+def _notice(entry: dict[str, Any], about: dict[str, Any]) -> Notice:
+    return Notice(int(entry["index"]), str(about.get("field", "")), str(about.get("message", "not accepted")))
 
 
 def _failure(status: int, data: bytes) -> ApiError:

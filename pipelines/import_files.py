@@ -34,26 +34,29 @@ ERRORS_KEPT = 1000
 
 @dataclass(frozen=True)
 class LineError:
-    """Why one line was not imported. Never holds the line's values."""
+    """Why one line was not imported, or what was left out of it (a warning). Never holds the line's values."""
 
     line: int  # in the file, from 1; for Parquet the row's number
     field: str  # of the message; empty if the line could not be read at all
     reason: str
+    warning: bool = False
 
 
 @dataclass
 class ImportReport:
-    """What an import did. `errors` holds the first ERRORS_KEPT; the error file has them all."""
+    """What an import did. `errors` and `warnings` hold ERRORS_KEPT each; the error file has them all."""
 
     path: str
     type: str
     rows: int = 0
-    imported: int = 0  # acknowledged: durable; rows that were there before are dropped by the service
+    imported: int = 0  # acknowledged, so durable
+    duplicates: int = 0  # of these, rows that an earlier import had brought
     bad: int = 0
     seconds: float = 0.0
     rows_per_second: float = 0.0
     sequence: str = ""  # token for reads that must see the import (`min_seq`)
     errors: list[LineError] = field(default_factory=list)
+    warnings: list[LineError] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -102,7 +105,8 @@ def import_file(
         bar = stack.enter_context(_progress(console or Console(stderr=True)))
         run = _Run(builder, report, errors, bar, bar.add_task(path.name, total=file.size, rows="0"))
         run.send(client, file.lines(), connections, batch_events)
-    report.errors.sort(key=lambda error: error.line)
+    for found in (report.errors, report.warnings):
+        found.sort(key=lambda error: error.line)
     return report
 
 
@@ -118,12 +122,16 @@ class _Run:
 
     def send(self, client: ApiClient, lines: Iterable[Line], connections: int, batch_events: int) -> None:
         started = time.monotonic()
-        for batch, answer in send_all(client, batches(self.messages(lines), batch_events), connections):
-            refused = set()
-            for rejection in answer.rejected:
-                refused.add(rejection.event)
-                self.problem(batch.tags[rejection.event][0], rejection.field, rejection.reason)
+        work = ((client.send_batch, batch) for batch in batches(self.messages(lines), batch_events))
+        for batch, answer in send_all(work, connections):
+            for notice in answer.rejected:
+                self.problem(batch.tags[notice.event][0], notice.field, notice.text)
+            for notice in answer.warnings:
+                if notice.event >= 0:  # else about the batch, which is ours
+                    self.problem(batch.tags[notice.event][0], notice.field, notice.text, warning=True)
+            refused = {notice.event for notice in answer.rejected}
             self.report.bad += len(refused)
+            self.report.duplicates += answer.duplicates
             self.report.imported += len(batch.messages) - len(refused)
             self.report.sequence = answer.sequence or self.report.sequence
             self.bar.update(self.task, completed=batch.tags[-1][1], rows=f"{self.report.imported:,}")
@@ -155,25 +163,27 @@ class _Run:
         for problem in problems:
             self.problem(line, problem.field, problem.reason)
 
-    def problem(self, line: int, path: str, reason: str) -> None:
-        error = LineError(line, path, reason)
-        if len(self.report.errors) < ERRORS_KEPT:
-            self.report.errors.append(error)
+    def problem(self, line: int, path: str, reason: str, warning: bool = False) -> None:
+        error = LineError(line, path, reason, warning)
+        kept = self.report.warnings if warning else self.report.errors
+        if len(kept) < ERRORS_KEPT:
+            kept.append(error)
         if self.errors:
             self.errors.write(json.dumps(asdict(error)) + "\n")
 
 
 def print_report(report: ImportReport, console: Console) -> None:
-    """The report for people: counts, speed, and the first errors by line."""
+    """The report for people: counts, speed, and the first errors and warnings by line."""
     console.print(
-        f"{report.rows:,} rows read, {report.imported:,} imported as {report.type}, {report.bad:,} bad "
-        f"({report.seconds:.1f} s, {report.rows_per_second:,.0f} rows/s)"
+        f"{report.rows:,} rows read, {report.imported:,} imported as {report.type} ({report.duplicates:,} of them "
+        f"were there before), {report.bad:,} bad ({report.seconds:.1f} s, {report.rows_per_second:,.0f} rows/s)"
     )
-    for error in report.errors[:ERRORS_SHOWN]:
-        where = f"{error.field}: " if error.field else ""
-        console.print(f"  line {error.line}: {where}{error.reason}", markup=False, highlight=False)
-    if len(report.errors) > ERRORS_SHOWN:
-        console.print(f"  ... {len(report.errors) - ERRORS_SHOWN:,} more; --errors FILE writes them all")
+    for title, found in (("line", report.errors), ("warning, line", report.warnings)):
+        for error in found[:ERRORS_SHOWN]:
+            where = f"{error.field}: " if error.field else ""
+            console.print(f"  {title} {error.line}: {where}{error.reason}", markup=False, highlight=False)
+        if len(found) > ERRORS_SHOWN:
+            console.print(f"  ... {len(found) - ERRORS_SHOWN:,} or more; --errors FILE writes them all")
 
 
 def _progress(console: Console) -> Progress:

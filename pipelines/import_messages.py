@@ -158,8 +158,10 @@ class _Row:
         revenue = self.value(order.revenue, "order.revenue", "number")
         if revenue is None:
             self.problem("order.revenue", "missing")
-        properties["order_id"] = self.text(order.order_id or "", "order.order_id") or self.default_id
         properties["revenue"] = revenue
+        order_id = self.text(order.order_id or "", "order.order_id")
+        if order_id:  # without one, the service goes by the message id
+            properties["order_id"] = order_id
         currency = self.text(order.currency or "", "order.currency")
         if currency:
             properties["currency"] = currency.upper()

@@ -65,9 +65,12 @@ def test_busy_service_is_asked_again(path: Path, service: FakeService) -> None:
 
 def test_refused_events_are_told_by_their_line(path: Path, service: FakeService) -> None:
     reasons = [{"code": "blocked", "field": "userId", "message": "a blocked value"}]
-    service.answer = lambda route, body: (200, {}, {"rejected": [{"index": 1, "reasons": reasons}]})
+    warning = {"index": 2, "code": "invalid_phone", "field": "traits.phone", "message": "not used"}
+    answer = {"duplicates": 1, "rejected": [{"index": 1, "reasons": reasons}], "warnings": [warning]}
+    service.answer = lambda route, body: (200, {}, answer)
     report = run(path, service)
-    assert (report.imported, report.bad) == (2, 3)
+    assert (report.imported, report.duplicates, report.bad) == (2, 1, 3)
+    assert (report.warnings[0].line, report.warnings[0].field) == (6, "traits.phone")
     assert (report.errors[0].line, report.errors[0].field, report.errors[0].reason) == (3, "userId", "a blocked value")
 
 
@@ -116,15 +119,15 @@ def test_batches_keep_to_both_limits() -> None:
 def test_send_all_holds_few_batches(service: FakeService) -> None:
     taken = 0
 
-    def work() -> Any:
+    def work(client: ApiClient) -> Any:
         nonlocal taken
         for number in range(30):
             taken += 1
-            yield Batch([json.dumps({"messageId": str(number)}).encode()], [number])
+            yield client.send_batch, Batch([json.dumps({"messageId": str(number)}).encode()], [number])
 
     with ApiClient(service.url) as client:
         answered = 0
-        for _ in send_all(client, work(), connections=2):
+        for _ in send_all(work(client), connections=2):
             answered += 1
             assert taken - answered <= 4
     assert answered == 30
@@ -134,5 +137,5 @@ def test_send_all_holds_few_batches(service: FakeService) -> None:
 def test_report_for_people(path: Path, service: FakeService) -> None:
     out = io.StringIO()
     print_report(run(path, service), Console(file=out, width=200))
-    assert "5 rows read, 3 imported as order, 2 bad" in out.getvalue()
+    assert "5 rows read, 3 imported as order (0 of them were there before), 2 bad" in out.getvalue()
     assert "line 4: expected 3 fields, found 2" in out.getvalue()
