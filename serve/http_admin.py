@@ -1,0 +1,118 @@
+"""/v1/admin and /v1/status: API keys, sources with their schemas, and what the shards hold."""
+
+import asyncio
+
+import msgspec
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from actors.control import ApiKey, SchemaRule, Source
+from serve.http_body import read_json
+from serve.http_context import Context, authorise, respond
+from serve.http_openapi import answers, takes
+from serve.http_schemas import (
+    KeyEntry,
+    KeyRequest,
+    KeysAnswer,
+    NewKey,
+    SchemaEntry,
+    ShardEntry,
+    SourceEntry,
+    SourceRequest,
+    SourcesAnswer,
+    StatusAnswer,
+    time_text,
+    time_text_or_none,
+)
+from serve.source_schemas import compile_rules
+
+router = APIRouter(prefix="/v1", tags=["administration"], dependencies=[Depends(authorise)])
+
+
+@router.get("/status", responses=answers(StatusAnswer, 401, 403, 503), response_class=Response)
+async def get_status(context: Context) -> Response:
+    """What the shards hold and have done, each and together."""
+    shards = await context.services.router.status()
+    segments: dict[str, int] = {}
+    for shard in shards:
+        for segment_id, members in shard.segments.items():
+            segments[segment_id] = segments.get(segment_id, 0) + members
+    entries = [msgspec.convert(shard, ShardEntry, from_attributes=True) for shard in shards]
+    return respond(
+        StatusAnswer(
+            profiles=sum(shard.profiles for shard in shards),
+            identifiers=sum(shard.identifiers for shard in shards),
+            events=sum(shard.events for shard in shards),
+            duplicates=sum(shard.duplicates for shard in shards),
+            in_flight=sum(shard.in_flight for shard in shards),
+            dead_letters=sum(shard.dead_letters for shard in shards),
+            segments=segments,
+            shards=entries,
+        )
+    )
+
+
+@router.get("/admin/keys", responses=answers(KeysAnswer, 401, 403), response_class=Response)
+async def list_keys(context: Context) -> Response:
+    """All keys, revoked ones too, without their secrets."""
+    keys = context.services.control.keys()
+    return respond(KeysAnswer([_key_entry(key) for key in keys]))
+
+
+@router.post(
+    "/admin/keys",
+    responses=answers(NewKey, 400, 401, 403),
+    openapi_extra=takes(KeyRequest),
+    response_class=Response,
+)
+async def create_key(request: Request, context: Context) -> Response:
+    """Makes a key. Its secret is in this answer and nowhere else: only a digest is kept."""
+    asked = await read_json(request, KeyRequest)
+    control = context.services.control
+    key, secret = await asyncio.to_thread(control.create_key, asked.name, asked.scopes, asked.source_id)
+    return respond(NewKey(_key_entry(key), secret))
+
+
+@router.delete("/admin/keys/{key_id}", responses=answers(KeyEntry, 401, 403, 404, 409), response_class=Response)
+async def revoke_key(key_id: str, context: Context) -> Response:
+    """Revokes a key. It is refused within a second, everywhere."""
+    return respond(_key_entry(await asyncio.to_thread(context.services.control.revoke_key, key_id)))
+
+
+@router.get("/admin/sources", responses=answers(SourcesAnswer, 401, 403), response_class=Response)
+async def list_sources(context: Context) -> Response:
+    """All sources with their schemas."""
+    return respond(SourcesAnswer([_source_entry(source) for source in context.services.control.sources()]))
+
+
+@router.put(
+    "/admin/sources/{source_id}",
+    responses=answers(SourceEntry, 400, 401, 403),
+    openapi_extra=takes(SourceRequest),
+    response_class=Response,
+)
+async def put_source(source_id: str, request: Request, context: Context) -> Response:
+    """Makes or replaces a source. Its schemas hold for events that come in half a second later."""
+    asked = await read_json(request, SourceRequest)
+    rules = {name: SchemaRule(entry.document, entry.mode) for name, entry in asked.schemas.items()}
+    compile_rules(rules)
+    source = Source(source_id, asked.kind, asked.priority, rules)
+    await asyncio.to_thread(context.services.control.put_source, source)
+    return respond(_source_entry(source))
+
+
+def _key_entry(key: ApiKey) -> KeyEntry:
+    return KeyEntry(
+        id=key.key_id,
+        name=key.name,
+        hint=key.hint,
+        scopes=list(key.scopes),
+        source_id=key.source_id,
+        created_at=time_text(key.created_at),
+        revoked_at=time_text_or_none(key.revoked_at),
+    )
+
+
+def _source_entry(source: Source) -> SourceEntry:
+    schemas = {name: SchemaEntry(rule.document, rule.mode) for name, rule in source.schemas.items()}
+    return SourceEntry(source.source_id, source.kind, source.priority, schemas)

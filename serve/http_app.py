@@ -1,0 +1,106 @@
+"""The HTTP app: routes, middleware, and how every error is answered.
+
+POST /v1/{identify,track,page,screen,group,alias,batch,import,merge}   events in        serve.http_ingest
+GET  /v1/profiles/{key}...                                            one person       serve.http_profiles
+POST /v1/identity/{resolve,merge,unmerge}                             who is who       serve.http_identity
+*    /v1/segments...                                                  groups           serve.http_segments
+GET  /v1/events, /v1/deadletters...                                   the stream       serve.http_events
+*    /v1/status, /v1/admin...                                         operators        serve.http_admin
+GET  /healthz, /readyz, /metrics                                      machines         serve.http_health
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from actors.errors import OnefoldError
+from models.events.outcome import WireError
+from serve import http_admin, http_events, http_health, http_identity, http_ingest, http_profiles, http_segments
+from serve.errors import FieldError, InvalidFields, http_body, http_headers, http_status
+from serve.http_middleware import BrowserAccess, RequestRecords
+from serve.http_openapi import install_openapi
+from serve.request_context import RequestContext
+from serve.services import Services
+
+_DESCRIPTION = (
+    "A customer data platform: events in, one live profile per person, segments that move. "
+    "Authenticate with an API key, as Bearer token or as Basic user name."
+)
+
+
+def build_http_app(services: Services) -> FastAPI:
+    """The app of one replica. `app.state.draining` set to True makes it answer /readyz with 503."""
+    app = FastAPI(
+        title="Onefold",
+        version=_version(),
+        description=_DESCRIPTION,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,
+    )
+    app.state.context = RequestContext(services)
+    app.state.draining = False
+    for module in (http_ingest, http_profiles, http_identity, http_segments, http_events, http_admin, http_health):
+        app.include_router(module.router)
+    app.add_exception_handler(OnefoldError, _refused)
+    app.add_exception_handler(WireError, _refused_by_parser)
+    app.add_exception_handler(RequestValidationError, _invalid_parameters)
+    app.add_exception_handler(HTTPException, _no_such_route)
+    # The last one added is the outermost.
+    app.add_middleware(BrowserAccess)
+    app.add_middleware(RequestRecords, metrics=services.metrics, new_id=services.new_id)
+    install_openapi(app)
+    return app
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OnefoldError)
+    status = http_status(error)
+    if status in (401, 403, 413, 429):
+        _count_refusal(request, error.code)
+    return _json(http_body(error), status, http_headers(error))
+
+
+async def _refused_by_parser(request: Request, error: Exception) -> Response:
+    assert isinstance(error, WireError)
+    if error.status == 413:
+        _count_refusal(request, error.code)
+    return _json({"code": error.code, "message": error.message}, error.status)
+
+
+async def _invalid_parameters(request: Request, error: Exception) -> Response:
+    """Path and query parameters. FastAPI's own answer quotes the values; this one does not."""
+    assert isinstance(error, RequestValidationError)
+    problems = [FieldError(".".join(map(str, entry["loc"][1:])), str(entry["msg"])) for entry in error.errors()]
+    message = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)
+    return _json(http_body(InvalidFields(message, problems)), 400)
+
+
+async def _no_such_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    known = {
+        404: ("not_found", "there is no such path: /docs lists them all"),
+        405: ("method_not_allowed", "this path is used with another method: /docs lists them all"),
+    }
+    code, message = known.get(error.status_code, ("http_error", "the request cannot be answered"))
+    return _json({"code": code, "message": message}, error.status_code, dict(error.headers or {}))
+
+
+def _count_refusal(request: Request, code: str) -> None:
+    context: RequestContext = request.app.state.context
+    context.services.metrics.count("onefold_refusals", code=code)
+
+
+def _json(body: dict[str, object], status: int, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
+
+
+def _version() -> str:
+    try:
+        return version("onefold")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,77 @@
+"""What HTTP handlers share: the replica's context, who may call, and how answers are written."""
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import msgspec
+from fastapi import Depends, Query, Request
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from actors.control import Scope
+from models.events.envelope import credential_of
+from serve.auth import OPEN, Principal, is_loopback
+from serve.errors import Forbidden
+from serve.http_middleware import route_of
+from serve.http_scopes import PUBLIC, SCOPES
+from serve.request_context import RequestContext
+
+_encoder = msgspec.json.Encoder()
+
+
+def context_of(request: Request) -> RequestContext:
+    """The context that `build_http_app` gave the app."""
+    context: RequestContext = request.app.state.context
+    return context
+
+
+def authenticate(request: Request, credential: str | None, scope: Scope) -> Principal:
+    """The caller, if they may do what `scope` stands for. Raises Unauthenticated, Forbidden."""
+    principal = context_of(request).services.authenticator.require(credential, scope)
+    if principal is OPEN:
+        _require_this_machine(request, scope)
+    return principal
+
+
+def authorise(request: Request) -> Principal | None:
+    """A dependency of every route but those that take events, whose key may be in the body: the scope's check."""
+    scope = SCOPES.get((request.method, route_of(request.scope)))
+    if scope is None:
+        raise Forbidden("this route states no scope: that is a mistake in serve.http_scopes")
+    return None if scope == PUBLIC else authenticate(request, key_in(request.headers), scope)
+
+
+def key_in(headers: Headers, body: bytes = b"") -> str | None:
+    """The key that a request shows: Basic, Bearer, or writeKey in a body of events."""
+    credential = credential_of(headers, body)
+    return credential.key if credential else None
+
+
+Context = Annotated[RequestContext, Depends(context_of)]
+Caller = Annotated[Principal, Depends(authorise)]
+Limit = Annotated[int, Query(ge=1, le=1000, description="entries on a page")]
+PageCursor = Annotated[str, Query(description="`cursor.next` of the page before")]
+MinSeq = Annotated[str, Query(description="`sequence` of an acknowledgement that the answer must include")]
+
+
+def respond(answer: Any, status: int = 200) -> Response:
+    """An answer (a msgspec struct, or plain data) as JSON."""
+    return Response(_encoder.encode(answer), status, media_type="application/json")
+
+
+def _require_this_machine(request: Request, scope: Scope) -> None:
+    """While there are no keys: only this machine's own programs, and no web page that a browser here has open.
+
+    Replicas listen on every interface, so that proxies of other nodes reach them. A page of the internet can make a
+    browser call loopback, with its own Origin, or with its own Host after rebinding its name; sending events from
+    pages is the one thing that browsers are meant to do.
+    """
+    problem = "no API key was ever made, so only programs on this machine are served: run `onefold keys create`"
+    if request.client is None or not is_loopback(request.client.host.removeprefix("::ffff:")):
+        raise Forbidden(problem)
+    if scope == "ingest":
+        return
+    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    origin = request.headers.get("origin")
+    if not is_loopback(host) or (origin is not None and not is_loopback(urlsplit(origin).hostname or "")):
+        raise Forbidden(problem)

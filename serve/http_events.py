@@ -1,0 +1,115 @@
+"""/v1/events and /v1/deadletters: what came in, and what could not be taken."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from msgspec import UNSET
+from starlette.responses import Response
+
+from actors.errors import Invalid
+from models.identity.customer_id import to_text
+from models.shard.protocol import DeadLetter, StoredEvent
+from serve.dead_letters import replay
+from serve.http_body import read_json
+from serve.http_context import Context, Limit, PageCursor, authorise, respond
+from serve.http_openapi import answers, takes
+from serve.http_pages import cursor_of, parse_positions, positions_text
+from serve.http_schemas import (
+    Cursor,
+    EventEntry,
+    EventsPage,
+    LetterEntry,
+    LettersPage,
+    Reason,
+    ReplayAnswer,
+    ReplayRejection,
+    ReplayRequest,
+    time_text,
+    time_text_or_none,
+)
+
+router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(authorise)])
+
+
+@router.get("/events", responses=answers(EventsPage, 400, 401, 403, 503), response_class=Response)
+async def tail_events(
+    context: Context,
+    limit: Limit = 100,
+    after: Annotated[str, Query(description="`cursor.next` of an earlier answer; without it, the latest events")] = "",
+) -> Response:
+    """The shards' logs: the latest events, then, from `cursor.next`, those that came since."""
+    shards = context.services.router
+    if after:
+        positions = parse_positions(after)
+        events = await shards.tail(positions, limit)
+        has_more = len(events) >= limit
+    else:
+        latest = {status.shard: status.sequence for status in await shards.status()}
+        positions = {shard: max(0, sequence - limit) for shard, sequence in latest.items()}
+        events = await shards.tail(positions, limit * len(latest))
+        has_more = False
+        positions = latest
+    for stored in events:
+        positions[stored.shard] = max(stored.sequence, positions.get(stored.shard, 0))
+    if not after:
+        events = sorted(events, key=lambda stored: (stored.event.received_at, stored.shard, stored.sequence))[-limit:]
+    cursor = Cursor(positions_text(positions), has_more, limit)
+    return respond(EventsPage([event_entry(stored) for stored in events], cursor))
+
+
+@router.get("/deadletters", responses=answers(LettersPage, 400, 401, 403, 503), response_class=Response)
+async def list_dead_letters(context: Context, limit: Limit = 100, cursor: PageCursor = "") -> Response:
+    """Messages that were refused, with their reasons."""
+    letters, following = await context.services.router.dead_letters(limit, cursor)
+    return respond(LettersPage([_letter_entry(letter) for letter in letters], cursor_of(following, limit)))
+
+
+@router.post(
+    "/deadletters/replay",
+    responses=answers(ReplayAnswer, 400, 401, 403, 503),
+    openapi_extra=takes(ReplayRequest),
+    response_class=Response,
+)
+async def replay_dead_letters(request: Request, context: Context) -> Response:
+    """Tries refused messages again, as if they came in now. What is refused again stays."""
+    asked = await read_json(request, ReplayRequest)
+    if (asked.ids is UNSET) is not asked.all:
+        raise Invalid('body: expected either "ids", a list of ids of dead letters, or "all": true')
+    replayed = await replay(context, None if asked.ids is UNSET else asked.ids)
+    rejected = [
+        ReplayRejection(letter_id, [Reason(**reason) for reason in reasons])
+        for letter_id, reasons in replayed.rejected.items()
+    ]
+    return respond(ReplayAnswer(replayed.count, rejected))
+
+
+def event_entry(stored: StoredEvent) -> EventEntry:
+    """A stored event as it is shown."""
+    event = stored.event
+    return EventEntry(
+        message_id=event.message_id,
+        type=event.type,
+        name=event.name,
+        timestamp=time_text(event.timestamp),
+        received_at=time_text(event.received_at),
+        source=event.source,
+        customer_id=to_text(stored.customer_id),
+        sequence=positions_text({stored.shard: stored.sequence}),
+        identifiers=list(event.identifiers),
+        traits=event.traits,
+        properties=event.properties,
+        context=event.context,
+        group_id=event.group_id,
+    )
+
+
+def _letter_entry(letter: DeadLetter) -> LetterEntry:
+    return LetterEntry(
+        id=letter.letter_id,
+        received_at=time_text(letter.received_at),
+        source=letter.source,
+        type=letter.kind,
+        reasons=[Reason(**reason) for reason in letter.reasons],
+        body=letter.body.decode(errors="replace"),
+        replayed_at=time_text_or_none(letter.replayed_at),
+    )

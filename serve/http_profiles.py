@@ -1,0 +1,193 @@
+"""/v1/profiles: one live profile per person, whole or by section.
+
+`{key}` is namespace:value (email:jane@example.com) or a customer id; values are percent-encoded in the path.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Request
+from starlette.responses import Response
+
+from actors.errors import NotFound
+from models.identity.customer_id import to_text
+from models.profile.document import document
+from models.profile.state import Profile
+from models.shard.protocol import Link, MergeRecord
+from serve.http_body import read_json
+from serve.http_context import Context, Limit, MinSeq, PageCursor, authorise, respond
+from serve.http_events import event_entry
+from serve.http_openapi import PROFILE, answers, takes
+from serve.http_pages import cursor_of, page
+from serve.http_schemas import (
+    EventsPage,
+    LinkEntry,
+    LinksPage,
+    MergeEntry,
+    MergesPage,
+    ObjectsPage,
+    ProfilesAnswer,
+    ProfilesRequest,
+    TraitsPage,
+    time_text,
+    time_text_or_none,
+)
+from serve.request_context import RequestContext
+
+router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[Depends(authorise)])
+
+Key = Annotated[str, Path(description="namespace:value, or a customer id", examples=["email:jane@example.com"])]
+_ERRORS = (400, 401, 403, 404, 503)
+
+
+@router.post(
+    "/batch",
+    responses=answers(ProfilesAnswer, 400, 401, 403, 503),
+    openapi_extra=takes(ProfilesRequest),
+    response_class=Response,
+)
+async def get_profiles(request: Request, context: Context) -> Response:
+    """Several profiles at once, in the order of the keys; null where there is none."""
+    asked = await read_json(request, ProfilesRequest)
+    keys = [context.parse_key(key, f"keys[{index}]") for index, key in enumerate(asked.keys)]
+    profiles = await context.services.reads.get_many(keys, context.parse_min_seq(asked.min_seq))
+    return respond(ProfilesAnswer([None if profile is None else document_of(context, profile) for profile in profiles]))
+
+
+@router.get("/{key:path}/traits", responses=answers(TraitsPage, *_ERRORS), response_class=Response)
+async def get_traits(
+    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = ""
+) -> Response:
+    """The person's traits, by name, each with its source and time."""
+    found = await _document(context, key, min_seq)
+    traits, following = page(found["attributes"].items(), lambda trait: str(trait[0]), limit, cursor)
+    return respond(TraitsPage(dict(traits), following))
+
+
+@router.get("/{key:path}/events", responses=answers(EventsPage, *_ERRORS), response_class=Response)
+async def get_events(key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "") -> Response:
+    """The person's events, newest first."""
+    events, following = await context.services.router.events(context.parse_key(key), limit, cursor)
+    if not events and not cursor:
+        await _profile(context, key, "")
+    return respond(EventsPage([event_entry(stored) for stored in events], cursor_of(following, limit)))
+
+
+@router.get("/{key:path}/identities", responses=answers(ObjectsPage, *_ERRORS), response_class=Response)
+async def get_identities(
+    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = ""
+) -> Response:
+    """The person's identifiers."""
+    found = await _document(context, key, min_seq)
+    return respond(
+        ObjectsPage(*page(found["identities"], lambda it: f"{it['namespace']}:{it['value']}", limit, cursor))
+    )
+
+
+@router.get("/{key:path}/segments", responses=answers(ObjectsPage, *_ERRORS), response_class=Response)
+async def get_segments(
+    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = ""
+) -> Response:
+    """The segments that the person is in."""
+    found = await _document(context, key, min_seq)
+    return respond(ObjectsPage(*page(found["segments"], lambda it: str(it["id"]), limit, cursor)))
+
+
+@router.get("/{key:path}/scores", responses=answers(ObjectsPage, *_ERRORS), response_class=Response)
+async def get_scores(
+    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = ""
+) -> Response:
+    """The person's scores, by name."""
+    found = await _document(context, key, min_seq)
+    return respond(ObjectsPage(*page(_named(found["scores"]), lambda it: str(it["name"]), limit, cursor)))
+
+
+@router.get("/{key:path}/consents", responses=answers(ObjectsPage, *_ERRORS), response_class=Response)
+async def get_consents(
+    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = ""
+) -> Response:
+    """What the person has consented to, by category."""
+    found = await _document(context, key, min_seq)
+    consents = _named(found["privacy"]["consents"], "category")
+    return respond(ObjectsPage(*page(consents, lambda it: str(it["category"]), limit, cursor)))
+
+
+@router.get("/{key:path}/links", responses=answers(LinksPage, *_ERRORS), response_class=Response)
+async def get_links(key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "") -> Response:
+    """The edges of the person's identity graph, each with its evidence, oldest first."""
+    links = await context.services.router.links(context.parse_key(key))
+    if not links:
+        await _profile(context, key, "")
+    found, following = page(links, _link_key, limit, cursor)
+    return respond(LinksPage([_link_entry(link) for link in found], following))
+
+
+@router.get("/{key:path}/merges", responses=answers(MergesPage, *_ERRORS), response_class=Response)
+async def get_merges(key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "") -> Response:
+    """The merges that made the person, oldest first. POST /v1/identity/unmerge takes one back."""
+    merges = await context.services.router.merges(context.parse_key(key))
+    if not merges:
+        await _profile(context, key, "")
+    found, following = page(merges, lambda merge: f"{merge.at:020d} {merge.merge_id}", limit, cursor)
+    return respond(MergesPage([_merge_entry(merge) for merge in found], following))
+
+
+@router.get("/{key:path}", responses=answers(PROFILE, *_ERRORS), response_class=Response)
+async def get_profile(key: Key, context: Context, min_seq: MinSeq = "") -> Response:
+    """The whole profile (docs/profile.md)."""
+    return respond(await _document(context, key, min_seq))
+
+
+def document_of(context: RequestContext, profile: Profile) -> dict[str, Any]:
+    """The profile's document as it is now."""
+    services = context.services
+    return document(profile, services.now(), context.segment_names, services.settings.lifecycle)
+
+
+async def _document(context: RequestContext, key: str, min_seq: str) -> dict[str, Any]:
+    return document_of(context, await _profile(context, key, min_seq))
+
+
+async def _profile(context: RequestContext, key: str, min_seq: str) -> Profile:
+    profile = await context.services.reads.get(context.parse_key(key), context.parse_min_seq(min_seq))
+    if profile is None:
+        raise NotFound(
+            "no profile has this key; if its events were sent just now, ask with `min_seq` set to the `sequence` that "
+            "acknowledged them"
+        )
+    return profile
+
+
+def _named(section: dict[str, Any], key: str = "name") -> list[dict[str, Any]]:
+    """A section that is an object of objects, as a list of objects."""
+    return [{key: name, **(value if isinstance(value, dict) else {"value": value})} for name, value in section.items()]
+
+
+def _link_key(link: Link) -> str:
+    return f"{link.at:020d} {link.left} {link.right} {link.message_id}"
+
+
+def _link_entry(link: Link) -> LinkEntry:
+    return LinkEntry(
+        customer_id=to_text(link.customer_id),
+        left=link.left,
+        right=link.right,
+        method=link.method,
+        confidence=link.confidence,
+        message_id=link.message_id,
+        source=link.source,
+        at=time_text(link.at),
+    )
+
+
+def _merge_entry(merge: MergeRecord) -> MergeEntry:
+    return MergeEntry(
+        merge_id=merge.merge_id,
+        winner=to_text(merge.winner),
+        loser=to_text(merge.loser),
+        at=time_text(merge.at),
+        message_id=merge.message_id,
+        source=merge.source,
+        method=merge.method,
+        identifiers=merge.identifiers,
+        undone_at=time_text_or_none(merge.undone_at),
+    )

@@ -1,0 +1,466 @@
+"""The shapes of the HTTP API, as requests are read and answers are written; OpenAPI is made from these.
+
+Times are ISO 8601 in UTC with milliseconds, customer ids are text ("cus_...").
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from actors.control import Scope
+from serve.errors import FieldError
+
+KEYS_MAX = 1_000  # profiles in one request
+IDENTIFIERS_MAX = 32  # in one dry run
+REPLAY_MAX = 1_000  # dead letters in one request
+
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2026-03-01T12:30:00.000Z"])]
+CustomerId = Annotated[str, Meta(examples=["cus_0d3k5w2m8r000"])]
+Key = Annotated[str, Meta(examples=["email:jane@example.com"], description="namespace:value")]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """Every answer that is not a success."""
+
+    code: Annotated[str, Meta(description="for programs", examples=["not_found"])]
+    message: Annotated[str, Meta(description="for people: what was expected, and the way out")]
+    errors: list[FieldError] | UnsetType = UNSET
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """Where a list goes on: give `next` as `cursor` for the next page, while `has_more`."""
+
+    next: str
+    has_more: bool
+    limit: int
+
+
+# Events
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why a message was refused, or what was changed in it."""
+
+    code: str
+    field: str
+    message: str
+
+
+class RejectedMessage(msgspec.Struct, frozen=True):
+    """A message of the batch that was not taken. It is in the dead-letter store."""
+
+    index: int
+    type: str
+    reasons: list[Reason]
+
+
+class MessageNotice(msgspec.Struct, frozen=True):
+    """Something that was changed or left out of a message that was taken. `index` -1 is the batch itself."""
+
+    index: int
+    code: str
+    field: str
+    message: str
+
+
+class Move(msgspec.Struct, frozen=True):
+    """A segment that the person entered or left."""
+
+    segment_id: str
+    change: Literal["entered", "exited"]
+    at: Time
+
+
+class MessageResult(msgspec.Struct, frozen=True):
+    """What became of one message. `accepted`: durable, and not applied within the time that was waited."""
+
+    index: int
+    message_id: str
+    status: Literal["applied", "duplicate", "accepted"]
+    customer_id: CustomerId | None
+    created: bool
+    confidence: Fraction
+    methods: Annotated[list[str], Meta(examples=[["exact:user_id"]])]
+    profile_updates: Annotated[list[str], Meta(examples=[["attributes.plan"]])]
+    segment_changes: list[Move]
+    merged: list[CustomerId]
+    demoted_identifiers: list[str]
+    processing_ms: float
+
+
+class IngestAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All of the messages are accounted for: durable, known already, or refused and kept."""
+
+    success: Literal[True]
+    accepted: int
+    duplicates: int
+    sequence: Annotated[str, Meta(description="give it as min_seq to read what these messages did")]
+    rejected: list[RejectedMessage] = []
+    warnings: list[MessageNotice] = []
+    results: list[MessageResult] | UnsetType = UNSET
+
+
+# Profiles
+
+
+class ProfilesRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Several profiles at once."""
+
+    keys: Annotated[list[Key], Meta(min_length=1, max_length=KEYS_MAX)]
+    min_seq: str = ""
+
+
+class ProfilesAnswer(msgspec.Struct, frozen=True):
+    """In the order of the keys; null where there is no profile."""
+
+    profiles: list[dict[str, Any] | None]
+
+
+class TraitsPage(msgspec.Struct, frozen=True):
+    """Traits by name, with the source and time of each value."""
+
+    traits: dict[str, Any]
+    cursor: Cursor
+
+
+class ObjectsPage(msgspec.Struct, frozen=True):
+    """A page of one section of the profile's document."""
+
+    data: list[dict[str, Any]]
+    cursor: Cursor
+
+
+class EventEntry(msgspec.Struct, frozen=True):
+    """A stored event."""
+
+    message_id: str
+    type: str
+    name: str
+    timestamp: Time
+    received_at: Time
+    source: str
+    customer_id: CustomerId
+    sequence: Annotated[str, Meta(examples=["0:17"])]
+    identifiers: list[str]
+    traits: dict[str, Any]
+    properties: dict[str, Any]
+    context: dict[str, Any]
+    group_id: str = ""
+
+
+class EventsPage(msgspec.Struct, frozen=True):
+    """Events; `cursor.next` is where the next call goes on."""
+
+    data: list[EventEntry]
+    cursor: Cursor
+
+
+class LinkEntry(msgspec.Struct, frozen=True):
+    """An edge of the identity graph, with its evidence."""
+
+    customer_id: CustomerId
+    left: str
+    right: str
+    method: str
+    confidence: Fraction
+    message_id: str
+    source: str
+    at: Time
+
+
+class LinksPage(msgspec.Struct, frozen=True):
+    """A person's identity graph."""
+
+    data: list[LinkEntry]
+    cursor: Cursor
+
+
+class MergeEntry(msgspec.Struct, frozen=True):
+    """Two profiles became one."""
+
+    merge_id: str
+    winner: CustomerId
+    loser: CustomerId
+    at: Time
+    message_id: str
+    source: str
+    method: str
+    identifiers: list[str]
+    undone_at: Time | None
+
+
+class MergesPage(msgspec.Struct, frozen=True):
+    """The merges that made a person."""
+
+    data: list[MergeEntry]
+    cursor: Cursor
+
+
+# Identity
+
+
+class ResolveRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Identifiers of one person, as an event would carry them."""
+
+    identifiers: Annotated[list[Key], Meta(min_length=1, max_length=IDENTIFIERS_MAX)]
+
+
+class ResolveAnswer(msgspec.Struct, frozen=True):
+    """What an event with these identifiers would do."""
+
+    customer_id: CustomerId | None
+    created: bool
+    confidence: Fraction
+    methods: list[str]
+    merges: list[CustomerId]
+    demoted_identifiers: list[str]
+
+
+class MergeRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Two keys that are one person."""
+
+    left: Key
+    right: Key
+
+
+class UnmergeRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The merge to take back, from GET /v1/profiles/{key}/merges."""
+
+    merge_id: str
+
+
+class UnmergeAnswer(msgspec.Struct, frozen=True):
+    """The two persons, each with their own history again."""
+
+    winner: CustomerId
+    restored: CustomerId
+
+
+# Segments
+
+
+class SegmentRequest(msgspec.Struct):
+    """A segment to create or replace. The criteria language: docs/segments.md."""
+
+    name: str
+    criteria: dict[str, Any]
+    id: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+
+
+class SegmentEntry(msgspec.Struct, frozen=True):
+    """A segment, and how many are in it."""
+
+    id: str
+    name: str
+    description: str
+    criteria: dict[str, Any]
+    version: int
+    created_at: Time
+    members: int | None
+
+
+class SegmentsAnswer(msgspec.Struct, frozen=True):
+    """All segments, by id."""
+
+    segments: list[SegmentEntry]
+
+
+class MemberEntry(msgspec.Struct, frozen=True):
+    """A person in a segment."""
+
+    customer_id: CustomerId
+    entered_at: Time
+
+
+class MembersPage(msgspec.Struct, frozen=True):
+    """A segment's members."""
+
+    data: list[MemberEntry]
+    cursor: Cursor
+
+
+class PreviewRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Criteria to count."""
+
+    criteria: dict[str, Any]
+
+
+class PreviewAnswer(msgspec.Struct, frozen=True):
+    """How many meet the criteria now; exact."""
+
+    members: int
+
+
+class ChangeEntry(msgspec.Struct, frozen=True):
+    """An entry or an exit. `cause`: the event's message id, or time, merge, unmerge, definition."""
+
+    customer_id: CustomerId
+    segment_id: str
+    change: Literal["entered", "exited"]
+    at: Time
+    cause: str
+
+
+class ChangesPage(msgspec.Struct, frozen=True):
+    """A segment's changes, oldest first; `cursor.next` is where the next call goes on."""
+
+    data: list[ChangeEntry]
+    cursor: Cursor
+
+
+# Dead letters, status
+
+
+class LetterEntry(msgspec.Struct, frozen=True):
+    """A message that could not be taken. `body` is the JSON as it came (text, where it is none)."""
+
+    id: str
+    received_at: Time
+    source: str
+    type: str
+    reasons: list[Reason]
+    body: str
+    replayed_at: Time | None
+
+
+class LettersPage(msgspec.Struct, frozen=True):
+    """The dead-letter store."""
+
+    data: list[LetterEntry]
+    cursor: Cursor
+
+
+class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Which dead letters to try again: some by id, or all of them."""
+
+    ids: Annotated[list[str], Meta(max_length=REPLAY_MAX)] | UnsetType = UNSET
+    all: bool = False
+
+
+class ReplayAnswer(msgspec.Struct, frozen=True):
+    """What became of them. Those that were refused again stay in the store."""
+
+    replayed: int
+    rejected: list["ReplayRejection"]
+
+
+class ReplayRejection(msgspec.Struct, frozen=True):
+    """A dead letter that was refused again."""
+
+    id: str
+    reasons: list[Reason]
+
+
+class ShardEntry(msgspec.Struct, frozen=True):
+    """A shard's counters."""
+
+    shard: int
+    profiles: int
+    identifiers: int
+    events: int
+    duplicates: int
+    in_flight: int
+    sequence: int
+    settled: int
+    dead_letters: int
+    resident_bytes: int
+
+
+class StatusAnswer(msgspec.Struct, frozen=True):
+    """All shards' counters, and their sums."""
+
+    profiles: int
+    identifiers: int
+    events: int
+    duplicates: int
+    in_flight: int
+    dead_letters: int
+    segments: dict[str, int]
+    shards: list[ShardEntry]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """Whether the process lives, or the service can answer."""
+
+    status: Literal["ok"]
+
+
+# Administration
+
+
+class KeyRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """An API key to make. The source that it writes as is the name, unless another is given."""
+
+    name: str
+    scopes: Annotated[list[Scope], Meta(min_length=1)]
+    source_id: str = ""
+
+
+class KeyEntry(msgspec.Struct, frozen=True):
+    """A key: all but its secret."""
+
+    id: str
+    name: str
+    hint: Annotated[str, Meta(description="the secret's first characters")]
+    scopes: list[Scope]
+    source_id: str
+    created_at: Time
+    revoked_at: Time | None
+
+
+class NewKey(msgspec.Struct, frozen=True):
+    """A key that was just made. `secret` is shown now and never again."""
+
+    key: KeyEntry
+    secret: str
+
+
+class KeysAnswer(msgspec.Struct, frozen=True):
+    """All keys, revoked ones too."""
+
+    keys: list[KeyEntry]
+
+
+class SchemaEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """What messages of one kind must look like. block: refuse those that do not; omit: leave out and report."""
+
+    document: Annotated[dict[str, Any], Meta(description="JSON Schema (2020-12) of the traits or properties")]
+    mode: Literal["block", "omit"] = "block"
+
+
+class SourceRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A source to make or replace. `schemas` by type ("identify") or type and name ("track:Order Completed")."""
+
+    kind: str = "http"
+    priority: int = 0
+    schemas: dict[str, SchemaEntry] = {}
+
+
+class SourceEntry(msgspec.Struct, frozen=True):
+    """A source of events."""
+
+    id: str
+    kind: str
+    priority: int
+    schemas: dict[str, SchemaEntry]
+
+
+class SourcesAnswer(msgspec.Struct, frozen=True):
+    """All sources, by id."""
+
+    sources: list[SourceEntry]
+
+
+def time_text(ms: int) -> str:
+    """ms since 1970 as ISO 8601 in UTC with milliseconds."""
+    moment = datetime.fromtimestamp(ms // 1000, UTC)
+    return f"{moment.isoformat()[:19]}.{ms % 1000:03d}Z"
+
+
+def time_text_or_none(ms: int) -> str | None:
+    """Like `time_text`, None for 0, which stands for never."""
+    return time_text(ms) if ms else None

@@ -1,0 +1,53 @@
+"""What each HTTP route asks of its caller, in one table. A route that is not in it answers nobody."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from actors.control import Scope
+
+PUBLIC: Literal["public"] = "public"
+
+# Last parts of the paths that take events. The tracking API's own names, and the one letter that browsers send.
+INGEST_NAMES = (
+    *("identify", "track", "page", "screen", "group", "alias", "batch", "import", "merge"),
+    *("i", "t", "p", "s", "g", "a", "b"),
+)
+INGEST_PATHS = frozenset(f"/v1/{name}" for name in INGEST_NAMES)
+
+SCOPES: Mapping[tuple[str, str], Scope | Literal["public"]] = {
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
+    ("GET", "/metrics"): PUBLIC,
+    ("GET", "/openapi.json"): PUBLIC,
+    ("GET", "/docs"): PUBLIC,
+    **{("POST", path): "ingest" for path in sorted(INGEST_PATHS)},
+    ("GET", "/v1/profiles/{key}"): "read",
+    ("GET", "/v1/profiles/{key}/traits"): "read",
+    ("GET", "/v1/profiles/{key}/events"): "read",
+    ("GET", "/v1/profiles/{key}/identities"): "read",
+    ("GET", "/v1/profiles/{key}/segments"): "read",
+    ("GET", "/v1/profiles/{key}/scores"): "read",
+    ("GET", "/v1/profiles/{key}/consents"): "read",
+    ("GET", "/v1/profiles/{key}/links"): "read",
+    ("GET", "/v1/profiles/{key}/merges"): "read",
+    ("POST", "/v1/profiles/batch"): "read",
+    ("POST", "/v1/identity/resolve"): "read",
+    ("POST", "/v1/identity/merge"): "admin",
+    ("POST", "/v1/identity/unmerge"): "admin",
+    ("GET", "/v1/segments"): "read",
+    ("POST", "/v1/segments"): "admin",
+    ("POST", "/v1/segments/preview"): "read",
+    ("GET", "/v1/segments/{segment_id}"): "read",
+    ("DELETE", "/v1/segments/{segment_id}"): "admin",
+    ("GET", "/v1/segments/{segment_id}/members"): "read",
+    ("GET", "/v1/segments/{segment_id}/changes"): "read",
+    ("GET", "/v1/events"): "read",
+    ("GET", "/v1/deadletters"): "read",
+    ("POST", "/v1/deadletters/replay"): "admin",
+    ("GET", "/v1/status"): "read",
+    ("GET", "/v1/admin/keys"): "admin",
+    ("POST", "/v1/admin/keys"): "admin",
+    ("DELETE", "/v1/admin/keys/{key_id}"): "admin",
+    ("GET", "/v1/admin/sources"): "admin",
+    ("PUT", "/v1/admin/sources/{source_id}"): "admin",
+}
