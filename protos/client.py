@@ -1,0 +1,259 @@
+"""A thin Python client of Onefold's gRPC API. Needs grpcio and protobuf, nothing else of Onefold.
+
+    from protos.client import Client
+
+    with Client("127.0.0.1:50051", api_key="ofk_...") as onefold:
+        onefold.ingest([{"type": "identify", "userId": "42", "traits": {"email": "jane@example.com"}}], wait=True)
+        profile = onefold.get("email:jane@example.com")
+
+Replies are the messages of protos/onefold/v1. Errors are grpc.RpcError with the service's code and its sentence. A call
+that finds no server waits for one until its timeout; reads and batches of events that meet UNAVAILABLE are tried again
+(events carry message ids, so nothing counts twice).
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import grpc
+
+from protos.onefold.v1 import identity_pb2, ingest_pb2, profile_pb2, segment_pb2
+from protos.onefold.v1.identity_pb2_grpc import IdentityServiceStub
+from protos.onefold.v1.ingest_pb2_grpc import IngestServiceStub
+from protos.onefold.v1.profile_pb2_grpc import ProfileServiceStub
+from protos.onefold.v1.segment_pb2_grpc import SegmentServiceStub
+
+Reply = TypeVar("Reply")
+
+_KEEPALIVE_MS = 60_000
+_MESSAGE_BYTES_MAX = 64 << 20
+
+_RETRIES = {
+    "methodConfig": [
+        {
+            "name": [
+                {"service": "onefold.v1.ProfileService"},
+                {"service": "onefold.v1.IngestService", "method": "Ingest"},
+                {"service": "onefold.v1.IdentityService", "method": "Resolve"},
+            ],
+            "retryPolicy": {
+                "maxAttempts": 5,
+                "initialBackoff": "0.2s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+
+# Names of the tracking API, and the fields of onefold.v1.Event that hold the same.
+_TEXTS = {
+    "type": "type",
+    "messageId": "message_id",
+    "userId": "user_id",
+    "anonymousId": "anonymous_id",
+    "previousId": "previous_id",
+    "groupId": "group_id",
+    "event": "event",
+    "name": "name",
+    "timestamp": "timestamp",
+}
+_OBJECTS = {
+    "traits": "traits_json",
+    "properties": "properties_json",
+    "context": "context_json",
+    "integrations": "integrations_json",
+}
+
+
+class Client:
+    """One connection, safe to share between threads. `timeout_s` is that of each call, streams excepted.
+
+    Without `credentials` (grpc.ssl_channel_credentials() for TLS) the connection is plain: for loopback and trusted
+    networks.
+    """
+
+    def __init__(
+        self,
+        target: str = "127.0.0.1:50051",
+        api_key: str = "",
+        timeout_s: float = 10.0,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        options = [
+            ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+            ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
+            ("grpc.service_config", json.dumps(_RETRIES)),
+        ]
+        if credentials is None:
+            self.channel = grpc.insecure_channel(target, options)
+        else:
+            self.channel = grpc.secure_channel(target, credentials, options)
+        self._metadata = (("authorization", f"Bearer {api_key}"),) if api_key else ()
+        self._timeout_s = timeout_s
+        self._profiles = self._stub(ProfileServiceStub)
+        self._ingest = self._stub(IngestServiceStub)
+        self._identity = self._stub(IdentityServiceStub)
+        self._segments = self._stub(SegmentServiceStub)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection and every stream on it."""
+        self.channel.close()
+
+    # Profiles
+
+    def get(self, key: str, min_seq: str = "") -> profile_pb2.Profile | None:
+        """The profile of "namespace:value" or "customer_id:cus_...", None if it is nobody's.
+
+        `min_seq`: the `sequence` of an acknowledgement, to see what it acknowledged.
+        """
+        try:
+            request = profile_pb2.GetRequest(key=key, min_seq=min_seq)
+            return self._call(self._profiles.Get, request, profile_pb2.Profile)
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.NOT_FOUND:
+                return None
+            raise
+
+    def batch_get(self, keys: Sequence[str], min_seq: str = "") -> list[profile_pb2.Profile | None]:
+        """The profiles of many keys, in their order, None where a key is nobody's."""
+        request = profile_pb2.BatchGetRequest(keys=keys, min_seq=min_seq)
+        response = self._call(self._profiles.BatchGet, request, profile_pb2.BatchGetResponse)
+        return [result.profile if result.HasField("profile") else None for result in response.results]
+
+    def watch(self, keys: Sequence[str] = (), after: str = "") -> Iterator[profile_pb2.ProfileChange]:
+        """Profiles as they change, of `keys` or of everybody; goes on after a change's `cursor`. Ends with an error.
+
+        Heartbeats (changes without a profile) are left out.
+        """
+        request = profile_pb2.WatchRequest(keys=keys, after=after)
+        for change in self._profiles.Watch(request, metadata=self._metadata, wait_for_ready=True):
+            if change.HasField("profile"):
+                yield change
+
+    # Events
+
+    def ingest(self, messages: Iterable[Mapping[str, Any]], wait: bool = False) -> ingest_pb2.IngestResponse:
+        """Sends messages of the tracking API ({"type": "track", "userId": ..., "event": ...}), at most 2,500."""
+        request = ingest_pb2.IngestRequest(events=[event_of(message) for message in messages], wait=wait)
+        return self._call(self._ingest.Ingest, request, ingest_pb2.IngestResponse)
+
+    def ingest_stream(self, batches: Iterable[Iterable[Mapping[str, Any]]]) -> ingest_pb2.IngestSummary:
+        """Sends batches one after the other over one stream; answers when the last one is durable."""
+        requests = (ingest_pb2.IngestRequest(events=[event_of(message) for message in batch]) for batch in batches)
+        method = self._ingest.IngestStream
+        summary: ingest_pb2.IngestSummary = method(requests, metadata=self._metadata, wait_for_ready=True)
+        return summary
+
+    # Identity
+
+    def resolve(self, identifiers: Sequence[str]) -> identity_pb2.ResolveResponse:
+        """What an event with these identifiers would do. Changes nothing."""
+        request = identity_pb2.ResolveRequest(identifiers=identifiers)
+        return self._call(self._identity.Resolve, request, identity_pb2.ResolveResponse)
+
+    def links(self, key: str) -> list[identity_pb2.IdentityLink]:
+        """The edges of a person's identity graph, with their evidence."""
+        request = identity_pb2.LinksRequest(key=key)
+        return list(self._call(self._identity.Links, request, identity_pb2.LinksResponse).links)
+
+    def merges(self, key: str) -> list[identity_pb2.MergeEntry]:
+        """The merges that made a person."""
+        request = identity_pb2.MergesRequest(key=key)
+        return list(self._call(self._identity.Merges, request, identity_pb2.MergesResponse).merges)
+
+    def merge(self, left: str, right: str) -> ingest_pb2.EventResult:
+        """States that two keys are one person."""
+        request = identity_pb2.MergeRequest(left=left, right=right)
+        return self._call(self._identity.Merge, request, ingest_pb2.EventResult)
+
+    def unmerge(self, merge_id: str) -> identity_pb2.UnmergeResponse:
+        """Takes a merge back."""
+        request = identity_pb2.UnmergeRequest(merge_id=merge_id)
+        return self._call(self._identity.Unmerge, request, identity_pb2.UnmergeResponse)
+
+    # Segments
+
+    def create_segment(
+        self, name: str, criteria: Mapping[str, Any], segment_id: str = "", description: str = ""
+    ) -> segment_pb2.Segment:
+        """Creates a segment, or replaces the one with the same id."""
+        request = segment_pb2.CreateSegmentRequest(
+            id=segment_id, name=name, description=description, criteria_json=json.dumps(criteria)
+        )
+        return self._call(self._segments.CreateSegment, request, segment_pb2.Segment)
+
+    def segments(self) -> list[segment_pb2.Segment]:
+        """All segments with their sizes."""
+        request = segment_pb2.ListSegmentsRequest()
+        return list(self._call(self._segments.ListSegments, request, segment_pb2.ListSegmentsResponse).segments)
+
+    def segment(self, segment_id: str) -> segment_pb2.Segment:
+        """One segment with its size."""
+        request = segment_pb2.GetSegmentRequest(id=segment_id)
+        return self._call(self._segments.GetSegment, request, segment_pb2.Segment)
+
+    def delete_segment(self, segment_id: str) -> None:
+        """Deletes a segment and its memberships."""
+        request = segment_pb2.DeleteSegmentRequest(id=segment_id)
+        self._call(self._segments.DeleteSegment, request, segment_pb2.DeleteSegmentResponse)
+
+    def members(self, segment_id: str, page_size: int = 1_000) -> Iterator[segment_pb2.Member]:
+        """Who is in a segment, fetched page by page."""
+        cursor = ""
+        while True:
+            request = segment_pb2.ListMembersRequest(id=segment_id, limit=page_size, cursor=cursor)
+            page = self._call(self._segments.ListMembers, request, segment_pb2.ListMembersResponse)
+            yield from page.members
+            cursor = page.next_cursor
+            if not cursor:
+                return
+
+    def preview(self, criteria: Mapping[str, Any]) -> int:
+        """How many people meet criteria now."""
+        request = segment_pb2.PreviewSegmentRequest(criteria_json=json.dumps(criteria))
+        return self._call(self._segments.PreviewSegment, request, segment_pb2.PreviewSegmentResponse).members
+
+    def watch_segment(self, segment_id: str = "", after: str = "") -> Iterator[segment_pb2.SegmentChange]:
+        """Entries to a segment (or any) and exits from it as they happen. Ends with an error."""
+        request = segment_pb2.WatchSegmentRequest(id=segment_id, after=after)
+        for change in self._segments.WatchSegment(request, metadata=self._metadata, wait_for_ready=True):
+            if change.customer_id:
+                yield change
+
+    def _stub(self, kind: Callable[..., Any]) -> Any:
+        return kind(self.channel)
+
+    def _call(self, method: Callable[..., Any], request: object, reply_type: type[Reply]) -> Reply:
+        reply = method(request, metadata=self._metadata, timeout=self._timeout_s, wait_for_ready=True)
+        assert isinstance(reply, reply_type)
+        return reply
+
+
+def event_of(message: Mapping[str, Any]) -> ingest_pb2.Event:
+    """A message of the tracking API as onefold.v1.Event, with a message id if it has none.
+
+    Raises ValueError for a field that messages do not have.
+    """
+    event = ingest_pb2.Event(message_id=uuid4().hex)
+    for name, value in message.items():
+        if value is None:
+            continue
+        if name in _OBJECTS:
+            setattr(event, _OBJECTS[name], json.dumps(value))
+        elif name in _TEXTS:
+            setattr(event, _TEXTS[name], value)
+        else:
+            raise ValueError(f"{name}: not a field of a message; put it into properties, traits or context")
+    return event
