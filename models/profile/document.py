@@ -89,8 +89,8 @@ class _Times(dict[int, str]):
     """ms -> ISO 8601. A document has few different times, so each is written once."""
 
     def __missing__(self, ms: int) -> str:
-        moment = datetime.fromtimestamp(min(ms, _TIME_MAX) // 1000, UTC)
-        text = self[ms] = f"{moment.isoformat()[:19]}.{ms % 1000:03d}Z"
+        seconds, milliseconds = divmod(min(ms, _TIME_MAX), 1000)
+        text = self[ms] = f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{milliseconds:03d}Z"
         return text
 
 

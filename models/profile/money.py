@@ -29,7 +29,8 @@ def to_micro(value: Any) -> int | None:
         amount = Decimal(text)
     except InvalidOperation:
         return None
-    if not amount.is_finite() or abs(amount) > AMOUNT_MAX:
+    # Compared, not computed with: arithmetic on extreme exponents raises.
+    if not amount.is_finite() or not -AMOUNT_MAX <= amount <= AMOUNT_MAX:
         return None
     return int((amount * MICRO).to_integral_value(ROUND_HALF_EVEN))
 

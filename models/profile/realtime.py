@@ -17,7 +17,7 @@ ACTIVITY_MIN = 24 * 60  # minutes before the latest activity that are kept
 SESSION_GAP_MIN = 30  # minutes without activity that end a session
 _TEXT_MAX = 200  # characters of a value
 
-_PAGE = ("title", "referrer")
+_PAGE = ("title",)
 _DEVICE = ("type", "manufacturer", "model")
 _CAMPAIGN = ("name", "source", "medium", "term", "content")
 _LOCATION = ("city", "region", "country", "latitude", "longitude")
@@ -106,8 +106,6 @@ def _page(page: dict[str, Any], properties: dict[str, Any], name: str) -> dict[s
     url = properties.get("url") or page.get("url") or properties.get("path") or page.get("path")
     if isinstance(url, str):
         value["url"] = url.partition("?")[0].partition("#")[0][:_TEXT_MAX]
-    if "referrer" in value:
-        value["referrer"] = str(value["referrer"]).partition("?")[0].partition("#")[0]
     if name:
         value["name"] = name[:_TEXT_MAX]
     return value

@@ -18,7 +18,7 @@ from models.profile.permissions import (
 from models.profile.policy import ProfilePolicy
 from models.profile.realtime import mark_active, merge_minutes, observe_context
 from models.profile.registers import is_later, observe
-from models.profile.state import IdentifierInfo, Observation, Profile, decode_profile, encode_profile, tie_of
+from models.profile.state import IdentifierInfo, Observation, Profile, copy_of, tie_of
 from models.profile.transactions import merge_orders, observe_order
 
 __all__ = ["ProfilePolicy", "add_identifier", "apply", "merge"]
@@ -36,7 +36,7 @@ def apply(profile: Profile, event: Event, policy: ProfilePolicy) -> list[str]:
 
     Returns the paths of the document that are another one now, such as "attributes.city", "behaviors.Product
     Viewed", "transactions", "engagement.web", "preferences.language", "privacy.consents.analytics",
-    "groups.g1", "realTimeContext", "first_seen", "last_seen".
+    "groups.g1", "identities" (a new one), "realTimeContext", "first_seen", "last_seen".
     """
     at = _time_of(event)
     tie = tie_of(event.message_id)
@@ -47,7 +47,8 @@ def apply(profile: Profile, event: Event, policy: ProfilePolicy) -> list[str]:
     if at < profile.first_seen or not profile.first_seen:
         profile.first_seen = at
         changed.append("first_seen")
-    _count_sightings(profile, event, at)
+    if _count_sightings(profile, event, at):
+        changed.append("identities")
     context = event.context
     if event.type == "identify" or "traits" in context:
         _apply_traits(profile, event, policy, at, tie, changed)
@@ -69,7 +70,7 @@ def merge(into: Profile, other: Profile, policy: ProfilePolicy) -> None:
 
     What the shard machine owns is left as it is in `into`. `other` is not changed and shares nothing with it.
     """
-    other = decode_profile(encode_profile(other))
+    other = copy_of(other)
     into.created_at = min(into.created_at, other.created_at)
     if other.first_seen:
         into.first_seen = min(into.first_seen or other.first_seen, other.first_seen)
@@ -100,17 +101,22 @@ def _time_of(event: Event) -> int:
     return event.timestamp if event.timestamp > 0 else 1
 
 
-def _count_sightings(profile: Profile, event: Event, at: int) -> None:
+def _count_sightings(profile: Profile, event: Event, at: int) -> bool:
+    """Counts the event for those of its identifiers that are the profile's. Returns whether one is new."""
     identifiers = profile.identifiers
+    new = False
     for identifier in event.identifiers:
         info = identifiers.get(identifier)
         if info is None:
             continue
+        if not info.count:
+            new = True
         info.count += 1
         if at > info.last:
             info.last = at
         if at <= info.first and (at, event.source) < (info.first, info.source):
             info.first, info.source = at, event.source
+    return new
 
 
 def _apply_traits(profile: Profile, event: Event, policy: ProfilePolicy, at: int, tie: int, changed: list[str]) -> None:

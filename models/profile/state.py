@@ -13,6 +13,8 @@ from zlib import crc32
 
 import msgspec
 
+from models.profile.packing import pack, unpack
+
 RECENT_MAX = 256  # exact times kept for each event name; older ones are counted by day
 DAY_MS = 86_400_000
 MICRO = 1_000_000
@@ -117,13 +119,18 @@ def tie_of(message_id: str) -> int:
 
 
 def encode_profile(profile: Profile) -> bytes:
-    """Stored form of a profile."""
-    return _encoder.encode(profile)
+    """Packed form of a profile, in memory and in the store. It depends on the order of the dicts; see `canonical`."""
+    return pack(_encoder.encode(profile))
 
 
 def decode_profile(data: bytes) -> Profile:
-    """Inverse of `encode_profile`."""
-    return _decoder.decode(data)
+    """Inverse of `encode_profile`. Raises ValueError (msgspec.DecodeError is one) for anything else."""
+    return _decoder.decode(unpack(data))
+
+
+def copy_of(profile: Profile) -> Profile:
+    """A copy that shares nothing that can be changed."""
+    return _decoder.decode(_encoder.encode(profile))
 
 
 def canonical(profile: Profile) -> bytes:
