@@ -193,17 +193,20 @@ class Journey:
         self.track("loyalty", self.met + _DAY_MS // 2, {}, "Loyalty Points Earned", points, context)
 
     def ticket(self) -> None:
-        """A case at the support desk, by e-mail or by phone."""
+        """A case at the support desk, by e-mail or by phone. The desk files whoever writes under an id of its own."""
         rng = self.rng
-        by_mail = rng.random() < 0.7
-        external = {"email": self.known_email(typo_share=0.03)} if by_mail else {"phone": self.known_phone(0.1)}
+        external = {"support_contact": f"C{rng.randrange(10**9):09d}"}
+        if rng.random() < 0.7:
+            external["email"] = self.known_email(typo_share=0.03)
+        else:
+            external["phone"] = self.known_phone(landline_share=0.1)
         context = {"externalIds": _external(external)}
         properties = {"ticket_id": f"T{rng.randrange(10**7):07d}", "subject": rng.choice(TICKET_SUBJECTS)}
         time = self.moment()
         self.track("support", time, {}, "Support Ticket Opened", properties, context)
         if rng.random() < 0.8:
             resolved = time + rng.randrange(1, 72) * 60 * _MINUTE_MS
-            self.track("support", resolved, {}, "Support Ticket Reresolved", properties, context)
+            self.track("support", resolved, {}, "Support Ticket Resolved", properties, context)
 
     def advertisements(self) -> None:
         """Ad networks: impressions by advertising id; a click carries the anonymous id of the page it leads to."""
