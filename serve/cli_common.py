@@ -30,19 +30,20 @@ from serve.settings import Loaded, Settings, load
 DONE, FAILED, USAGE, NOT_RUNNING, NOT_FOUND, REFUSED, PARTLY = range(7)
 KEY_FILE = "admin.key"
 _PATIENCE_S = 5.0
+_WIDTH = 200
 _EXIT_CODES = {0: NOT_RUNNING, 401: REFUSED, 403: REFUSED, 404: NOT_FOUND, 429: FAILED, 503: NOT_RUNNING}
 
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Data directory. [default: onefold-data]")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file. [default: the data directory's]")]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Data directory. (default: onefold-data)")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file. (default: the data directory's)")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Url = Annotated[
     str | None,
-    typer.Option("--url", envvar="ONEFOLD_URL", help="Address of the service. [default: the one running here]"),
+    typer.Option("--url", envvar="ONEFOLD_URL", help="Address of the service. (default: the one running here)"),
 ]
 Key = Annotated[
     str | None,
     typer.Option(
-        "--key", envvar="ONEFOLD_KEY", help="API key. [default: the one that init left in the data directory]"
+        "--key", envvar="ONEFOLD_KEY", help="API key. (default: the one that init left in the data directory)"
     ),
 ]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Most entries to print.")]
@@ -63,8 +64,13 @@ def settings_of(data_dir: Path | None, config: Path | None, **flags: Any) -> Loa
 
 def connect(data_dir: Path | None, config: Path | None, url: str | None, key: str | None) -> ApiClient:
     """A client of the service: the one at `url`, else the one that runs on the data directory."""
+    return ApiClient(*locate(data_dir, config, url, key), patience_s=_PATIENCE_S)
+
+
+def locate(data_dir: Path | None, config: Path | None, url: str | None, key: str | None) -> tuple[str, str]:
+    """Base URL and key for `connect`. Raises CommandError if no service runs here and none is named."""
     if url and key:
-        return ApiClient(url, key, patience_s=_PATIENCE_S)
+        return url, key
     settings = settings_of(data_dir, config).settings
     if not url:
         record = instance.running(settings.data_path)
@@ -75,7 +81,7 @@ def connect(data_dir: Path | None, config: Path | None, url: str | None, key: st
                 "not_running",
             )
         url = record.http_url
-    return ApiClient(url, key or stored_key(settings), patience_s=_PATIENCE_S)
+    return url, key or stored_key(settings)
 
 
 def stored_key(settings: Settings) -> str:
@@ -96,7 +102,10 @@ def emit(as_json: bool, data: Any, human: Callable[[Console], None]) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n")
     else:
-        human(Console())
+        console = Console()
+        if not console.is_terminal:
+            console.width = _WIDTH  # a pipe or a file has no edge to wrap at
+        human(console)
 
 
 def emit_line(data: Any) -> None:

@@ -105,12 +105,20 @@ def processes(data_dir: Path) -> list[int]:
     """Ids of all processes that the directory's service started, now or before a kill; not the service itself."""
     entry = f"{MARK}={mark(data_dir)}".encode()
     found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit() and int(name) != os.getpid():
+    for number in os.listdir("/proc"):
+        if number.isdigit() and int(number) != os.getpid():
             with suppress(OSError):  # ended meanwhile, or another user's
-                if entry in Path("/proc", name, "environ").read_bytes().split(b"\0"):
-                    found.append(int(name))
+                if entry in Path("/proc", number, "environ").read_bytes().split(b"\0"):
+                    found.append(int(number))
     return sorted(found)
+
+
+def name(pid: int) -> str:
+    """A process's name as the kernel has it (15 characters); empty if it has ended."""
+    try:
+        return Path("/proc", str(pid), "comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def end(pids: Iterable[int], grace_s: float) -> list[int]:

@@ -25,7 +25,15 @@ from models.profile.policy import ProfilePolicy
 FILE_NAME = "onefold.toml"
 ENV_PREFIX = "ONEFOLD_"
 # Read by the command line and by tests, not settings of the service.
-_OTHER_VARIABLES = ("ONEFOLD_CONFIG", "ONEFOLD_KEY", "ONEFOLD_URL", "ONEFOLD_TEST_", "ONEFOLD_BENCH_")
+_OTHER_VARIABLES = (
+    "ONEFOLD_CONFIG",
+    "ONEFOLD_INSTANCE",
+    "ONEFOLD_KEY",
+    "ONEFOLD_START_NUMBER",
+    "ONEFOLD_URL",
+    "ONEFOLD_TEST_",
+    "ONEFOLD_BENCH_",
+)
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]

@@ -10,7 +10,6 @@ from actors.errors import Conflict
 from serve.data_dir import TEMPLATE, DirectoryError, check, create
 from serve.settings import Settings, flatten, load
 
-
 EXAMPLES = ("birthday", "address")  # attributes, not settings
 
 

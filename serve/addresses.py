@@ -1,0 +1,35 @@
+"""Where the service listens: its addresses for clients on this machine, and whether it can listen there."""
+
+import socket
+
+from serve.settings import Settings
+
+
+def http_url(settings: Settings) -> str:
+    """Base URL of the HTTP API, as a client on this machine reaches it."""
+    return f"http://{_reachable(settings.http_host)}:{settings.http_port}"
+
+
+def grpc_address(settings: Settings) -> str:
+    """host:port of the gRPC API, as a client on this machine reaches it."""
+    return f"{_reachable(settings.http_host)}:{settings.grpc_port}"
+
+
+def port_problem(host: str, port: int) -> str:
+    """Why nothing can listen there; empty if it can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ports of connections just ended are free
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError as error:
+            return f"{host}:{port} cannot be used ({error.strerror}): end what uses it, or choose another"
+    return ""
+
+
+def _reachable(host: str) -> str:
+    """A server on all addresses is on loopback too."""
+    if host in ("0.0.0.0", "::"):
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host

