@@ -9,7 +9,7 @@ import typer
 from actors.errors import Conflict, Invalid, NotFound, OnefoldError
 from pipelines.batch_client import ApiError
 from pipelines.import_mapping import MappingError
-from serve import cli_common, cli_data, cli_doctor, cli_keys, cli_segments, cli_service
+from serve import cli_bench, cli_common, cli_data, cli_demo, cli_doctor, cli_keys, cli_segments, cli_service
 from serve.cli_common import FAILED, NOT_FOUND, USAGE, CommandError
 from serve.data_dir import DirectoryError
 from serve.settings import SettingsError
@@ -44,10 +44,12 @@ app.command("stop", rich_help_panel=SERVICE)(cli_service.stop)
 app.command("status", rich_help_panel=SERVICE)(cli_service.status)
 app.command("doctor", rich_help_panel=SERVICE)(cli_doctor.doctor)
 app.add_typer(cli_keys.keys, name="keys", rich_help_panel=SERVICE)
+app.command("demo", rich_help_panel=DATA)(cli_demo.demo)
 app.command("import", rich_help_panel=DATA)(cli_data.import_path)
 app.command("profile", rich_help_panel=DATA)(cli_data.profile)
 app.add_typer(cli_segments.segments, name="segments", rich_help_panel=DATA)
 app.add_typer(cli_data.events, name="events", rich_help_panel=DATA)
+app.add_typer(cli_bench.bench, name="bench", rich_help_panel=DATA)
 app.add_typer(cli_data.deadletter, name="deadletter", rich_help_panel=DATA)
 
 

@@ -7,7 +7,7 @@ unmerge each side has its own history back and the same evidence does not join t
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sim.world import Chaos, World
+from tests.sim.world import Chaos, World
 
 from models.events.event import Event
 from models.identity.identifiers import IdentitySettings

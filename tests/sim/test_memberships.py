@@ -2,8 +2,8 @@
 
 import msgspec
 import pytest
-from sim.test_shards import PLAIN, history
-from sim.world import World
+from tests.sim.test_shards import PLAIN, history
+from tests.sim.world import World
 
 from models.segments.compile import compile_segment
 from models.segments.criteria import SegmentDefinition

@@ -3,8 +3,8 @@
 import random
 
 import pytest
-from sim.oracle import Oracle, essence
-from sim.world import Chaos, World
+from tests.sim.oracle import Oracle, essence
+from tests.sim.world import Chaos, World
 
 from models.events.event import Event
 from models.identity.identifiers import IdentitySettings

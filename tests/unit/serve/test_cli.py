@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from pipelines.batch_client import IMPORT_PATH
 from serve import instance
 from serve.cli import run
 
@@ -115,8 +116,9 @@ def test_every_command_explains_itself_and_offers_json(onefold: Call) -> None:
         "segments": ("create", "list", "show", "members", "preview", "delete"),
         "events": ("tail",),
         "deadletter": ("list", "replay"),
+        "bench": ("lookup", "ingest"),
     }
-    for command in ("init", "serve", "stop", "status", "doctor", "import", "profile"):
+    for command in ("init", "serve", "stop", "status", "doctor", "demo", "import", "profile"):
         assert f" {command} " in top
         assert "--json" in onefold(command, "--help").out, command
     for group, commands in groups.items():
@@ -264,7 +266,7 @@ def test_dead_letters(onefold: Call, service: Service) -> None:
 
 
 def test_import(onefold: Call, service: Service, tmp_path: Path) -> None:
-    service.answers["POST /v1/batch"] = (200, {"success": True, "accepted": 2, "duplicates": 0, "sequence": "0:2"})
+    service.answers[f"POST {IMPORT_PATH}"] = (200, {"success": True, "accepted": 2, "duplicates": 0, "sequence": "0:2"})
     file = tmp_path / "people.csv"
     file.write_text("user_id,email\n1,a@example.com\n2,b@example.com\n")
     done = onefold("import", str(file), "--url", service.url, "--key", "k", "--json")
