@@ -23,10 +23,11 @@ class FakeService:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet, else each waits for the acknowledgement of the other
 
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                status, headers, answer = service.handle(self.path, dict(self.headers), body)
+                body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"null")
+                status, headers, answer = service.handle(self.command, self.path, dict(self.headers), body)
                 data = json.dumps(answer).encode()
                 self.send_response(status)
                 for name, value in headers.items():
@@ -35,20 +36,25 @@ class FakeService:
                 self.end_headers()
                 self.wfile.write(data)
 
+            do_GET = do_DELETE = do_POST
+
             def log_message(self, format: str, *args: Any) -> None:
                 """Silence: pytest shows what matters."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
-    def handle(self, path: str, headers: dict[str, str], body: Any) -> Answer:
+    def handle(self, method: str, path: str, headers: dict[str, str], body: Any) -> Answer:
         with self.lock:
-            self.requests.append(("POST", path, headers, body))
+            self.requests.append((method, path, headers, body))
             if (answer := self.answer(path, body)) is not None:
                 return answer
+            known = len(self.messages)
             for message in body["batch"]:
                 self.messages.setdefault(message["messageId"], message)
-        return 200, {}, {"success": True, "sequence": "0:1"}
+        taken = len(body["batch"])
+        duplicates = taken - (len(self.messages) - known)
+        return 200, {}, {"success": True, "accepted": taken, "duplicates": duplicates, "sequence": "0:1"}
 
 
 @pytest.fixture
