@@ -66,8 +66,6 @@ class Context(Protocol):
 
     def set_details(self, details: str) -> None: ...
 
-    def trailing_metadata(self) -> list[tuple[str, str]]: ...
-
     def set_trailing_metadata(self, metadata: list[tuple[str, str]]) -> None: ...
 
 
@@ -87,7 +85,7 @@ class Call:
 
     def tell_origin(self, origin: str) -> None:
         """Answers that, in the trailing metadata entry `served-from`."""
-        self._context.set_trailing_metadata([*self._context.trailing_metadata(), ("served-from", origin)])
+        self._context.set_trailing_metadata([("served-from", origin)])
 
 
 class Methods:
