@@ -1,6 +1,7 @@
 """/v1/admin and /v1/status: API keys, sources with their schemas, and what the shards hold."""
 
 import asyncio
+from collections import Counter
 
 import msgspec
 from fastapi import APIRouter, Depends, Request
@@ -33,10 +34,9 @@ router = APIRouter(prefix="/v1", tags=["administration"], dependencies=[Depends(
 async def get_status(context: Context) -> Response:
     """What the shards hold and have done, each and together."""
     shards = await context.services.router.status()
-    segments: dict[str, int] = {}
+    segments: Counter[str] = Counter()
     for shard in shards:
-        for segment_id, members in shard.segments.items():
-            segments[segment_id] = segments.get(segment_id, 0) + members
+        segments.update(shard.segments)
     entries = [msgspec.convert(shard, ShardEntry, from_attributes=True) for shard in shards]
     return respond(
         StatusAnswer(

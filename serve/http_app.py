@@ -9,6 +9,7 @@ GET  /v1/events, /v1/deadletters...                                   the stream
 GET  /healthz, /readyz, /metrics                                      machines         serve.http_health
 """
 
+import time
 from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
@@ -33,7 +34,7 @@ _DESCRIPTION = (
 
 
 def build_http_app(services: Services) -> FastAPI:
-    """The app of one replica. `app.state.draining` set to True makes it answer /readyz with 503."""
+    """The app of one replica."""
     app = FastAPI(
         title="Onefold",
         version=_version(),
@@ -43,7 +44,7 @@ def build_http_app(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.context = RequestContext(services)
-    app.state.draining = False
+    app.state.probes = http_health.Probes(services, time.monotonic)
     for module in (http_ingest, http_profiles, http_identity, http_segments, http_events, http_admin, http_health):
         app.include_router(module.router)
     app.add_exception_handler(OnefoldError, _refused)

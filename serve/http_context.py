@@ -19,26 +19,31 @@ from serve.request_context import RequestContext
 _encoder = msgspec.json.Encoder()
 
 
-def context_of(request: Request) -> RequestContext:
+# Dependencies are coroutines although they wait for nothing: FastAPI sends plain functions to a thread each.
+
+
+async def context_of(request: Request) -> RequestContext:
     """The context that `build_http_app` gave the app."""
     context: RequestContext = request.app.state.context
     return context
 
 
-def authenticate(request: Request, credential: str | None, scope: Scope) -> Principal:
+def authenticate(context: RequestContext, request: Request, credential: str | None, scope: Scope) -> Principal:
     """The caller, if they may do what `scope` stands for. Raises Unauthenticated, Forbidden."""
-    principal = context_of(request).services.authenticator.require(credential, scope)
+    principal = context.services.authenticator.require(credential, scope)
     if principal is OPEN:
         _require_this_machine(request, scope)
     return principal
 
 
-def authorise(request: Request) -> Principal | None:
+async def authorise(request: Request) -> Principal | None:
     """A dependency of every route but those that take events, whose key may be in the body: the scope's check."""
     scope = SCOPES.get((request.method, route_of(request.scope)))
     if scope is None:
         raise Forbidden("this route states no scope: that is a mistake in serve.http_scopes")
-    return None if scope == PUBLIC else authenticate(request, key_in(request.headers), scope)
+    if scope == PUBLIC:
+        return None
+    return authenticate(await context_of(request), request, key_in(request.headers), scope)
 
 
 def key_in(headers: Headers, body: bytes = b"") -> str | None:

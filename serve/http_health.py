@@ -1,26 +1,59 @@
-"""/healthz, /readyz and /metrics: for orchestrators and Prometheus, without a key and without personal data."""
+"""/healthz, /readyz and /metrics: for orchestrators and Prometheus, without a key and without personal data.
+
+Everybody may ask, so nobody's asking may become load: answers that need the shards are kept for a second.
+"""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.responses import Response
 
 from actors.errors import OnefoldError, Unavailable
-from models.shard.protocol import ShardStatus
 from serve import logs
-from serve.http_context import Context, respond
+from serve.http_context import authorise, respond
 from serve.http_openapi import answers
 from serve.http_schemas import Health
 from serve.metrics import render, shard_families
-from serve.request_context import RequestContext
+from serve.readiness import KEEP_S, TIMEOUT_S, Readiness
+from serve.services import Services
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], dependencies=[Depends(authorise)])
 
-READY_TIMEOUT_S = 2.0
-_TEXT = {200: {"description": "Prometheus text format", "content": {"text/plain": {"schema": {"type": "string"}}}}}
+_TEXT: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Prometheus text format", "content": {"text/plain": {"schema": {"type": "string"}}}}
+}
 
 log = logs.logger("health")
+
+
+class Probes:
+    """What the probes of one replica ask for."""
+
+    def __init__(self, services: Services, monotonic_s: Callable[[], float]) -> None:
+        self.readiness = Readiness(services.router, monotonic_s)
+        self._services = services
+        self._monotonic_s = monotonic_s
+        self._page = ""
+        self._made_s = float("-inf")
+        self._making = asyncio.Lock()
+
+    async def metrics_page(self) -> str:
+        """Prometheus text: what all replicas counted, and what the shards hold."""
+        async with self._making:
+            if self._monotonic_s() - self._made_s >= KEEP_S:
+                self._page = await self._services.metrics.exposition() + await self._shards()
+                self._made_s = self._monotonic_s()
+            return self._page
+
+    async def _shards(self) -> str:
+        try:
+            return render(shard_families(await asyncio.wait_for(self._services.router.status(), TIMEOUT_S)))
+        except (OnefoldError, TimeoutError):
+            log.warning("the metrics page lacks the shards, which did not answer in time")
+            return ""
 
 
 @router.get("/healthz", responses=answers(Health), response_class=Response)
@@ -30,32 +63,20 @@ async def healthz() -> Response:
 
 
 @router.get("/readyz", responses=answers(Health, 503), response_class=Response)
-async def readyz(request: Request, context: Context) -> Response:
-    """Whether every shard answers. 503 while one does not, and while the replica is going away."""
-    if getattr(request.app.state, "draining", False):
-        raise Unavailable("this replica is stopping: another one takes its requests")
-    await shards_within(context, READY_TIMEOUT_S)
+async def readyz(request: Request) -> Response:
+    """Whether every shard answers."""
+    if not await probes_of(request).readiness.is_ready():
+        raise Unavailable("not all shards answer: the service is starting, or a shard is restarting")
     return respond(Health("ok"))
 
 
 @router.get("/metrics", responses=_TEXT, response_class=Response)
-async def metrics(context: Context) -> Response:
+async def metrics(request: Request) -> Response:
     """What all replicas counted (some seconds old, as Ray reports) and what the shards hold (as of now)."""
-    counted = await context.services.metrics.exposition()
-    try:
-        held = render(shard_families(await shards_within(context, READY_TIMEOUT_S)))
-    except OnefoldError:
-        log.warning("metrics are given without the shards, which do not answer")
-        held = ""
-    return Response(counted + held, media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    return Response(await probes_of(request).metrics_page(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-async def shards_within(context: RequestContext, timeout_s: float) -> list[ShardStatus]:
-    """The status of every shard. Raises Unavailable if one does not answer in time."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await context.services.router.status()
-    except TimeoutError:
-        raise Unavailable(
-            f"not all shards answered within {timeout_s:g} s: they are starting, or one was lost"
-        ) from None
+def probes_of(request: Request) -> Probes:
+    """The probes that `build_http_app` gave the app."""
+    probes: Probes = request.app.state.probes
+    return probes

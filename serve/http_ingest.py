@@ -13,7 +13,7 @@ from starlette.responses import Response
 from models.identity.customer_id import to_text
 from models.shard.protocol import EventResult
 from serve.http_body import read_body
-from serve.http_context import authenticate, context_of, key_in, respond
+from serve.http_context import Context, authenticate, key_in, respond
 from serve.http_openapi import answers, event_body
 from serve.http_schemas import (
     IngestAnswer,
@@ -32,13 +32,13 @@ router = APIRouter(tags=["events"])
 
 async def take_events(
     request: Request,
+    context: Context,
     wait: Annotated[bool, Query(description="answer when the events are applied, with what became of each")] = False,
 ) -> Response:
     """Takes events. When it answers, each is durable, or refused and kept in the dead-letter store."""
-    context = context_of(request)
     intake = context.intake
     body = await read_body(request, intake.parser.limits)
-    caller = authenticate(request, key_in(request.headers, body), "ingest")
+    caller = authenticate(context, request, key_in(request.headers, body), "ingest")
     intake.admit(caller)
     services = context.services
     path = request.url.path.rpartition("/")[2]

@@ -4,7 +4,7 @@ A list that a handler has whole is paged by a key of its entries, so that entrie
 move no other. Logs of several shards go on from a position in each: "0:15,1:22".
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
@@ -48,6 +48,6 @@ def _encode(text: str) -> str:
 
 def _decode(cursor: str) -> str:
     try:
-        return urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        return b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode()
     except ValueError:
         raise Invalid("cursor: expected `cursor.next` of the page before, as it was given") from None

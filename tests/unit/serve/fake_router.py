@@ -1,0 +1,257 @@
+"""A router without shards: the facade of `actors.router.Router`, over profiles in one process and the real models.
+
+Identity is the simplest that can be: whoever shares an identifier is one person. `down` makes every call fail as it
+does while a shard restarts.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from actors.errors import Conflict, NotFound, Unavailable
+from models.events.event import Event
+from models.identity import customer_id as ids
+from models.profile import reduce
+from models.profile.policy import ProfilePolicy
+from models.profile.state import Profile, decode_profile, encode_profile
+from models.segments.compile import compile_segment
+from models.segments.criteria import SegmentDefinition
+from models.segments.evaluate import evaluate
+from models.shard.protocol import (
+    DeadLetter,
+    EventResult,
+    IngestResult,
+    Link,
+    MergeRecord,
+    Resolution,
+    SegmentChange,
+    ShardStatus,
+    StoredEvent,
+)
+
+SHARDS = 2
+
+
+class FakeRouter:
+    """`now` gives ms."""
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self.down = False
+        self.people: dict[int, Profile] = {}
+        self.index: dict[str, int] = {}
+        self.log: list[StoredEvent] = []
+        self.letters: dict[str, DeadLetter] = {}
+        self._now = now
+        self._seen: set[str] = set()
+        self._segments: dict[str, SegmentDefinition] = {}
+        self._changes: list[SegmentChange] = []
+        self._links: list[Link] = []
+        self._merges: list[MergeRecord] = []
+        self._sequence = dict.fromkeys(range(SHARDS), 0)
+        self._policy = ProfilePolicy()
+
+    async def ingest(self, events: list[Event], wait: bool = False, timeout_s: float = 10) -> IngestResult:
+        self._require_up()
+        results = [self._take(event) for event in events]
+        if not wait:
+            results = [
+                EventResult(r.message_id, "duplicate" if r.status == "duplicate" else "accepted") for r in results
+            ]
+        return IngestResult(",".join(f"{shard}:{number}" for shard, number in self._sequence.items()), results)
+
+    async def reject(self, letters: list[DeadLetter]) -> None:
+        self._require_up()
+        self.letters |= {letter.letter_id: letter for letter in letters}
+
+    async def profile(self, key: str, min_seq: str = "") -> Profile | None:
+        self._require_up()
+        found = ids.from_text(key.partition(":")[2]) if key.startswith("customer_id:") else self.index.get(key)
+        return None if found is None else self.people.get(found)
+
+    async def profiles(self, keys: list[str], min_seq: str = "") -> list[Profile | None]:
+        return [await self.profile(key, min_seq) for key in keys]
+
+    async def events(self, key: str, limit: int, cursor: str = "") -> tuple[list[StoredEvent], str]:
+        profile = await self.profile(key)
+        mine = [s for s in reversed(self.log) if profile is not None and s.customer_id == profile.customer_id]
+        start = int(cursor or 0)
+        return mine[start : start + limit], str(start + limit) if len(mine) > start + limit else ""
+
+    async def links(self, key: str) -> list[Link]:
+        profile = await self.profile(key)
+        return [link for link in self._links if profile is not None and link.customer_id == profile.customer_id]
+
+    async def merges(self, key: str) -> list[MergeRecord]:
+        profile = await self.profile(key)
+        return [merge for merge in self._merges if profile is not None and merge.winner == profile.customer_id]
+
+    async def merge(self, left: str, right: str, source: str, now: int) -> EventResult:
+        self._require_up()
+        if left not in self.index or right not in self.index:
+            raise NotFound("no profile has this key")
+        return self._take(Event(f"merge-{now}", "merge", "", now, now, source, (left, right), left, explicit=True))
+
+    async def unmerge(self, merge_id: str, now: int) -> tuple[int, int]:
+        for record in self._merges:
+            if record.merge_id == merge_id:
+                if record.undone_at:
+                    raise Conflict("the merge was taken back already")
+                record.undone_at = now
+                for before in (decode_profile(record.winner_before), decode_profile(record.loser_before)):
+                    self.people[before.customer_id] = before
+                    self.index |= dict.fromkeys(before.identifiers, before.customer_id)
+                return record.winner, record.loser
+        raise NotFound("no merge has this id")
+
+    async def resolve(self, identifiers: list[str]) -> Resolution:
+        self._require_up()
+        known = sorted({self.index[identifier] for identifier in identifiers if identifier in self.index})
+        if not known:
+            return Resolution(0, True, 1.0, ["new"], [], [])
+        return Resolution(known[0], False, 1.0, ["exact"], known[1:], [])
+
+    async def put_segment(self, definition: dict[str, Any]) -> None:
+        self._require_up()
+        segment = msgspec.convert(definition, SegmentDefinition)
+        self._segments[segment.id] = segment
+        for profile in self.people.values():
+            self._evaluate(profile, "definition")
+
+    async def delete_segment(self, segment_id: str) -> None:
+        self._segments.pop(segment_id, None)
+        for profile in self.people.values():
+            profile.memberships.pop(segment_id, None)
+
+    async def segment_members(self, segment_id: str, limit: int, cursor: str = "") -> tuple[list[tuple[int, int]], str]:
+        inside = [profile for profile in self.people.values() if segment_id in profile.memberships]
+        members = [(profile.customer_id, profile.memberships[segment_id]) for profile in inside]
+        start = int(cursor or 0)
+        return members[start : start + limit], str(start + limit) if len(members) > start + limit else ""
+
+    async def preview(self, criteria: dict[str, Any], now: int) -> int:
+        compiled = compile_segment(SegmentDefinition("preview", "preview", criteria))
+        return sum(evaluate(compiled, profile, now).member for profile in self.people.values())
+
+    async def segment_changes(self, after: dict[int, int], limit: int) -> list[SegmentChange]:
+        later = [c for c in self._changes if c.sequence > after.get(ids.shard_of(c.customer_id), 0)]
+        return later[:limit]
+
+    async def tail(self, after: dict[int, int], limit: int) -> list[StoredEvent]:
+        return [stored for stored in self.log if stored.sequence > after.get(stored.shard, 0)][:limit]
+
+    async def dead_letters(self, limit: int, cursor: str = "") -> tuple[list[DeadLetter], str]:
+        letters = list(self.letters.values())
+        start = int(cursor or 0)
+        return letters[start : start + limit], str(start + limit) if len(letters) > start + limit else ""
+
+    async def take_dead_letters(self, ids: list[str] | None) -> list[DeadLetter]:
+        waiting = [letter for letter in self.letters.values() if not letter.replayed_at]
+        return [letter for letter in waiting if ids is None or letter.letter_id in ids]
+
+    async def mark_replayed(self, ids: list[str], now: int) -> None:
+        for letter_id in ids:
+            self.letters[letter_id].replayed_at = now
+
+    async def status(self) -> list[ShardStatus]:
+        self._require_up()
+        return [self._status(shard) for shard in range(SHARDS)]
+
+    def _require_up(self) -> None:
+        if self.down:
+            raise Unavailable("shard 1 does not answer; try again")
+
+    def _take(self, event: Event) -> EventResult:
+        if event.message_id in self._seen:
+            return EventResult(event.message_id, "duplicate")
+        self._seen.add(event.message_id)
+        known = sorted({self.index[identifier] for identifier in event.identifiers if identifier in self.index})
+        created = not known
+        born = ids.mint(0, self._now() + len(self.people), len(self.people) % SHARDS)
+        profile = self.people[known[0]] if known else Profile(born, self._now())
+        self.people[profile.customer_id] = profile
+        for other in known[1:]:
+            self._join(profile, self.people.pop(other), event)
+        for identifier in event.identifiers:
+            reduce.add_identifier(profile, identifier, event)
+            self.index[identifier] = profile.customer_id
+        updates = reduce.apply(profile, event, self._policy)
+        shard = ids.shard_of(profile.customer_id)
+        self._sequence[shard] += 1
+        profile.sequence = self._sequence[shard]
+        self.log.append(StoredEvent(shard, profile.sequence, profile.customer_id, event))
+        for left, right in zip(event.identifiers, event.identifiers[1:], strict=False):
+            self._links.append(
+                Link(profile.customer_id, left, right, "exact", 1.0, event.message_id, event.source, event.received_at)
+            )
+        return EventResult(
+            event.message_id,
+            "applied",
+            customer_id=profile.customer_id,
+            created=created,
+            confidence=1.0,
+            methods=["new"] if created else ["exact"],
+            profile_updates=updates,
+            segment_changes=self._evaluate(profile, event.message_id),
+            merged=known[1:],
+            processing_ms=0.25,
+        )
+
+    def _join(self, profile: Profile, other: Profile, event: Event) -> None:
+        self._merges.append(
+            MergeRecord(
+                f"mrg_{len(self._merges)}",
+                profile.customer_id,
+                other.customer_id,
+                self._now(),
+                0,
+                event.message_id,
+                event.source,
+                "exact",
+                list(event.identifiers),
+                encode_profile(profile),
+                encode_profile(other),
+            )
+        )
+        reduce.merge(profile, other, self._policy)
+        self.index |= dict.fromkeys(other.identifiers, profile.customer_id)
+
+    def _evaluate(self, profile: Profile, cause: str) -> list[SegmentChange]:
+        changes = []
+        shard = ids.shard_of(profile.customer_id)
+        for segment in self._segments.values():
+            member = evaluate(compile_segment(segment), profile, self._now()).member
+            if member is not (segment.id in profile.memberships):
+                if member:
+                    profile.memberships[segment.id] = self._now()
+                else:
+                    del profile.memberships[segment.id]
+                self._sequence[shard] += 1
+                change = SegmentChange(
+                    profile.customer_id,
+                    segment.id,
+                    "entered" if member else "exited",
+                    self._now(),
+                    cause,
+                    self._sequence[shard],
+                )
+                changes.append(change)
+        self._changes += changes
+        return changes
+
+    def _status(self, shard: int) -> ShardStatus:
+        mine = [profile for profile in self.people.values() if ids.shard_of(profile.customer_id) == shard]
+        return ShardStatus(
+            shard=shard,
+            profiles=len(mine),
+            identifiers=sum(len(profile.identifiers) for profile in mine),
+            events=sum(stored.shard == shard for stored in self.log),
+            duplicates=0,
+            in_flight=0,
+            sequence=self._sequence[shard],
+            settled=self._sequence[shard],
+            segments={
+                segment_id: sum(segment_id in profile.memberships for profile in mine) for segment_id in self._segments
+            },
+            dead_letters=len(self.letters) if shard == 0 else 0,
+        )
