@@ -94,6 +94,7 @@ def service() -> Iterator[Service]:
 @pytest.fixture
 def onefold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("serve.cli_common._PATIENCE_S", 0.2)
     for variable in ("ONEFOLD_KEY", "ONEFOLD_URL", "ONEFOLD_CONFIG"):
         monkeypatch.delenv(variable, raising=False)
 

@@ -152,3 +152,8 @@ def test_settings_travel_between_processes() -> None:
 def test_flatten_names_every_setting() -> None:
     flat = flatten(Settings())
     assert flat["http_port"] == 8080 and flat["limits.batch_events"] == 2_500 and "identity.limits" in flat
+
+
+def test_the_documentation_names_every_setting() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+    assert [name for name in flatten(Settings()) if f"| `{name}` |" not in text] == []
