@@ -9,7 +9,7 @@ from serve.metrics import DEFINITIONS, NoMetrics, check, for_this_process, join,
 AGENT_PAGE = """
 # HELP ray_onefold_requests_total Requests answered, by transport, route template and status.
 # TYPE ray_onefold_requests_total counter
-ray_onefold_requests_total{WorkerId="%s",route="/v1/batch",status="200",transport="http"} %d.0
+ray_onefold_requests_total{Version="2.60.0",WorkerId="%s",route="/v1/batch",status="200",transport="http"} %d.0
 # HELP ray_onefold_request_seconds Time to answer a request, in seconds.
 # TYPE ray_onefold_request_seconds histogram
 ray_onefold_request_seconds_bucket{WorkerId="%s",route="/v1/batch",le="0.1"} 3.0
@@ -65,6 +65,7 @@ def test_pages_of_several_nodes_become_one_with_onefolds_own_families_only() -> 
     families = {family.name: family for family in text_string_to_metric_families(text)}
     assert sorted(families) == ["onefold_request_seconds", "onefold_requests"]
     assert {s.labels["WorkerId"]: s.value for s in families["onefold_requests"].samples} == {"w1": 5, "w2": 6}
+    assert "Version" not in text
     assert text.count("# TYPE onefold_requests_total counter") == 1
 
 
