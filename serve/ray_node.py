@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from serve import instance
-from serve.data_dir import write_private
+from serve.data_dir import DirectoryError, write_private
 from serve.ray_environment import environment, run_dir
 from serve.settings import Settings
 
 # Ray puts sockets some 65 characters below its directory, and the kernel takes paths of 107.
 _RAY_DIR_CHARS_MAX = 40
 
-_HAPROXY_WRAPPER = """\
+HAPROXY_WRAPPER = """\
 #!/bin/sh
 # Started by Ray in the place of HAProxy: the same, with the statistics and metrics pages on loopback only.
 config=""
@@ -47,10 +47,11 @@ def prepare(settings: Settings) -> dict[str, str]:
     sweep(settings)
     for directory in (run, ray_dir(settings), settings.data_path / "spill"):
         _private(directory)
+    _private(settings.data_path / "run")
     token = settings.data_path / "run" / "ray.token"
     write_private(token, secrets.token_hex(32))
     wrapper = settings.data_path / "run" / "haproxy.sh"
-    write_private(wrapper, _HAPROXY_WRAPPER.format(haproxy=haproxy_path()))
+    write_private(wrapper, HAPROXY_WRAPPER.format(haproxy=haproxy_path()))
     wrapper.chmod(0o700)
     return {
         **environment(settings),
@@ -85,8 +86,11 @@ def start(settings: Settings) -> None:
 
 def sweep(settings: Settings) -> None:
     """Removes what the node left on disk."""
-    for directory in (ray_dir(settings), settings.data_path / "spill", *_of_nodes(run_dir(settings))):
+    run = run_dir(settings)
+    for directory in (ray_dir(settings), settings.data_path / "spill", *_of_nodes(run)):
         shutil.rmtree(directory, ignore_errors=True)
+    if run.parent != settings.data_path:
+        shutil.rmtree(run, ignore_errors=True)
 
 
 def ray_dir(settings: Settings) -> Path:
@@ -111,9 +115,9 @@ def _of_nodes(run: Path) -> list[Path]:
 
 
 def _private(directory: Path) -> None:
-    """Makes a directory for its owner only. Raises PermissionError if another user put something in its place."""
+    """Makes a directory for its owner only. Raises DirectoryError if another user put something in its place."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     status: Any = directory.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-        raise PermissionError(f"{directory} is not a directory of this user: remove it")
+        raise DirectoryError(f"{directory} is not a directory of this user: remove it")
     directory.chmod(0o700)

@@ -1,0 +1,94 @@
+"""What the Ray node finds when it starts: private, empty directories and an environment of its own."""
+
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from serve import instance, ray_node
+from serve.data_dir import DirectoryError
+from serve.ray_environment import run_dir
+from serve.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=str(tmp_path))
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_directories_are_private_and_swept(settings: Settings) -> None:
+    try:
+        environment = ray_node.prepare(settings)
+        spill, ray = settings.data_path / "spill", ray_node.ray_dir(settings)
+        for directory in (spill, ray, run_dir(settings)):
+            assert mode(directory) == 0o700
+        (spill / "old").write_text("left behind")
+        (ray / "session_1").mkdir()
+        token = Path(environment["RAY_AUTH_TOKEN_PATH"])
+        first = token.read_text()
+        assert mode(token) == 0o600 and len(first) == 64
+        ray_node.prepare(settings)
+        assert not list(spill.iterdir()) and not list(ray.iterdir())
+        assert token.read_text() != first
+    finally:
+        ray_node.sweep(settings)
+    assert not spill.exists() and not ray.exists()
+
+
+def test_environment(settings: Settings) -> None:
+    try:
+        environment = ray_node.prepare(settings)
+    finally:
+        ray_node.sweep(settings)
+    assert environment["RAY_AUTH_MODE"] == "token"
+    assert environment["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert environment[instance.MARK] == str(settings.data_path.resolve())
+    wrapper = Path(environment["RAY_SERVE_HAPROXY_BINARY_PATH"])
+    assert mode(wrapper) == 0o700 and ray_node.haproxy_path() in wrapper.read_text()
+
+
+def test_sockets_fit_wherever_the_data_directory_is(tmp_path: Path) -> None:
+    for path in (Path("/d"), tmp_path / ("x" * 150)):
+        settings = Settings(data_dir=str(path))
+        node = "f" * 56
+        assert len(str(run_dir(settings) / node / "metrics.sock.4194304.tmp")) <= 107
+        session = "session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
+        assert len(str(ray_node.ray_dir(settings) / session)) <= 107
+    one, other = (Settings(data_dir=str(tmp_path / name / ("x" * 99))) for name in "ab")
+    assert run_dir(one) != run_dir(other) and ray_node.ray_dir(one) != ray_node.ray_dir(other)
+
+
+def test_a_directory_that_others_prepared_is_refused(settings: Settings, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    ray = ray_node.ray_dir(settings)
+    ray.parent.mkdir(parents=True, exist_ok=True)
+    ray.symlink_to(elsewhere)
+    try:
+        with pytest.raises(DirectoryError, match="remove it"):
+            ray_node.prepare(settings)
+    finally:
+        ray.unlink()
+        ray_node.sweep(settings)
+
+
+def test_the_wrapper_keeps_statistics_on_loopback(settings: Settings, tmp_path: Path) -> None:
+
+    config = tmp_path / "haproxy.cfg"
+    config.write_text("    bind *:8080\n    bind :9101\n  bind *:8404\n")
+    wrapper = tmp_path / "wrapper.sh"
+    wrapper.write_text(ray_node.HAPROXY_WRAPPER.format(haproxy="/bin/echo"))
+    environment = {
+        "RAY_SERVE_HAPROXY_METRICS_PORT": "9101",
+        "RAY_SERVE_HAPROXY_STATS_PORT": "8404",
+        "PATH": "/bin:/usr/bin",
+    }
+    command = ["/bin/sh", str(wrapper), "-db", "-f", str(config), "-sf", "1"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == f"-db -f {config} -sf 1\n"
+    assert config.read_text() == "    bind *:8080\n    bind 127.0.0.1:9101\n  bind 127.0.0.1:8404\n"
