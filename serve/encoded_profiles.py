@@ -7,6 +7,7 @@ millisecond. Nothing has to be invalidated: a version that is no longer the late
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, NamedTuple, Protocol
 
 from actors.reader import Committed
@@ -27,6 +28,9 @@ class LocalFiles(Protocol):
 
     def read(self, key: str, min_seq: str = "") -> Committed | None:
         """Raises LookupError if the files of this node cannot tell (yet)."""
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Within it, many reads cost less."""
 
 
 class EncodedProfile(NamedTuple):
@@ -79,11 +83,12 @@ class EncodedProfiles:
         """Profiles in the order of the keys, None where there is none."""
         found: list[EncodedProfile | None] = [None] * len(keys)
         elsewhere: list[int] = []
-        for position, key in enumerate(keys):
-            try:
-                found[position] = self._from_file(key, min_seq)
-            except LookupError:
-                elsewhere.append(position)
+        with self._local.snapshot() if self._local else nullcontext():
+            for position, key in enumerate(keys):
+                try:
+                    found[position] = self._from_file(key, min_seq)
+                except LookupError:
+                    elsewhere.append(position)
         if elsewhere:
             profiles = await self._shards.profiles([keys[position] for position in elsewhere], min_seq)
             for position, profile in zip(elsewhere, profiles, strict=True):

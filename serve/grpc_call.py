@@ -177,9 +177,9 @@ def _metadata(context: Context, name: str) -> str:
 
 def is_local(peer: str) -> bool:
     """Whether a gRPC peer ("ipv4:127.0.0.1:5000", "ipv6:%5B::1%5D:5000", "unix:...") is on this machine."""
-    kind, _, address = peer.partition(":")
-    if kind == "unix":
+    if peer.startswith(("ipv4:127.0.0.1:", "unix:")):
         return True
+    address = peer.partition(":")[2]
     host = address.rpartition(":")[0].replace("%5B", "").replace("%5D", "")
     return is_loopback(host.removeprefix("::ffff:"))
 

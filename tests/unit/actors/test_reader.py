@@ -142,3 +142,23 @@ def test_malformed_customer_ids(reader: CommittedReader) -> None:
     for key in ("customer_id:cus_x", "customer_id:17", "customer_id:"):
         with pytest.raises(ValueError, match="customer id"):
             reader.read(key)
+
+
+def test_a_snapshot_reads_each_shard_as_of_one_moment(files: Files, reader: CommittedReader) -> None:
+    customer_id = files.profile(shard=0, sequence=1)
+    files.index("user_id:ann", customer_id)
+    update = "UPDATE profiles SET sequence = sequence + 1 WHERE customer_id = ?"
+    with reader.snapshot():
+        before = reader.read("user_id:ann")
+        files.connections[0].execute(update, (customer_id,))
+        assert reader.read("user_id:ann") == before
+    found = reader.read("user_id:ann")
+    assert found is not None and before is not None and found.sequence == before.sequence + 1
+
+
+def test_a_snapshot_outlives_a_connection_that_fails(files: Files, reader: CommittedReader) -> None:
+    files.index("user_id:ann", files.profile(0))
+    with reader.snapshot():
+        reader.close()
+        assert reader.read("user_id:ann") is not None
+    assert reader.read("user_id:ann") is not None
