@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from actors.errors import Conflict, NotFound, Unavailable
+from actors.errors import Conflict, Invalid, NotFound, Unavailable
 from models.events.event import Event
 from models.identity import customer_id as ids
 from models.profile import reduce
@@ -75,7 +75,7 @@ class FakeRouter:
     async def events(self, key: str, limit: int, cursor: str = "") -> tuple[list[StoredEvent], str]:
         profile = await self.profile(key)
         mine = [s for s in reversed(self.log) if profile is not None and s.customer_id == profile.customer_id]
-        start = int(cursor or 0)
+        start = _offset(cursor)
         return mine[start : start + limit], str(start + limit) if len(mine) > start + limit else ""
 
     async def links(self, key: str) -> list[Link]:
@@ -126,7 +126,7 @@ class FakeRouter:
     async def segment_members(self, segment_id: str, limit: int, cursor: str = "") -> tuple[list[tuple[int, int]], str]:
         inside = [profile for profile in self.people.values() if segment_id in profile.memberships]
         members = [(profile.customer_id, profile.memberships[segment_id]) for profile in inside]
-        start = int(cursor or 0)
+        start = _offset(cursor)
         return members[start : start + limit], str(start + limit) if len(members) > start + limit else ""
 
     async def preview(self, criteria: dict[str, Any], now: int) -> int:
@@ -142,7 +142,7 @@ class FakeRouter:
 
     async def dead_letters(self, limit: int, cursor: str = "") -> tuple[list[DeadLetter], str]:
         letters = list(self.letters.values())
-        start = int(cursor or 0)
+        start = _offset(cursor)
         return letters[start : start + limit], str(start + limit) if len(letters) > start + limit else ""
 
     async def take_dead_letters(self, ids: list[str] | None) -> list[DeadLetter]:
@@ -255,3 +255,9 @@ class FakeRouter:
             },
             dead_letters=len(self.letters) if shard == 0 else 0,
         )
+
+
+def _offset(cursor: str) -> int:
+    if cursor and not (cursor.isascii() and cursor.isdecimal()):
+        raise Invalid("cursor: expected `cursor.next` of the page before, as it was given")
+    return int(cursor or 0)
