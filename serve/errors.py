@@ -101,7 +101,8 @@ def http_body(error: OnefoldError) -> dict[str, Any]:
 def http_headers(error: OnefoldError) -> dict[str, str]:
     """What has to go with it: how to authenticate, when to come back."""
     if isinstance(error, Unauthenticated):
-        return {"WWW-Authenticate": 'Basic realm="onefold", charset="UTF-8"'}
+        # Not Basic, although that is taken too: browsers would ask for a password and send it from then on.
+        return {"WWW-Authenticate": 'Bearer realm="onefold"'}
     if isinstance(error, RateLimited):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
     if isinstance(error, Unavailable):

@@ -37,11 +37,13 @@ async def take_events(
 ) -> Response:
     """Takes events. When it answers, each is durable, or refused and kept in the dead-letter store."""
     intake = context.intake
+    key = key_in(request.headers)
+    caller = authenticate(context, request, key, "ingest") if key else None  # a wrong key is refused unread
     body = await read_body(request, intake.parser.limits)
-    caller = authenticate(context, request, key_in(request.headers, body), "ingest")
+    caller = caller or authenticate(context, request, key_in(request.headers, body), "ingest")
     intake.admit(caller)
     services = context.services
-    path = request.url.path.rpartition("/")[2]
+    path = request.scope["path"].rpartition("/")[2]
     parsed = intake.parser.parse(body, path, intake.source(caller.source_id), services.now(), services.new_id)
     taken = await intake.take(parsed, caller, wait)
     failure = parsed.failure()

@@ -3,7 +3,7 @@
 import base64
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -194,22 +194,35 @@ def test_sizes_are_limited(service: HttpService) -> None:
     assert service.metrics.total("onefold_refusals") == 4
 
 
-def test_a_body_of_unstated_length_is_cut_off_at_the_limit(service: HttpService) -> None:
-    received = 0
+def send_endlessly(service: HttpService, headers: dict[str, str]) -> tuple[int, int]:
+    """Status, and bytes that were taken off a body that has no end and states no length."""
+    taken = 0
 
-    async def endless() -> Any:
-        nonlocal received
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
         while True:
-            received += 65_536
+            taken += 65_536
             yield b" " * 65_536
 
     async def call() -> httpx.Response:
         transport = httpx.ASGITransport(service.app, client=("127.0.0.1", 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
-            return await http.post("/v1/batch", content=endless())
+            return await http.post("/v1/batch", content=endless(), headers=headers)
 
-    assert run(call()).status_code == 413
-    assert received < 5 * 1024 * 1024
+    return run(call()).status_code, taken
+
+
+def test_a_body_without_end_is_cut_off_at_the_limit(service: HttpService) -> None:
+    status, taken = send_endlessly(service, {})
+    assert status == 413
+    assert taken < 5 * 1024 * 1024
+
+
+def test_the_body_behind_a_wrong_key_is_not_read(service: HttpService) -> None:
+    service.create_key("ingest")
+    status, taken = send_endlessly(service, {"Authorization": "Bearer nope"})
+    assert status == 401
+    assert taken <= 65_536
 
 
 def test_a_key_that_sends_too_much_is_429_with_retry_after(tmp_path: Path) -> None:
