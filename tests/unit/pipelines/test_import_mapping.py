@@ -1,8 +1,19 @@
 """The mapping file: what it accepts, what it refuses and how it says so, and the guess made without one."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from pipelines.import_mapping import Field, Mapping, MappingError, check_columns, default_mapping, parse_mapping
+from pipelines.import_mapping import (
+    Field,
+    Mapping,
+    MappingError,
+    check_columns,
+    default_mapping,
+    parse_mapping,
+    sources,
+)
 
 ORDER = """
 type = "order"
@@ -103,3 +114,15 @@ def test_default_segment_messages() -> None:
 def test_default_without_identifier() -> None:
     with pytest.raises(MappingError, match=r"no column looks like an identifier.*colour, size"):
         default_mapping(["colour", "size"], [])
+
+
+def test_the_documented_mappings_are_mappings() -> None:
+    root = Path(__file__).parents[3]
+    cdnow = parse_mapping((root / "docs/examples/cdnow.toml").read_text("utf-8"))
+    assert (cdnow.type, cdnow.source, cdnow.identifiers) == ("order", "cdnow", {"user_id": "customer_id"})
+    guide = (root / "docs/import.md").read_text("utf-8")
+    [example] = re.findall(r"```toml\n(.*?)```", guide, re.S)
+    mapping = parse_mapping(example)
+    assert {path.partition(".")[0] for path, _ in sources(mapping)} == {
+        *("identifiers", "event", "message_id", "timestamp", "order", "properties", "context")
+    }
