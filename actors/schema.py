@@ -52,6 +52,7 @@ CREATE TABLE dead_letters (
     replayed_at INTEGER NOT NULL, body BLOB NOT NULL
 );
 CREATE INDEX dead_letters_received ON dead_letters (received_at, letter_id);
+CREATE INDEX dead_letters_waiting ON dead_letters (position) WHERE replayed_at = 0;
 """
 
 

@@ -85,7 +85,7 @@ class ShardLog:
         return _letters(self._db.execute(statement, letter_ids))
 
     def letters_waiting(self, after: int, limit: int) -> tuple[list[DeadLetter], int]:
-        """Up to `limit` letters that wait for a replay, oldest first, after position `after`; the last one's position."""
+        """Up to `limit` letters that wait for a replay, oldest first, after position `after`; position of the last."""
         statement = (
             "SELECT body, replayed_at, position FROM dead_letters "
             "WHERE replayed_at = 0 AND position > ? ORDER BY position LIMIT ?"

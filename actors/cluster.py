@@ -1,0 +1,162 @@
+"""The shards as Ray actors: started once for a data directory, found by name, called with every failure made plain.
+
+Each is a detached actor "shard-N" in the namespace "onefold" that Ray restarts for ever. Placement: on the node that
+started the service, because that is where the files are. A shard that Ray puts elsewhere finds no file there and ends
+again: it never starts empty. Two incarnations of a shard cannot both live: the second waits for the file's lock.
+"""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import ActorDiedError, GetTimeoutError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from actors.errors import NotFound, OnefoldError, Unavailable
+from actors.schema import create_shards
+from actors.shard import Shard
+from models.shard.core import MachineSettings
+
+NAMESPACE = "onefold"
+START_TIMEOUT_S = 120.0
+_CALLS_MAX = 10_000  # in one shard; the router's bounds come first
+_LOCK_TIMEOUT_S = 30.0
+_MISPLACED_PAUSE_S = 2.0
+_PEER_TIMEOUT_S = 10.0
+
+log = logging.getLogger("onefold.cluster")
+
+
+def actor_name(shard: int) -> str:
+    """The name under which Ray knows a shard's actor."""
+    return f"shard-{shard}"
+
+
+def start(
+    data_dir: Path,
+    shards: int,
+    settings: MachineSettings,
+    configure: Callable[[], None] | None = None,
+    timeout_s: float = START_TIMEOUT_S,
+) -> None:
+    """Starts those of the `shards` actors that do not run yet, and returns when all have recovered.
+
+    Makes the shards' files if there are none. `configure` runs first in each actor's process (logging, say). Ray must
+    have been initialised. Raises Conflict if the data directory was made for another number of shards, Unavailable if
+    a shard does not come up.
+    """
+    create_shards(data_dir, shards)
+    placement = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    options = {
+        "namespace": NAMESPACE,
+        "lifetime": "detached",
+        "get_if_exists": True,
+        "max_restarts": -1,
+        # The router repeats calls itself, within the time that its caller has.
+        "max_task_retries": 0,
+        "max_concurrency": _CALLS_MAX,
+        # Shards and replicas share the cores; Ray's bookkeeping must not keep one from starting.
+        "num_cpus": 0,
+        "scheduling_strategy": placement,
+    }
+    actor = ray.remote(ShardActor)
+    handles = [
+        actor.options(name=actor_name(shard), **options).remote(shard, shards, str(data_dir), settings, configure)
+        for shard in range(shards)
+    ]
+    deadline = time.monotonic() + timeout_s
+    for shard, handle in enumerate(handles):
+        _wait_for(shard, handle, deadline)
+
+
+def stop(shards: int) -> None:
+    """Ends the actors, so that Ray does not restart them. What was acknowledged is on disk before and after."""
+    for shard in range(shards):
+        try:
+            ray.kill(ray.get_actor(actor_name(shard), namespace=NAMESPACE), no_restart=True)
+        except ValueError:
+            continue  # it does not run
+
+
+def _wait_for(shard: int, handle: Any, deadline: float) -> None:
+    while True:
+        try:
+            ray.get(handle.ping.remote(), timeout=max(deadline - time.monotonic(), 0.001))
+            return
+        except ActorDiedError as error:
+            reason = getattr(error, "cause", None)
+            raise Unavailable(f"shard {shard} did not start; `onefold doctor` may tell why") from reason
+        except GetTimeoutError:
+            raise Unavailable(f"shard {shard} has not recovered in time") from None
+        except RayError:
+            # It ended while it started, and is being started again.
+            if time.monotonic() >= deadline:
+                raise Unavailable(f"shard {shard} does not come up") from None
+            time.sleep(0.1)
+
+
+class ShardActor(Shard):
+    """The actor: a shard in a process of its own, which ends when the shard cannot go on."""
+
+    def __init__(
+        self, shard: int, shards: int, data_dir: str, settings: MachineSettings, configure: Callable[[], None] | None
+    ) -> None:
+        if configure is not None:
+            configure()
+        try:
+            super().__init__(shard, shards, Path(data_dir), settings, RayShards(), _die, _LOCK_TIMEOUT_S)
+        except NotFound as error:
+            log.error("a shard was started on a node that does not have its file", extra={"fields": {"shard": shard}})
+            time.sleep(_MISPLACED_PAUSE_S)
+            _die(error)
+        except Unavailable as error:
+            _die(error)
+
+
+def _die(error: BaseException) -> None:
+    """Ends the process at once: Ray starts another, which recovers from the file."""
+    if not isinstance(error, OnefoldError):
+        log.critical("shard cannot go on: its memory and its file may differ", exc_info=error)
+    logging.shutdown()
+    os._exit(1)
+
+
+class RayShards:
+    """Calls to shards. One for each event loop; Ray must have been initialised in this process."""
+
+    def __init__(self) -> None:
+        self._handles: dict[int, Any] = {}
+
+    async def call(self, shard: int, method: str, *arguments: object, timeout_s: float) -> Any:
+        """Calls a method of a shard's actor, once.
+
+        Raises what the method raises of `actors.errors`, and Unavailable if there was no answer in `timeout_s`: then
+        the call may or may not have been carried out.
+        """
+        try:
+            handle = self._handles.get(shard)
+            if handle is None:
+                # Asks Ray's control service, and waits for it: not in the event loop's thread.
+                handle = await asyncio.to_thread(ray.get_actor, actor_name(shard), NAMESPACE)
+                self._handles[shard] = handle
+            return await asyncio.wait_for(getattr(handle, method).remote(*arguments), timeout_s)
+        except TimeoutError:
+            raise Unavailable(f"shard {shard} did not answer in {timeout_s:.1f} s") from None
+        except RayTaskError as error:
+            if isinstance(error.cause, OnefoldError):
+                raise error.cause from None
+            log.error("a shard's method failed", extra={"fields": {"shard": shard, "method": method}})
+            raise OnefoldError(f"shard {shard} failed at {method}; its log tells more") from None
+        except (RayError, ValueError):
+            self._handles.pop(shard, None)
+            raise Unavailable(f"shard {shard} is not available; it recovers by itself") from None
+
+    async def receive(self, destination: int, source: int, first: int, envelopes: list[bytes]) -> int:
+        """Hands envelopes to another shard (see `actors.shard.Peers`)."""
+        received = await self.call(destination, "receive", source, first, envelopes, timeout_s=_PEER_TIMEOUT_S)
+        return int(received)

@@ -1,0 +1,263 @@
+"""A shard: the state machine, its store, and what keeps both going. `actors.cluster` makes a Ray actor of it.
+
+Nothing here knows Ray: the other shards are reached through `Peers`, so tests run several shards in one process.
+Every public coroutine may be called again with the same arguments after a failure; what it did already it will not do
+twice.
+"""
+
+import asyncio
+import gc
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from actors.channel import Channel
+from actors.control import ControlStore
+from actors.errors import Conflict, NotFound
+from actors.group_commit import GroupCommit
+from actors.shard_reads import ShardReads
+from actors.store import Envelopes, Store
+from models.events.event import decode_events
+from models.shard.commands import (
+    Accept,
+    Backfill,
+    DeleteSegment,
+    PutSegment,
+    Receive,
+    Tick,
+    Unmerge,
+    UnmergeRefused,
+)
+from models.shard.core import MachineSettings
+from models.shard.machine import ShardMachine
+from models.shard.protocol import DeadLetter, IngestResult
+from models.shard.tables import Effects
+
+_TIMER_S = 0.1
+_BACKFILL_PROFILES = 200  # in one step
+_CONTROL_POLL_S = 0.5
+_LETTER_OF_STATUS = {"accepted": "a", "applied": "p", "duplicate": "d"}
+
+log = logging.getLogger("onefold.shard")
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Peers(Protocol):
+    """The other shards."""
+
+    async def receive(self, destination: int, source: int, first: int, envelopes: list[bytes]) -> int:
+        """Calls `Shard.receive` at `destination`. Raises Unavailable."""
+
+
+class Shard(ShardReads):
+    """One shard, from its file. Construct it within a running event loop."""
+
+    def __init__(
+        self,
+        shard: int,
+        shards: int,
+        data_dir: Path,
+        settings: MachineSettings,
+        peers: Peers,
+        die: Callable[[BaseException], None],
+        lock_timeout_s: float = 0,
+    ) -> None:
+        """Recovers the shard; takes seconds for many profiles. `die` must end the process: see `actors.group_commit`.
+
+        Raises what `actors.store.Store` raises.
+        """
+        started = time.monotonic()
+        self._store = Store(data_dir, shard, shards, lock_timeout_s)
+        self._machine = ShardMachine(shard, shards, settings, self._store)
+        self._load()
+        core = self._machine.core
+        commits = GroupCommit(self._machine, self._store, _now, core.settled, self._after_commit)
+        super().__init__(data_dir, shards, core, commits)
+        self._peers = peers
+        self._die = die
+        self._control_path = data_dir / "control.sqlite"
+        self._channels: dict[int, Channel] = {}
+        self._backfilling = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._run(commits.run())
+        self._run(self._run_timers())
+        self._run(self._run_backfills())
+        self._run(self._follow_control())
+        self._send(self._store.outbox())
+        if core.backfills:
+            self._backfilling.set()
+        took_ms = round((time.monotonic() - started) * 1000)
+        fields = {"shard": shard, "count": len(core.profiles), "duration_ms": took_ms}
+        log.info("shard has recovered its profiles", extra={"fields": fields})
+
+    def _load(self) -> None:
+        # Millions of objects that will stay: collecting cycles among them would only stop the shard now and then.
+        gc.disable()
+        try:
+            self._store.load(self._machine)
+            self._machine.restore()
+            gc.freeze()
+        finally:
+            gc.enable()
+
+    async def close(self) -> None:
+        """Ends the shard in order. What was acknowledged is on disk before and after."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._log.close()
+        self._store.close()
+
+    async def ping(self) -> int:
+        """Answers with the shard's number once it has recovered."""
+        return self._core.shard
+
+    # Taking in
+
+    async def ingest(self, events: bytes, wait: bool) -> tuple[int, bytes]:
+        """Takes in events (`encode_events`) whose route is at home here; returns when they are durable, or with
+        `wait` when all are applied.
+
+        Returns the sequence number that a later read can ask for, and either one letter per event (a: accepted, p:
+        applied, d: duplicate) or with `wait` the encoded list of EventResult.
+        """
+        decoded = decode_events(events)
+        result: IngestResult = await self._commits.submit(lambda call: Accept(call, decoded, wait), len(decoded))
+        sequence = int(result.sequence.partition(":")[2])
+        if wait:
+            return sequence, _encode(result.results)
+        return sequence, "".join([_LETTER_OF_STATUS[r.status] for r in result.results]).encode()
+
+    async def receive(self, source: int, first: int, envelopes: list[bytes]) -> int:
+        """Takes envelopes of another shard; answers with the number of the latest one that it has, durably."""
+        return int(await self._commits.submit(lambda call: Receive(call, source, first, envelopes), len(envelopes)))
+
+    async def put_letters(self, letters: list[DeadLetter]) -> None:
+        """Keeps dead letters."""
+        await self._commits.write(lambda: self._store.put_letters(letters))
+
+    async def mark_replayed(self, letter_ids: list[str], now: int) -> None:
+        """Notes that these letters, of which some may be elsewhere, were taken after all."""
+        await self._commits.write(lambda: self._store.mark_replayed(letter_ids, now))
+
+    # Operators
+
+    async def unmerge(self, merge_id: str) -> tuple[int, int]:
+        """Takes a merge back: the surviving and the restored customer id. Raises NotFound, Conflict."""
+        try:
+            winner, restored = await self._commits.submit(lambda call: Unmerge(call, merge_id))
+        except UnmergeRefused as refused:
+            kind = NotFound if refused.code == "not_found" else Conflict
+            raise kind(f"merge_id: {refused.message}") from None
+        return winner, restored
+
+    async def put_segment(self, segment_id: str, definition: bytes) -> None:
+        """Installs a segment (JSON of a SegmentDefinition) and begins to evaluate the profiles that exist."""
+        row = self._core.segments.get(segment_id)
+        if row is None or msgspec.json.decode(row.definition) != msgspec.json.decode(definition):
+            await self._commits.submit(lambda call: PutSegment(call, segment_id, definition))
+            self._backfilling.set()
+
+    async def delete_segment(self, segment_id: str) -> None:
+        """Removes a segment; its members leave it."""
+        if segment_id in self._core.segments:
+            await self._commits.submit(lambda call: DeleteSegment(call, segment_id))
+
+    async def backfilled(self, segment_id: str, timeout_s: float) -> bool:
+        """Waits, at most `timeout_s`, until every profile has been evaluated for a segment; whether that is so."""
+        deadline = time.monotonic() + timeout_s
+        while segment_id in self._core.backfills and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        return segment_id not in self._core.backfills
+
+    # What goes on by itself
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs a part of the shard for ever; if it fails, the shard does."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._die(error)
+
+    def _after_commit(self, effects: Effects, envelopes: Envelopes) -> None:
+        if effects.profiles or effects.profiles_deleted:
+            changed = [row[0] for row in effects.profiles] + effects.profiles_deleted
+            self._changes.add(self._core.sequence, changed)
+        if envelopes:
+            self._send(envelopes)
+
+    def _send(self, envelopes: Envelopes) -> None:
+        for destination, numbered in envelopes.items():
+            self._channel(destination).post(numbered)
+
+    def _channel(self, destination: int) -> Channel:
+        channel = self._channels.get(destination)
+        if channel is None:
+            shard = self._core.shard
+
+            async def send(first: int, envelopes: list[bytes]) -> int:
+                return await self._peers.receive(destination, shard, first, envelopes)
+
+            channel = Channel(destination, send, lambda latest: self._commits.acknowledge(destination, latest))
+            self._channels[destination] = channel
+            self._run(channel.run())
+        return channel
+
+    async def _run_timers(self) -> None:
+        while True:
+            await asyncio.sleep(_TIMER_S)
+            due = self._core.next_due()
+            if due and due <= _now():
+                self._commits.post(Tick())
+
+    async def _run_backfills(self) -> None:
+        """Evaluates existing profiles for new segments, a few at a time; a restart goes on where it was."""
+        while True:
+            await self._backfilling.wait()
+            self._backfilling.clear()
+            while (segment_id := self._core.backfills.first()) is not None:
+                await self._commits.submit(self._backfill_step(segment_id), _BACKFILL_PROFILES)
+
+    def _backfill_step(self, segment_id: str) -> Callable[[int], Backfill]:
+        return lambda call: Backfill(call, segment_id, _BACKFILL_PROFILES)
+
+    async def _follow_control(self) -> None:
+        """Installs what the control store defines, whoever changed it and whatever was missed meanwhile."""
+        seen = -1
+        with ExitStack() as stack:
+            control: ControlStore | None = None
+            while True:
+                try:
+                    if control is None and self._control_path.exists():
+                        control = ControlStore(self._control_path)
+                        stack.callback(control.close)
+                    if control is not None and (version := control.version()) != seen:
+                        await self._install(control.segments())
+                        seen = version
+                except sqlite3.Error as error:
+                    # Somebody else's trouble with that file must not end the shard.
+                    log.warning("the control store cannot be read", exc_info=error)
+                await asyncio.sleep(_CONTROL_POLL_S)
+
+    async def _install(self, defined: dict[str, dict[str, Any]]) -> None:
+        for segment_id in [known for known in self._core.segments if known not in defined]:
+            await self.delete_segment(segment_id)
+        for segment_id, definition in defined.items():
+            await self.put_segment(segment_id, msgspec.json.encode(definition))
+
+
+def _now() -> int:
+    """Wall clock, ms since 1970."""
+    return time.time_ns() // 1_000_000

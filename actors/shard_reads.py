@@ -1,0 +1,248 @@
+"""What a shard answers without changing anything: profiles, pages of its log, memberships, counters.
+
+Profiles and memberships come from memory, at a moment when it equals the disk; logs come from committed rows. Large
+answers are made in slices, so that the shard goes on taking events in.
+"""
+
+import asyncio
+import os
+from collections import deque
+from pathlib import Path
+
+import msgspec
+
+from actors.errors import Invalid
+from actors.group_commit import GroupCommit
+from actors.reader import CUSTOMER_ID_NAMESPACE
+from actors.shard_log import ShardLog
+from models.identity.customer_id import from_text, shard_of
+from models.identity.identifiers import IdentitySettings
+from models.identity.resolution import Candidate
+from models.profile.state import decode_profile
+from models.segments.compile import compile_segment
+from models.segments.criteria import SegmentDefinition
+from models.segments.evaluate import evaluate
+from models.segments.parse import InvalidCriteria
+from models.shard.core import ShardCore
+from models.shard.merging import candidate_of
+from models.shard.protocol import DeadLetter, Link, MergeRecord, SegmentChange, ShardStatus, StoredEvent
+
+# Changed customer ids that are kept, for those who follow the changes; an older position means a look at every profile.
+RECENT_CHANGES_MAX = 100_000
+_PREVIEW_SLICE = 200
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class RecentChanges:
+    """Who changed lately: customer ids by the sequence number of the commit that changed them."""
+
+    def __init__(self, sequence: int) -> None:
+        self.first = sequence  # changes after this one are here
+        self.last = sequence
+        self._groups: deque[tuple[int, list[int]]] = deque()
+        self._size = 0
+        self._news = asyncio.Event()
+
+    def add(self, sequence: int, customer_ids: list[int]) -> None:
+        """Takes in what a commit, which led to `sequence`, has changed."""
+        self.last = sequence
+        self._groups.append((sequence, customer_ids))
+        self._size += len(customer_ids)
+        while self._size > RECENT_CHANGES_MAX:
+            self.first, dropped = self._groups.popleft()
+            self._size -= len(dropped)
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def after(self, sequence: int) -> list[int]:
+        """Who changed after `sequence`, each once, in order."""
+        found: dict[int, None] = {}
+        for committed, customer_ids in reversed(self._groups):
+            if committed <= sequence:
+                break
+            found.update(dict.fromkeys(customer_ids))
+        return list(reversed(found))
+
+    async def wait(self, timeout_s: float) -> None:
+        """Returns at the next change, or after `timeout_s`."""
+        try:
+            await asyncio.wait_for(self._news.wait(), timeout_s)
+        except TimeoutError:
+            return
+
+
+class ShardReads:
+    """The reading methods of a shard's actor."""
+
+    def __init__(self, data_dir: Path, shards: int, core: ShardCore, commits: GroupCommit) -> None:
+        self._data_dir = data_dir
+        self._shards = shards
+        self._core = core
+        self._commits = commits
+        self._log = ShardLog(data_dir, core.shard, shards)
+        self._changes = RecentChanges(core.sequence)
+
+    async def settle(self, sequence: int) -> int:
+        """Waits until every event taken in with at most this sequence has been applied; returns how far that is."""
+        await self._commits.settle(sequence)
+        return self._commits.settled
+
+    async def read(self, keys: list[str]) -> list[bytes | int | None]:
+        """For each normalised "namespace:value" that is at home here, or "customer_id:cus_..." minted here: the
+        encoded profile if it is here, else the customer id to look for elsewhere, else None."""
+        await self._commits.consistent()
+        return [self._find(key) for key in keys]
+
+    def _find(self, key: str) -> bytes | int | None:
+        core = self._core
+        customer_id: int | None
+        if key.startswith(CUSTOMER_ID_NAMESPACE):
+            customer_id = from_text(key[len(CUSTOMER_ID_NAMESPACE) :])
+        else:
+            customer_id = core.identifiers.get(key)
+        while customer_id is not None and shard_of(customer_id) == core.shard:
+            state = core.profiles.get(customer_id)
+            if state is not None:
+                return state
+            redirect = core.redirects.get(customer_id)
+            customer_id = None if redirect is None else redirect.target
+        return customer_id
+
+    async def candidates(self, customer_ids: list[int]) -> list[Candidate | int | None]:
+        """What resolution needs of each profile; the customer id that it was merged into; None if there is none."""
+        await self._commits.consistent()
+        found: list[Candidate | int | None] = []
+        for customer_id in customer_ids:
+            state = self._core.profiles.get(customer_id)
+            redirect = self._core.redirects.get(customer_id)
+            if state is not None:
+                found.append(candidate_of(decode_profile(state)))
+            else:
+                found.append(None if redirect is None else redirect.target)
+        return found
+
+    async def owners(self, identifiers: list[str]) -> list[int]:
+        """Customer id by identifier, as the index has it; 0 for none."""
+        await self._commits.consistent()
+        return [self._core.identifiers.get(identifier) or 0 for identifier in identifiers]
+
+    async def identity_settings(self) -> IdentitySettings:
+        """The limits and priorities that this shard resolves by."""
+        return self._core.settings.identity
+
+    # The log
+
+    async def events(self, customer_id: int, head: int, limit: int) -> list[StoredEvent]:
+        """Up to `limit` events of one chain, newest first, from sequence `head` on (-1: its newest)."""
+        if head < 0:
+            await self._commits.consistent()
+            state = self._core.profiles.get(customer_id)
+            redirect = self._core.redirects.get(customer_id)
+            if state is not None:
+                head = decode_profile(state).last_event
+            else:
+                head = 0 if redirect is None else redirect.last_event
+        return self._log.chain(head, limit) if head else []
+
+    async def tail(self, after: int, limit: int) -> list[StoredEvent]:
+        """Events of this shard with a sequence above `after`, oldest first."""
+        return self._log.tail(after, limit)
+
+    async def links(self, customer_ids: list[int]) -> list[Link]:
+        return self._log.links(customer_ids)
+
+    async def merges(self, customer_ids: list[int]) -> list[MergeRecord]:
+        return self._log.merges(customer_ids)
+
+    async def merge_record(self, merge_id: str) -> MergeRecord | None:
+        return self._log.merge(merge_id)
+
+    async def segment_changes(self, after: int, limit: int) -> list[SegmentChange]:
+        return self._log.changes(after, limit)
+
+    async def letters(self, limit: int, received_at: int, letter_id: str) -> list[DeadLetter]:
+        """Dead letters before (received_at, letter_id), newest first."""
+        return self._log.letters(limit, received_at, letter_id)
+
+    async def letters_with(self, letter_ids: list[str]) -> list[DeadLetter]:
+        return self._log.letters_with(letter_ids)
+
+    async def letters_waiting(self, after: int, limit: int) -> tuple[list[DeadLetter], int]:
+        return self._log.letters_waiting(after, limit)
+
+    async def changed(self, after: int, timeout_s: float) -> tuple[list[int], int]:
+        """Customer ids changed after sequence `after`, waiting up to `timeout_s` for the first, and the new position.
+
+        `after` -1 asks for the position only.
+        """
+        changes = self._changes
+        if after < 0:
+            return [], changes.last
+        if after >= changes.last:
+            await changes.wait(timeout_s)
+        last = changes.last
+        if after >= changes.first:
+            return changes.after(after), last
+        return await asyncio.to_thread(self._changed_ever, after), last
+
+    def _changed_ever(self, after: int) -> list[int]:
+        log = ShardLog(self._data_dir, self._core.shard, self._shards)
+        try:
+            return log.changed_profiles(after)
+        finally:
+            log.close()
+
+    # Segments
+
+    async def members(self, segment_id: str, after: int, limit: int) -> list[tuple[int, int]]:
+        """Members with a customer id above `after`, ascending, and when each entered (ms)."""
+        await self._commits.consistent()
+        members = self._core.members.get(segment_id)
+        if members is None:
+            return []
+        start = members.rank(after)
+        profiles = self._core.profiles
+        return [(c, decode_profile(profiles[c]).memberships[segment_id]) for c in members[start : start + limit]]
+
+    async def preview(self, criteria: bytes, now: int) -> int:
+        """How many profiles meet the criteria (JSON) at `now` ms."""
+        definition = SegmentDefinition(id="preview", name="preview", criteria=msgspec.json.decode(criteria))
+        try:
+            compiled = compile_segment(definition, self._core.settings.lifecycle)
+        except InvalidCriteria as error:
+            raise Invalid(f"criteria: {error}") from None
+        await self._commits.consistent()
+        profiles = self._core.profiles
+        customer_ids = list(profiles)
+        count = 0
+        for start in range(0, len(customer_ids), _PREVIEW_SLICE):
+            states = (profiles.get(c) for c in customer_ids[start : start + _PREVIEW_SLICE])
+            count += sum(evaluate(compiled, decode_profile(s), now).member for s in states if s is not None)
+            await asyncio.sleep(0)
+            await self._commits.consistent()
+        return count
+
+    # Counters
+
+    async def status(self) -> ShardStatus:
+        """The shard's counters."""
+        await self._commits.consistent()
+        core = self._core
+        return ShardStatus(
+            shard=core.shard,
+            profiles=len(core.profiles),
+            identifiers=len(core.identifiers),
+            events=core.events_applied,
+            duplicates=core.duplicates,
+            in_flight=len(core.unsettled),
+            sequence=core.sequence,
+            settled=core.settled(),
+            segments={segment_id: len(members) for segment_id, members in core.members.items()},
+            dead_letters=self._log.count_letters(),
+            resident_bytes=_resident_bytes(),
+        )
+
+
+def _resident_bytes() -> int:
+    """Physical memory of this process (Linux)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES
