@@ -315,5 +315,3 @@ def _in_order(table: Table[int, bool]) -> Table[int, bool]:
     for key in sorted(table):
         ordered.load(key, True)
     return ordered
-
-

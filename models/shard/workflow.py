@@ -400,9 +400,7 @@ class Workflows:
                 identifiers=sorted(loser.identifiers),
             ),
         )
-        workflow.owners = {
-            i: record.loser if i in loser.identifiers else record.winner for i in workflow.owners
-        }
+        workflow.owners = {i: record.loser if i in loser.identifiers else record.winner for i in workflow.owners}
         core.workflows.put(workflow.number, workflow)
 
     def restore(self, message: Restore) -> None:
@@ -446,5 +444,3 @@ class Workflows:
 def _coordinator(workflow: int) -> int:
     """The shard that coordinates a workflow, from its number."""
     return workflow & 1023
-
-

@@ -7,7 +7,6 @@ unmerge each side has its own history back and the same evidence does not join t
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.sim.world import Chaos, World
 
 from models.events.event import Event
 from models.identity.identifiers import IdentitySettings
@@ -16,6 +15,7 @@ from models.profile.policy import ProfilePolicy
 from models.profile.reduce import add_identifier, apply
 from models.profile.state import Profile, canonical
 from models.shard.core import MachineSettings
+from tests.sim.world import Chaos, World
 
 SETTINGS = MachineSettings(IdentitySettings(limits={"user_id": 1}, limit_default=50), ProfilePolicy(), LifecycleRules())
 IDENTIFIERS = [

@@ -2,13 +2,13 @@
 
 import msgspec
 import pytest
-from tests.sim.test_shards import PLAIN, history
-from tests.sim.world import World
 
 from models.segments.compile import compile_segment
 from models.segments.criteria import SegmentDefinition
 from models.segments.evaluate import evaluate
 from models.shard.commands import Backfill, DeleteSegment, PutSegment, Tick
+from tests.sim.test_shards import PLAIN, history
+from tests.sim.world import World
 
 HOUR_MS = 3_600_000
 DEFINITIONS = [

@@ -3,14 +3,14 @@
 import random
 
 import pytest
-from tests.sim.oracle import Oracle, essence
-from tests.sim.world import Chaos, World
 
 from models.events.event import Event
 from models.identity.identifiers import IdentitySettings
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
 from models.shard.core import MachineSettings
+from tests.sim.oracle import Oracle, essence
+from tests.sim.world import Chaos, World
 
 PLAIN = MachineSettings(IdentitySettings(limits={}, limit_default=1_000_000), ProfilePolicy(), LifecycleRules())
 LIMITED = MachineSettings(
