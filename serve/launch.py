@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -89,7 +90,7 @@ def run(settings: Settings, ready: Callable[[instance.Record], None]) -> None:
         except NodeLost:
             lost = True
         finally:
-            _stop_serving(gently=not lost)
+            _stop_serving(shards, gently=not lost)
             relay.stop()
             _sweep(settings)
     if lost:
@@ -163,7 +164,13 @@ def _start(settings: Settings, shards: int) -> None:
     from actors import cluster
     from serve import app
 
-    cluster.start(settings.data_path, shards, machine_settings(settings))
+    cluster.start(
+        settings.data_path,
+        shards,
+        machine_settings(settings),
+        configure=partial(logs.configure, settings.log_level),
+        timeout_s=settings.start_timeout_s,
+    )
     ray_serve.start(
         http_options=app.http_options(settings),
         grpc_options=app.grpc_options(settings),
@@ -237,8 +244,8 @@ def _start_over() -> None:
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], variables | {_STARTS: str(starts + 1)})
 
 
-def _stop_serving(gently: bool) -> None:
-    """Drains the application and ends Ray. Without a node there is nothing to be gentle with: `_sweep` does it."""
+def _stop_serving(shards: int, gently: bool) -> None:
+    """Drains the application, then ends the shards and Ray; not `gently`, all of that is left to `_sweep`."""
     if "ray" not in sys.modules or not gently:
         return
     import ray
@@ -248,6 +255,10 @@ def _stop_serving(gently: bool) -> None:
 
         with suppress(Exception):  # the node may be half gone: what is left is swept
             ray_serve.shutdown()
+        with suppress(Exception):
+            from actors import cluster
+
+            cluster.stop(shards)
         with suppress(Exception):
             ray.shutdown()
 
