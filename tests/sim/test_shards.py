@@ -55,7 +55,7 @@ def history(seed: int, count: int, people: int) -> list[Event]:
 
 def compare(world: World, oracle: Oracle) -> None:
     profiles = world.profiles()
-    pairs = {}
+    pairs: dict[int, int] = {}
     for identifier, expected in oracle.owner.items():
         found = world.owner(identifier)
         assert pairs.setdefault(found, expected) == expected, identifier

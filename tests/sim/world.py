@@ -89,8 +89,8 @@ class Disk:
             machine.load_small(kind, key, value)
         for source, received in self.channels.items():
             machine.load_channel(source, received)
-        for key, value in self.meta.items():
-            machine.load_meta(key, value)
+        for name, count in self.meta.items():
+            machine.load_meta(name, count)
         machine.restore()
         return machine
 
