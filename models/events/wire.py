@@ -30,6 +30,7 @@ _FIELDS = frozenset(
 _BOOKKEEPING = frozenset({"_metadata", "projectId", "receivedAt", "request_ip", "rudderId", "version", "writeKey"})
 _KNOWN = _FIELDS | _BOOKKEEPING
 _NAMED = frozenset({"page", "screen"})
+_WITH_TRAITS = frozenset({"identify", "group"})
 _TEXT_OR_NOTHING = (str, type(None))
 
 _decoder = msgspec.json.Decoder()
@@ -182,18 +183,18 @@ class WireParser:
         name, properties = _name(message, kind, properties, report)
         group_id = _group_id(message, kind, report)
         timestamp, original, sent_at = _times(message, request, report)
-        # A group's traits are the group's: the person's are then in the context alone, and stay there.
+        # A group's traits are the group's, and then the context alone tells the person's.
         person_traits = _context_traits(context, {} if kind == "group" else traits, report)
-        if kind != "group":
+        if kind == "identify":
             traits = person_traits
         schema = request.source.schema
         if schema is not None and not report.reasons:
             traits, properties = _apply_schema(schema, kind, name, traits, properties, report)
-            person_traits = person_traits if kind == "group" else traits
+            person_traits = traits if kind == "identify" else person_traits
         subject = find_subject(message, kind, person_traits, context, self.normaliser, report, request.by_any_id)
         if subject is None or report.reasons:
             return None
-        context = _kept_context(message, kind, context, report)
+        context = _kept_context(message, kind, context, person_traits, report)
         if not message.keys() <= _KNOWN:
             for field in sorted(message.keys() - _KNOWN):
                 report.warn("unknown_field", field[:64], "the message has a field that is not known; it was not kept")
@@ -206,7 +207,7 @@ class WireParser:
             source=request.source.id,
             identifiers=subject.identifiers,
             route=subject.route,
-            traits=traits,
+            traits=traits if kind in _WITH_TRAITS else {},
             properties=properties,
             context=context,
             explicit=kind == "alias" or kind == "merge",
@@ -344,16 +345,20 @@ def _context_traits(context: dict[str, Any], traits: dict[str, Any], report: Rep
     return traits
 
 
-def _kept_context(message: dict[str, Any], kind: str, context: dict[str, Any], report: Report) -> dict[str, Any]:
-    """The context as the event keeps it: with RudderStack's `channel`, without traits that the event has anyway.
+def _kept_context(
+    message: dict[str, Any], kind: str, context: dict[str, Any], person_traits: dict[str, Any], report: Report
+) -> dict[str, Any]:
+    """The context as the event keeps it: with RudderStack's `channel`, and with the person's traits.
 
-    Reports consent that cannot be understood. Changes `context`.
+    Those of an identify are the event's own traits instead. Reports consent that cannot be understood. Changes
+    `context`.
     """
     channel = message.get("channel")
     if channel is not None and "channel" not in context:
         context["channel"] = channel
-    if kind != "group":
-        context.pop("traits", None)
+    context.pop("traits", None)
+    if person_traits and kind != "identify":
+        context["traits"] = person_traits
     if context.get("consent") is not None:
         _check_consent(context["consent"], report)
     return context

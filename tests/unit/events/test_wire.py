@@ -74,9 +74,8 @@ def test_a_track_event_in_full() -> None:
         source="web",
         identifiers=("user_id:u1", "email:jane@example.com", "anonymous_id:a1"),
         route="anonymous_id:a1",
-        traits={"email": "Jane@Example.com", "plan": "pro"},
         properties={"revenue": 9.5},
-        context={"ip": "1.2.3.4"},
+        context={"ip": "1.2.3.4", "traits": {"email": "Jane@Example.com", "plan": "pro"}},
         original_timestamp=NOW - 3_599_500,
         integrations={"All": True},
     )
@@ -97,6 +96,12 @@ def test_identify_takes_traits_from_both_places() -> None:
     assert event.traits == {"phone": "212-555-0123", "name": "J", "email": "j@example.com"}
     assert event.context == {}
     assert not event.explicit
+
+
+def test_the_persons_traits_are_in_the_context_of_all_but_identify() -> None:
+    event = one(track(traits={"plan": "pro"}, context={"traits": {"plan": "old", "city": "Rome"}}))
+    assert event.traits == {}
+    assert event.context == {"traits": {"plan": "pro", "city": "Rome"}}
 
 
 def test_page_and_screen() -> None:
