@@ -4,6 +4,7 @@ Identity is the simplest that can be: whoever shares an identifier is one person
 does while a shard restarts.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -139,6 +140,12 @@ class FakeRouter:
 
     async def tail(self, after: dict[int, int], limit: int) -> list[StoredEvent]:
         return [stored for stored in self.log if stored.sequence > after.get(stored.shard, 0)][:limit]
+
+    async def changed_profiles(self, after: dict[int, int], timeout_s: float) -> tuple[list[int], dict[int, int]]:
+        self._require_up()
+        await asyncio.sleep(0)  # the shards would wait for a change
+        changed = {stored.customer_id for stored in self.log if stored.sequence > after.get(stored.shard, 0)}
+        return sorted(changed), dict(self._sequence)
 
     async def dead_letters(self, limit: int, cursor: str = "") -> tuple[list[DeadLetter], str]:
         letters = list(self.letters.values())
