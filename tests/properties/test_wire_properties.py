@@ -14,6 +14,10 @@ from models.events.event import decode_events, encode_events
 from models.events.outcome import ParsedBatch, WireError
 from models.events.schema import SourceSchema, parse_schema_settings
 from models.events.wire import Source, WireParser
+from models.profile.document import document
+from models.profile.policy import ProfilePolicy
+from models.profile.reduce import apply
+from models.profile.state import Profile, decode_profile, encode_profile
 
 NOW = 1_769_860_800_000
 PARSER = WireParser()
@@ -73,6 +77,7 @@ contexts = st.fixed_dictionaries(
         "consent": mostly(st.just({"categoryPreferences": {"A": True}})),
     },
 )
+READ_PROPERTIES = ["a", "b", "order_id", "revenue", "total", "currency", "products", "quantity", "price"]
 kinds = ["identify", "track", "page", "screen", "group", "alias", "merge"]
 messages = st.fixed_dictionaries(
     {"type": mostly(st.sampled_from(kinds))},
@@ -82,12 +87,12 @@ messages = st.fixed_dictionaries(
         "previousId": ids,
         "groupId": ids,
         "messageId": ids,
-        "event": mostly(st.just("E")),
+        "event": mostly(st.sampled_from(["E", "Order Completed", "Order Refunded", "Order Cancelled", "Email Opened"])),
         "name": mostly(st.just("N")),
         "category": values,
         "channel": values,
         "traits": mostly(traits),
-        "properties": mostly(st.dictionaries(st.sampled_from("abc"), values, max_size=3)),
+        "properties": mostly(st.dictionaries(st.sampled_from(READ_PROPERTIES), values, max_size=4)),
         "context": mostly(contexts),
         "integrations": mostly(st.just({})),
         "timestamp": times,
@@ -224,3 +229,16 @@ def test_any_depth(depth: int, opening: bytes) -> None:
         return
     check(parsed, 2)
     assert (0 in parsed.positions) == (depth <= 30)
+
+
+@given(batches, st.sampled_from(["batch", "import"]))
+def test_every_event_taken_can_be_folded_and_stored(batch: dict[str, Any], path: str) -> None:
+    try:
+        parsed = PARSER.parse(json.dumps(batch).encode(), path, PLAIN, NOW, counter())
+    except WireError:
+        return
+    profile = Profile(1, NOW)
+    for event in parsed.events:
+        apply(profile, event, ProfilePolicy())
+    assert decode_profile(encode_profile(profile)) == profile
+    json.dumps(document(profile, NOW, {})).encode()
