@@ -7,6 +7,7 @@ share what a replica holds: its router, its reader, its caches. What makes it fa
 import secrets
 import time
 
+import ray
 from ray import serve as ray_serve
 from ray.serve import Application
 from ray.serve.config import HTTPOptions, gRPCOptions
@@ -37,9 +38,12 @@ _SHUTDOWN_MARGIN_S = 5.0
 class Ingress(GrpcMethods):
     """A replica: HTTP through the app that Serve asks it for, gRPC through its methods."""
 
-    def __init__(self, settings: Settings, shards: int) -> None:
+    def __init__(self, settings: Settings, shards: int, shards_node: str) -> None:
+        """`shards_node`: id of the Ray node where the shards keep their files."""
         logs.configure(settings.log_level)
-        reader = CommittedReader(settings.data_path, shards) if _holds_shards() else None
+        # On another node there may be files of the same name, but not these.
+        is_local = ray.get_runtime_context().get_node_id() == shards_node
+        reader = CommittedReader(settings.data_path, shards) if is_local else None
         self.context = GrpcContext(build_services(settings, shards, reader), reader)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
@@ -64,7 +68,10 @@ def build_services(settings: Settings, shards: int, reader: CommittedReader | No
 
 
 def build_app(settings: Settings, shards: int) -> Application:
-    """The application for `ray_serve.run(app, name=APP_NAME, route_prefix="/")`."""
+    """The application for `ray_serve.run(app, name=APP_NAME, route_prefix="/")`.
+
+    Ray must have been initialised, in the process that started the shards: their files are on its node.
+    """
     deployment = ray_serve.deployment(
         name=DEPLOYMENT_NAME,
         num_replicas=settings.replicas,
@@ -75,7 +82,7 @@ def build_app(settings: Settings, shards: int) -> Application:
         # Serve's own log: nothing of single requests. The replicas log theirs (serve.logs).
         logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
     )(ray_serve.ingress()(Ingress))
-    return deployment.bind(settings, shards)
+    return deployment.bind(settings, shards, ray.get_runtime_context().get_node_id())
 
 
 def http_options(settings: Settings) -> HTTPOptions:

@@ -43,6 +43,13 @@ def test_health_knows_every_service() -> None:
     assert set(SERVICES) == {"", *(service.full_name for service in CONTRACT)}
 
 
+def test_the_manual_lists_every_call() -> None:
+    manual = (ROOT / "docs" / "api-grpc.md").read_text()
+    for service in [*CONTRACT, HEALTH]:
+        (row,) = (line for line in manual.splitlines() if line.startswith(f"| `{service.full_name}` |"))
+        assert [method.name for method in service.methods if f"`{method.name}`" not in row] == []
+
+
 def test_the_client_has_every_call() -> None:
     calls = {method.name for service in CONTRACT for method in service.methods}
     source = Path(sys.modules[Client.__module__].__file__ or "").read_text()
