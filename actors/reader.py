@@ -119,7 +119,7 @@ class CommittedReader:
     def _require_settled(self, token: str) -> None:
         for shard, sequence in parse_sequence(token).items():
             if shard >= self._shards:
-                raise ValueError("min_seq: the token names a shard that this service does not have")
+                raise Elsewhere  # whoever asks the shards will say what is wrong
             row = self._row(shard, "SELECT value FROM meta WHERE key = ?", "settled")
             if row is None or row[0] < sequence:
                 raise Elsewhere

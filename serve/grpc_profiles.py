@@ -100,7 +100,10 @@ class ProfileMethods(Methods):
         """The position of each shard's changes that a stream starts after: the token's, or now."""
         if token:
             return parse_positions(token)
-        return {status.shard: status.sequence for status in await self.context.services.router.status()}
+        found: dict[int, int] = {}
+        while not found or min(found.values()) < 0:  # a shard that has not answered yet has position -1
+            _, found = await self.context.services.router.changed_profiles(found, HEARTBEAT_S)
+        return found
 
 
 def _result(message: bytes) -> bytes:

@@ -10,13 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from actors.control import ControlStore
+from serve.auth import Authenticator
+from serve.metrics import Metrics
+from serve.profile_reads import ProfileReads
+from serve.settings import Settings
+
 if TYPE_CHECKING:
-    from actors.control import ControlStore
+    # It imports Ray, which unit tests and the command line do without.
     from actors.router import Router
-    from serve.auth import Authenticator
-    from serve.metrics import Metrics
-    from serve.profile_reads import ProfileReads
-    from serve.settings import Settings
 
 
 @dataclass(frozen=True)
