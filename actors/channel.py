@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from actors.errors import Unavailable
+from actors.errors import OnefoldError
 
 # In one call: below the size (100 KiB) from which Ray puts arguments into shared memory.
 BATCH_BYTES_MAX = 80 * 1024
@@ -70,7 +70,7 @@ class Channel:
             batch.append(body)
         try:
             latest = await self._send(first, batch)
-        except Unavailable:
+        except OnefoldError:
             return False
         if latest < first - 1:
             # It acknowledged these once, and we have dropped them: its file is older than what it has told us.

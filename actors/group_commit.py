@@ -75,7 +75,8 @@ class GroupCommit:
         self._queue: deque[_Handled | _Written] = deque()
         self._received: dict[int, int] = {}  # destination -> envelopes that it has taken, not yet noted on disk
         self._calls: dict[int, asyncio.Future[Any]] = {}
-        self._numbers = itertools.count(1)
+        # Not from 1: an unmerge outlives a restart with its caller's number, which must not be a new caller's.
+        self._numbers = itertools.count(now() << 20)
         self._work = asyncio.Event()
         self._ahead = False  # memory is ahead of the disk
         self._readers: list[asyncio.Future[None]] = []

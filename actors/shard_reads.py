@@ -132,17 +132,19 @@ class ShardReads:
 
     # The log
 
-    async def events(self, customer_id: int, head: int, limit: int) -> list[StoredEvent]:
-        """Up to `limit` events of one chain, newest first, from sequence `head` on (-1: its newest)."""
-        if head < 0:
-            await self._commits.consistent()
-            state = self._core.profiles.get(customer_id)
-            redirect = self._core.redirects.get(customer_id)
-            if state is not None:
-                head = decode_profile(state).last_event
-            else:
-                head = 0 if redirect is None else redirect.last_event
-        return self._log.chain(head, limit) if head else []
+    async def events(self, positions: list[tuple[int, int]], limit: int) -> list[list[StoredEvent]]:
+        """Up to `limit` events, newest first, of each chain: (customer id, sequence number to begin at or -1)."""
+        await self._commits.consistent()
+        heads = [self._newest(customer_id) if head < 0 else head for customer_id, head in positions]
+        return [self._log.chain(head, limit) if head else [] for head in heads]
+
+    def _newest(self, customer_id: int) -> int:
+        """Sequence number of the latest event in a profile's chain; 0 if it has none here."""
+        state = self._core.profiles.get(customer_id)
+        if state is not None:
+            return decode_profile(state).last_event
+        redirect = self._core.redirects.get(customer_id)
+        return 0 if redirect is None else redirect.last_event
 
     async def tail(self, after: int, limit: int) -> list[StoredEvent]:
         """Events of this shard with a sequence above `after`, oldest first."""

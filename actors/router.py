@@ -1,0 +1,328 @@
+"""The router: everything that a transport can ask of the shards, as if there were one.
+
+It finds the shards that a request concerns, puts their answers together, coalesces what many callers ask at once, and
+repeats what a restarting shard did not answer. One for each replica, in its event loop. Every method raises Unavailable
+when the shards did not answer in time, and Invalid for what no shard can answer.
+"""
+
+import asyncio
+import base64
+import heapq
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors.errors import Conflict, Invalid, NotFound
+from actors.ingestion import Ingestion
+from actors.lineages import Lineages
+from actors.lookups import Lookups
+from actors.reader import CUSTOMER_ID_NAMESPACE
+from actors.shard_calls import ShardCalls, Shards
+from models.events.event import Event
+from models.identity.customer_id import from_text, to_text
+from models.identity.identifiers import IdentitySettings
+from models.identity.placement import home_shard
+from models.identity.resolution import plan
+from models.profile.state import Profile
+from models.shard.core import exact_methods
+from models.shard.protocol import (
+    DeadLetter,
+    EventResult,
+    IngestResult,
+    Link,
+    MergeRecord,
+    Resolution,
+    SegmentChange,
+    ShardStatus,
+    StoredEvent,
+)
+
+TIMEOUT_S = 10.0
+PREVIEW_TIMEOUT_S = 60.0
+BACKFILL_TIMEOUT_S = 30.0
+_LETTERS_MAX = 10_000  # taken for one replay
+_LETTERS_PAGE = 200
+_AFTER_ALL_LETTERS = (1 << 62, "")
+
+
+def _random_id() -> str:
+    return secrets.token_hex(16)
+
+
+class Router:
+    """The facade over `shards` shards."""
+
+    def __init__(
+        self,
+        shards: int,
+        data_dir: Path,
+        reach: Shards | None = None,
+        new_id: Callable[[], str] = _random_id,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        """`reach` calls a shard once (Ray's actors by default); `timeout_s` bounds every call that names no bound."""
+        self.data_dir = data_dir
+        self._shards = shards
+        self._timeout_s = timeout_s
+        self._new_id = new_id
+        if reach is None:
+            from actors.cluster import RayShards  # here, so that a router over other shards needs no Ray
+
+            reach = RayShards()
+        self._calls = ShardCalls(shards, reach)
+        self._ingestion = Ingestion(shards, reach)
+        self._lookups = Lookups(self._calls)
+        self._lineages = Lineages(self._calls, self._lookups)
+        self._identity: IdentitySettings | None = None
+        self._watches: dict[tuple[int, int], asyncio.Task[tuple[list[int], int]]] = {}
+
+    # Events
+
+    async def ingest(self, events: list[Event], wait: bool = False, timeout_s: float = TIMEOUT_S) -> IngestResult:
+        """Makes events durable, once each by source and message id; with `wait`, applies them and tells the results."""
+        return await self._ingestion.ingest(events, wait, timeout_s)
+
+    async def tail(self, after: dict[int, int], limit: int) -> list[StoredEvent]:
+        """Up to `limit` events that follow each shard's position (absent: its beginning), in order in each shard."""
+        logs = await self._after("tail", after, limit)
+        return list(heapq.merge(*logs, key=lambda stored: stored.event.received_at))[:limit]
+
+    # Profiles
+
+    async def profile(self, key: str, min_seq: str = "") -> Profile | None:
+        """The profile of a normalised "namespace:value" or "customer_id:cus_...", None if there is none.
+
+        With `min_seq`, the `sequence` of an IngestResult, it includes what that acknowledged.
+        """
+        return (await self.profiles([key], min_seq))[0]
+
+    async def profiles(self, keys: list[str], min_seq: str = "") -> list[Profile | None]:
+        """Profiles in the order of the keys."""
+        return await self._lookups.profiles(keys, min_seq, self._timeout_s)
+
+    async def events(self, key: str, limit: int, cursor: str = "") -> tuple[list[StoredEvent], str]:
+        """A page of the person's events, newest first, and the cursor of the next page ("" at the end)."""
+        return await self._lineages.events(key, limit, cursor, self._timeout_s)
+
+    async def links(self, key: str) -> list[Link]:
+        """The edges of the person's identity graph, oldest first."""
+        return await self._lineages.links(key, self._timeout_s)
+
+    async def merges(self, key: str) -> list[MergeRecord]:
+        """The merges that made the person, and those that were taken back, oldest first."""
+        return await self._lineages.merges(key, self._timeout_s)
+
+    async def changed_profiles(self, after: dict[int, int], timeout_s: float) -> tuple[list[int], dict[int, int]]:
+        """Customer ids of profiles changed after the positions, and the new positions; waits for the first change.
+
+        Returns no ids when there was none in `timeout_s`. A shard without a position starts at its present end.
+        """
+        positions = {shard: after.get(shard, -1) for shard in range(self._shards)}
+        watches = {shard: self._watch(shard, position, timeout_s) for shard, position in positions.items()}
+        await asyncio.wait(watches.values(), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        changed: dict[int, None] = {}
+        for shard, watch in watches.items():
+            if watch.done():
+                customer_ids, positions[shard] = watch.result()
+                changed.update(dict.fromkeys(customer_ids))
+        return list(changed), positions
+
+    def _watch(self, shard: int, after: int, timeout_s: float) -> asyncio.Task[tuple[list[int], int]]:
+        """Everybody who waits for a shard's changes after the same position waits for the same call."""
+        watch = self._watches.get((shard, after))
+        if watch is None:
+            call = self._calls.call(
+                shard, "changed", after, timeout_s, timeout_s=timeout_s + 5, attempt_s=timeout_s + 5
+            )
+            watch = self._watches[shard, after] = asyncio.get_running_loop().create_task(call)
+            watch.add_done_callback(lambda _: self._watches.pop((shard, after), None))
+        return watch
+
+    # Identity
+
+    async def resolve(self, identifiers: list[str]) -> Resolution:
+        """What an event with these identifiers would do. Changes nothing."""
+        settings = await self._identity_settings()
+        ranked = sorted(dict.fromkeys(identifiers), key=settings.rank)
+        owners, candidates = await self._lookups.owners(ranked, self._timeout_s)
+        decided = plan(ranked, owners, candidates, settings.limits, settings.limit_default)
+        matched = [identifier for identifier in decided.kept if owners[identifier]]
+        return Resolution(
+            customer_id=decided.target,
+            created=not decided.target,
+            confidence=1.0,
+            methods=exact_methods(matched) if matched else ["new"],
+            merges=decided.losers,
+            demoted_identifiers=decided.demoted,
+        )
+
+    async def merge(self, left: str, right: str, source: str, now: int) -> EventResult:
+        """States that two keys are one person, whatever the limits. Raises NotFound if one of them is nobody's."""
+        settings = await self._identity_settings()
+        pair = [await self._identifier(left, "left", settings), await self._identifier(right, "right", settings)]
+        identifiers = tuple(sorted(dict.fromkeys(pair), key=settings.rank))
+        event = Event(
+            message_id=f"merge-{self._new_id()}",
+            type="merge",
+            name="",
+            timestamp=now,
+            received_at=now,
+            source=source,
+            identifiers=identifiers,
+            route=identifiers[0],
+            explicit=True,
+        )
+        return (await self.ingest([event], True, self._timeout_s)).results[0]
+
+    async def unmerge(self, merge_id: str, now: int) -> tuple[int, int]:
+        """Takes a merge back: the customer ids that survived and that is restored. Raises NotFound, Conflict."""
+        shard = self._merge_shard(merge_id)
+        try:
+            winner, restored = await self._calls.call(shard, "unmerge", merge_id, timeout_s=self._timeout_s)
+        except Conflict:
+            # An attempt without an answer may have done it; its answer is then that it has been done.
+            record = await self._calls.call(shard, "merge_record", merge_id, timeout_s=self._timeout_s)
+            if record is None or record.undone_at < now:
+                raise
+            winner, restored = record.winner, record.loser
+        return winner, restored
+
+    async def _identifier(self, key: str, field: str, settings: IdentitySettings) -> str:
+        """The key itself if it is an identifier, else the identifier of the highest priority of that customer."""
+        profile = await self.profile(key)
+        if profile is None or not profile.identifiers:
+            raise NotFound(f"{field}: nobody has this key")
+        return min(profile.identifiers, key=settings.rank) if key.startswith(CUSTOMER_ID_NAMESPACE) else key
+
+    async def _identity_settings(self) -> IdentitySettings:
+        if self._identity is None:
+            self._identity = await self._calls.call(0, "identity_settings", timeout_s=self._timeout_s)
+        return self._identity
+
+    def _merge_shard(self, merge_id: str) -> int:
+        """The shard that keeps a merge: its id says so, "mrg_<shard>_<number>"."""
+        parts = merge_id.split("_")
+        if len(parts) != 3 or parts[0] != "mrg" or not parts[1].isdecimal() or int(parts[1]) >= self._shards:
+            raise NotFound("merge_id: there is no such merge; the person's merges list them")
+        return int(parts[1])
+
+    # Segments
+
+    async def put_segment(self, definition: dict[str, Any]) -> None:
+        """Installs a segment (a SegmentDefinition as JSON) that the control store has already.
+
+        Returns when every existing profile has been evaluated, or after BACKFILL_TIMEOUT_S, when that still goes on.
+        """
+        segment_id = definition["id"]
+        await self._calls.all("put_segment", segment_id, msgspec.json.encode(definition), timeout_s=self._timeout_s)
+        calls = (
+            self._calls.call(
+                shard, "backfilled", segment_id, BACKFILL_TIMEOUT_S, timeout_s=self._timeout_s, attempt_s=40.0
+            )
+            for shard in range(self._shards)
+        )
+        await asyncio.gather(*calls)
+
+    async def delete_segment(self, segment_id: str) -> None:
+        """Removes a segment that the control store has no more; its members leave it."""
+        await self._calls.all("delete_segment", segment_id, timeout_s=self._timeout_s)
+
+    async def segment_members(self, segment_id: str, limit: int, cursor: str = "") -> tuple[list[tuple[int, int]], str]:
+        """A page of members by customer id, with the time of entry (ms), and the cursor of the next page."""
+        try:
+            after = from_text(cursor) if cursor else 0
+        except ValueError:
+            raise Invalid("cursor: expected the cursor of the page before, as it was given") from None
+        pages = await self._calls.all("members", segment_id, after, limit + 1, timeout_s=self._timeout_s)
+        found: list[tuple[int, int]] = sorted(member for page in pages for member in page)
+        page = found[:limit]
+        return page, to_text(page[-1][0]) if len(found) > limit else ""
+
+    async def preview(self, criteria: dict[str, Any], now: int) -> int:
+        """How many people meet the criteria at `now` ms, exactly. Looks at every profile."""
+        body = msgspec.json.encode(criteria)
+        counts = (
+            self._calls.call(shard, "preview", body, now, timeout_s=PREVIEW_TIMEOUT_S, attempt_s=PREVIEW_TIMEOUT_S)
+            for shard in range(self._shards)
+        )
+        return sum(await asyncio.gather(*counts))
+
+    async def segment_changes(self, after: dict[int, int], limit: int) -> list[SegmentChange]:
+        """Up to `limit` entries and exits that follow each shard's position, in order in each shard."""
+        logs = await self._after("segment_changes", after, limit)
+        return list(heapq.merge(*logs, key=lambda change: change.at))[:limit]
+
+    # Dead letters
+
+    async def reject(self, letters: list[DeadLetter]) -> None:
+        """Keeps messages that could not be taken."""
+        groups: dict[int, list[DeadLetter]] = {}
+        for letter in letters:
+            groups.setdefault(home_shard(letter.letter_id, self._shards), []).append(letter)
+        await self._calls.each("put_letters", {s: (group,) for s, group in groups.items()}, self._timeout_s)
+
+    async def dead_letters(self, limit: int, cursor: str = "") -> tuple[list[DeadLetter], str]:
+        """A page of dead letters, newest first, and the cursor of the next page ("" at the end)."""
+        before = _decode_letter_cursor(cursor) if cursor else _AFTER_ALL_LETTERS
+        pages = await self._calls.all("letters", limit + 1, *before, timeout_s=self._timeout_s)
+        letters: list[DeadLetter] = [letter for page in pages for letter in page]
+        letters.sort(key=lambda letter: (letter.received_at, letter.letter_id), reverse=True)
+        page = letters[:limit]
+        if len(letters) <= limit:
+            return page, ""
+        return page, base64.urlsafe_b64encode(f"{page[-1].received_at}:{page[-1].letter_id}".encode()).decode()
+
+    async def take_dead_letters(self, ids: list[str] | None) -> list[DeadLetter]:
+        """The letters with these ids, or the oldest 10,000, that have not been replayed yet."""
+        letters: list[DeadLetter] = []
+        if ids is not None:
+            calls = {shard: (group,) for shard, group in self._letters_by_shard(ids).items()}
+            for found in (await self._calls.each("letters_with", calls, self._timeout_s)).values():
+                letters += found
+        else:
+            for shard in range(self._shards):
+                await self._take_waiting(shard, letters)
+        return sorted(letters, key=lambda letter: (letter.received_at, letter.letter_id))
+
+    async def _take_waiting(self, shard: int, letters: list[DeadLetter]) -> None:
+        after = 0
+        while len(letters) < _LETTERS_MAX:
+            page, after = await self._calls.call(
+                shard, "letters_waiting", after, _LETTERS_PAGE, timeout_s=self._timeout_s
+            )
+            if not page:
+                return
+            letters += page
+
+    async def mark_replayed(self, ids: list[str], now: int) -> None:
+        """Notes that these letters were taken after all, at `now` ms."""
+        calls = {shard: (group, now) for shard, group in self._letters_by_shard(ids).items()}
+        await self._calls.each("mark_replayed", calls, self._timeout_s)
+
+    def _letters_by_shard(self, ids: list[str]) -> dict[int, list[str]]:
+        groups: dict[int, list[str]] = {}
+        for letter_id in ids:
+            groups.setdefault(home_shard(letter_id, self._shards), []).append(letter_id)
+        return groups
+
+    # Counters
+
+    async def status(self) -> list[ShardStatus]:
+        """The counters of every shard."""
+        return await self._calls.all("status", timeout_s=self._timeout_s)
+
+    async def _after(self, method: str, after: dict[int, int], limit: int) -> list[Any]:
+        """The shards' pages of a log, each from its position on."""
+        calls = {shard: (after.get(shard, 0), limit) for shard in range(self._shards)}
+        return list((await self._calls.each(method, calls, self._timeout_s)).values())
+
+
+def _decode_letter_cursor(cursor: str) -> tuple[int, str]:
+    try:
+        received_at, _, letter_id = base64.urlsafe_b64decode(cursor).decode().partition(":")
+        return int(received_at), letter_id
+    except ValueError:
+        raise Invalid("cursor: expected the cursor of the page before, as it was given") from None

@@ -1,0 +1,276 @@
+"""The router over real shards in one process: from events to answers, through crashes, without Ray."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.errors import Conflict, Invalid, NotFound, Unavailable
+from actors.router import Router
+from models.identity.customer_id import to_text
+from models.identity.placement import home_shard
+from models.profile.state import Profile
+from models.shard.protocol import DeadLetter
+from tests.unit.actors.local_shards import NOW, LocalShards, identify, track
+
+SHARDS = 3
+Scenario = Callable[[Router, LocalShards], Awaitable[None]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[[Scenario], None]:
+    """Runs a scenario in its own event loop, with all shards up at the start."""
+
+    def runner(scenario: Scenario) -> None:
+        async def main() -> None:
+            shards = LocalShards(tmp_path, SHARDS)
+            shards.start_all()
+            try:
+                await scenario(Router(SHARDS, tmp_path, shards, timeout_s=5), shards)
+            finally:
+                await shards.stop_all()
+            assert not shards.deaths
+
+        asyncio.run(main())
+
+    return runner
+
+
+def somewhere_else(identifier: str) -> str:
+    """A user id that is at home on another shard than `identifier`."""
+    home = home_shard(identifier, SHARDS)
+    return next(i for i in (f"user_id:u{n}" for n in range(100)) if home_shard(i, SHARDS) != home)
+
+
+async def found(router: Router, key: str, min_seq: str = "") -> Profile:
+    profile = await router.profile(key, min_seq)
+    assert profile is not None
+    return profile
+
+
+def test_an_acknowledged_event_is_read_back_with_its_token(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        anonymous = "anonymous_id:a1"
+        user = somewhere_else(anonymous)
+        result = await router.ingest([identify("m1", user, anonymous, plan="pro"), track("m2", anonymous)])
+        assert [r.message_id for r in result.results] == ["m1", "m2"]
+        assert {r.status for r in result.results} <= {"accepted", "applied"}
+        by_user = await found(router, user, result.sequence)
+        by_anonymous = await found(router, anonymous, result.sequence)
+        assert by_user == by_anonymous == await found(router, f"customer_id:{to_text(by_user.customer_id)}")
+        assert by_user.events["Seen"].count == 1
+        assert await router.profile("user_id:nobody") is None
+
+    run(scenario)
+
+
+def test_waiting_tells_the_whole_result_and_a_repetition_is_a_duplicate(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        first = (await router.ingest([identify("m1", "user_id:u1", "email:a@b.co", plan="pro")], wait=True)).results[0]
+        assert (first.status, first.created, first.methods) == ("applied", True, ["new"])
+        assert first.customer_id
+        again = (await router.ingest([identify("m1", "user_id:u1", "email:a@b.co", plan="pro")], wait=True)).results[0]
+        assert again.status == "duplicate"
+
+    run(scenario)
+
+
+def test_what_many_send_at_once_goes_in_few_calls(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        sent = [router.ingest([track(f"m{n}", f"user_id:u{n}")]) for n in range(300)]
+        await asyncio.gather(*sent)
+        assert len([method for _, method in shards.calls if method == "ingest"]) <= 4 * SHARDS
+        shards.calls.clear()
+        await asyncio.gather(*(found(router, f"user_id:u{n}") for n in range(300)))
+        assert len(shards.calls) <= 5 * SHARDS
+
+    run(scenario)
+
+
+def test_a_lost_answer_takes_nothing_twice(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        shards.lost_replies = 2
+        result = await router.ingest([track("m1", "user_id:u1"), track("m2", "user_id:u1")])
+        assert [r.status for r in result.results] == ["duplicate", "duplicate"]
+        profile = await found(router, "user_id:u1", result.sequence)
+        assert profile.events["Seen"].count == 2
+
+    run(scenario)
+
+
+def test_calls_wait_for_a_shard_that_restarts(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        before = await router.ingest([track(f"m{n}", f"user_id:u{n}") for n in range(9)])
+        await found(router, "user_id:u0", before.sequence)
+        home = home_shard("user_id:u0", SHARDS)
+        await shards.stop(home)
+        sent = asyncio.ensure_future(router.ingest([track("later", "user_id:u0")]))
+        asked = asyncio.ensure_future(router.profile("user_id:u0"))
+        await asyncio.sleep(0.1)
+        assert not sent.done()
+        assert not asked.done()
+        shards.start(home)
+        result = await sent
+        assert (await asked) is not None
+        profile = await found(router, "user_id:u0", result.sequence)
+        assert profile.events["Seen"].count == 2
+
+    run(scenario)
+
+
+def test_a_shard_that_stays_away_is_unavailable_not_wrong(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        impatient = Router(SHARDS, shards.data_dir, shards, timeout_s=0.2)
+        await shards.stop(home_shard("user_id:u0", SHARDS))
+        with pytest.raises(Unavailable):
+            await impatient.profile("user_id:u0")
+        with pytest.raises(Unavailable):
+            await impatient.ingest([track("m1", "user_id:u0")], timeout_s=0.2)
+        with pytest.raises(Unavailable):
+            await impatient.status()
+
+    run(scenario)
+
+
+async def joined(router: Router) -> tuple[Profile, str]:
+    """Two people of different shards, with an event each, who turn out to be one. Returns them, and the merge's id."""
+    left = "anonymous_id:a1"
+    right = somewhere_else(left)
+    await router.ingest([track("m1", left, at=NOW)], wait=True)
+    await router.ingest([track("m2", right, at=NOW + 1)], wait=True)
+    merged = (await router.ingest([identify("m3", right, left, at=NOW + 2)], wait=True)).results[0]
+    assert len(merged.merged) == 1
+    records = await router.merges(left)
+    assert [record.message_id for record in records] == ["m3"]
+    return await found(router, right), records[0].merge_id
+
+
+def test_a_merged_person_has_all_events_newest_first_in_pages(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        profile, _ = await joined(router)
+        assert profile.events["Seen"].count == 2
+        pages = []
+        cursor = ""
+        while True:
+            page, cursor = await router.events("anonymous_id:a1", 2, cursor)
+            pages.append([stored.event.message_id for stored in page])
+            if not cursor:
+                break
+        assert pages == [["m3", "m2"], ["m1"]]
+        links = await router.links("anonymous_id:a1")
+        assert [(link.message_id, link.method) for link in links] == [("m3", "exact")]
+        with pytest.raises(Invalid, match="cursor"):
+            await router.events("anonymous_id:a1", 2, "nonsense")
+
+    run(scenario)
+
+
+def test_an_unmerge_gives_both_back_and_is_not_done_twice(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        profile, merge_id = await joined(router)
+        shards.lost_replies = 1
+        winner, restored = await router.unmerge(merge_id, NOW - 1_000_000_000_000)
+        assert winner == profile.customer_id
+        left, right = await found(router, "anonymous_id:a1"), await found(router, f"customer_id:{to_text(restored)}")
+        assert {left.customer_id, right.customer_id} == {winner, restored}
+        assert left.events["Seen"].count == right.events["Seen"].count == 1
+        with pytest.raises(Conflict):
+            await router.unmerge(merge_id, NOW * 2)
+        with pytest.raises(NotFound):
+            await router.unmerge("mrg_0_999999", NOW)
+        for key in ("anonymous_id:a1", f"customer_id:{to_text(restored)}"):
+            assert [bool(record.undone_at) for record in await router.merges(key)] == [True]
+
+    run(scenario)
+
+
+def test_an_operator_merges_by_any_key(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        await router.ingest([track("m1", "user_id:u1"), track("m2", "user_id:u2")], wait=True)
+        one, two = await found(router, "user_id:u1"), await found(router, "user_id:u2")
+        dry = await router.resolve(["user_id:u1", "email:new@b.co"])
+        assert (dry.customer_id, dry.created, dry.methods) == (one.customer_id, False, ["exact:user_id"])
+        assert (await router.resolve(["user_id:u9"])).created
+        result = await router.merge(f"customer_id:{to_text(two.customer_id)}", "user_id:u1", "support", NOW)
+        assert result.merged
+        assert (await found(router, "user_id:u1")).customer_id == (await found(router, "user_id:u2")).customer_id
+        with pytest.raises(NotFound):
+            await router.merge("user_id:u1", "user_id:nobody", "support", NOW)
+
+    run(scenario)
+
+
+def definition(segment_id: str, event: str) -> dict[str, Any]:
+    return {
+        "id": segment_id,
+        "name": segment_id,
+        "criteria": {"type": "behavioral", "event": event, "measure": "count", "operator": "at_least", "value": 1},
+    }
+
+
+def test_segments_are_filled_listed_previewed_and_deleted(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        people = [track(f"m{n}", f"user_id:u{n}", name="Bought" if n % 2 else "Seen") for n in range(40)]
+        await router.ingest(people, wait=True)
+        segment = definition("buyers", "Bought")
+        assert await router.preview(segment["criteria"], NOW) == 20
+        await router.put_segment(segment)
+        pages: list[list[tuple[int, int]]] = []
+        cursor = ""
+        while True:
+            page, cursor = await router.segment_members("buyers", 8, cursor)
+            pages.append(page)
+            if not cursor:
+                break
+        assert [len(page) for page in pages] == [8, 8, 4]
+        assert len({customer_id for page in pages for customer_id, _ in page}) == 20
+        assert sum(status.segments["buyers"] for status in await router.status()) == 20
+        assert len(await router.segment_changes({}, 100)) == 20
+        await router.delete_segment("buyers")
+        assert await router.segment_members("buyers", 8) == ([], "")
+        assert len(await router.segment_changes({}, 100)) == 40
+
+    run(scenario)
+
+
+def test_changes_are_told_to_those_who_wait_and_the_tail_goes_on(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        changed, positions = await router.changed_profiles({}, 1)
+        assert changed == []
+        waiting = asyncio.ensure_future(router.changed_profiles(positions, 5))
+        await asyncio.sleep(0.05)
+        result = (await router.ingest([track("m1", "user_id:u1")], wait=True)).results[0]
+        changed, positions = await waiting
+        assert changed == [result.customer_id]
+        assert (await router.changed_profiles(positions, 0.05))[0] == []
+        events = await router.tail({}, 10)
+        assert [stored.event.message_id for stored in events] == ["m1"]
+        assert await router.tail({events[0].shard: events[0].sequence}, 10) == []
+        beginning = {shard: 0 for shard in range(SHARDS)}
+        assert (await router.changed_profiles(beginning, 0.05))[0] == [result.customer_id]
+
+    run(scenario)
+
+
+def test_dead_letters_are_kept_paged_taken_and_marked(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        letters = [
+            DeadLetter(f"l{n}", NOW + n, "web", "track", [{"code": "schema", "field": "x", "message": "no"}], b"{}")
+            for n in range(7)
+        ]
+        await router.reject(letters)
+        await router.reject(letters[:2])
+        first, cursor = await router.dead_letters(5)
+        rest, end = await router.dead_letters(5, cursor)
+        assert [letter.letter_id for letter in first + rest] == [f"l{n}" for n in reversed(range(7))]
+        assert end == ""
+        assert sum(status.dead_letters for status in await router.status()) == 7
+        assert [letter.letter_id for letter in await router.take_dead_letters(["l3", "l1", "lx"])] == ["l1", "l3"]
+        await router.mark_replayed(["l1", "l3"], NOW)
+        assert [letter.letter_id for letter in await router.take_dead_letters(None)] == ["l0", "l2", "l4", "l5", "l6"]
+        (replayed,) = [letter for letter in (await router.dead_letters(10))[0] if letter.letter_id == "l3"]
+        assert replayed.replayed_at == NOW
+
+    run(scenario)
