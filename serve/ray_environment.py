@@ -4,6 +4,7 @@ The command line puts these variables in place, then starts Ray. What each one b
 """
 
 import hashlib
+import secrets
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -16,17 +17,22 @@ DEREGISTER_S = 1.0  # how long a replica that stops stays reachable until the pr
 # The kernel takes socket paths of 107 characters. Serve puts a directory named by the node's id (56) in between, and
 # HAProxy adds ".<pid>.tmp" while it takes a socket over.
 _RUN_DIR_CHARS_MAX = 107 - len("/" + 56 * "f" + "/metrics.sock.4194304.tmp")
+_REPLICA_PORTS_MIN = 64
+_RANGE_FIRST, _RANGE_LAST = 10_000, 32_767  # below the ports that Linux gives to connections
+_RANGE_TRIES = 200
 _STREAMS_MAX = 1_000  # calls at once on one client connection, streams that watch among them
 
 
 def environment(settings: Settings) -> dict[str, str]:
     """Variables for the process that starts Ray, which hands them on to every worker on this machine.
 
-    Ports that nobody needs to know (HAProxy's own metrics and statistics, the fallback proxy) are free ones of the
-    moment, so that several services can share a machine.
+    Ports that nobody needs to know (the replicas', HAProxy's own metrics and statistics, the fallback proxy) are free
+    ones of the moment, so that several services can share a machine. Raises OSError if there are none.
     """
     run = run_dir(settings)
     ports = _free_ports(4)
+    each = _REPLICA_PORTS_MIN + 2 * settings.replicas  # released ports rest for minutes before they are used again
+    replica_ports = free_range(2 * each)
     return {
         # Requests go from HAProxy to the replica without a Python proxy between them.
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
@@ -44,6 +50,11 @@ def environment(settings: Settings) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_STATS_PORT": str(next(ports)),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(next(ports)),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(next(ports)),
+        # gRPC lets two processes listen on one port and share its calls out: two services must not meet there.
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(replica_ports),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replica_ports + each - 1),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(replica_ports + each),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(replica_ports + 2 * each - 1),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(run / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(run / "admin.sock"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(run / "metrics.sock"),
@@ -62,6 +73,24 @@ def run_dir(settings: Settings) -> Path:
         return run
     name = hashlib.sha256(str(run).encode()).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"of-{name}"
+
+
+def free_range(size: int) -> int:
+    """The first of `size` TCP ports in a row on which nobody listens, on any interface. Raises OSError."""
+    for _ in range(_RANGE_TRIES):
+        first = _RANGE_FIRST + secrets.randbelow(_RANGE_LAST - _RANGE_FIRST - size)
+        if all(_is_free(port) for port in range(first, first + size)):
+            return first
+    raise OSError(f"no {size} free TCP ports in a row between {_RANGE_FIRST} and {_RANGE_LAST}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("0.0.0.0", port))
+        except OSError:
+            return False
+    return True
 
 
 def _free_ports(count: int) -> Iterator[int]:
