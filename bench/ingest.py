@@ -6,6 +6,7 @@ was due, so that a stall is not hidden by the generator waiting with it.
 """
 
 import http.client
+import re
 import secrets
 import statistics
 import threading
@@ -24,6 +25,7 @@ from pipelines.batch_client import ApiClient, ApiError
 _PERIOD_S = 10
 _SETTLE_S_MAX = 120.0
 _MB = 1024 * 1024
+_OF_NOTE = re.compile("ray::(Shard|ServeReplica)")  # the processes whose memory may grow with what is sent
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,8 @@ def print_ingest(report: IngestReport, console: Console) -> None:
     if report.rate:
         console.print(f"{report.late_share:.1%} of the batches were sent late", highlight=False)
     for period in report.periods:
-        memory = ", ".join(f"{name} {size:.0f} MB" for name, size in list(period.resident_mb.items())[:4])
+        of_note = {name: size for name, size in period.resident_mb.items() if _OF_NOTE.match(name)}
+        memory = ", ".join(f"{name.removeprefix('ray::')} {size:.0f} MB" for name, size in of_note.items())
         console.print(
             f"  {period.start_s:4.0f} s  {period.events_per_s:8,.0f}/s  p50 {period.p50_ms:6.1f} ms  "
             f"p99 {period.p99_ms:6.1f} ms  {memory}",

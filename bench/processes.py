@@ -18,6 +18,8 @@ def title(pid: int) -> str:
     """What a process calls itself: Ray's workers "ray::" and the actor's class; else its program. "" if ended."""
     with suppress(OSError):
         command = Path("/proc", str(pid), "cmdline").read_bytes().split(b"\0")[0].decode(errors="replace")
+        if command.startswith("ray::"):
+            return command.partition(".")[0]  # the method that it runs just now follows the class
         return command.split(" ")[0].rpartition("/")[2] or Path("/proc", str(pid), "comm").read_text().strip()
     return ""
 

@@ -1,0 +1,149 @@
+"""Real data through the front door: the CDNOW purchase log equals what pandas computes, twice changes nothing."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import lifetimes
+import pandas as pd
+import pytest
+
+from pipelines.batch_client import ApiClient
+from tests.e2e.service import ROOT, RunningService
+
+MAPPING = ROOT / "docs" / "examples" / "cdnow.toml"
+CUSTOMERS = 23_570
+PURCHASES = 69_659
+PARTLY = 6
+
+
+def cdnow_log() -> Path:
+    """The log, from ONEFOLD_TEST_CDNOW or else from the lifetimes package."""
+    given = os.environ.get("ONEFOLD_TEST_CDNOW")
+    return Path(given) if given else Path(lifetimes.__file__).parent / "datasets" / "CDNOW_master.txt"
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningService, dict[str, Any]]]:
+    """A service of its own with the log in it, and the import's report."""
+    with RunningService(tmp_path_factory.mktemp("cdnow") / "data") as service:
+        report = service.cli("import", str(cdnow_log()), "--mapping", str(MAPPING), timeout_s=300)
+        wait_until_applied(service)
+        yield service, report
+
+
+def wait_until_applied(service: RunningService) -> dict[str, Any]:
+    with service.client() as client:
+        deadline = time.monotonic() + 120
+        status: dict[str, Any] = client.get("/v1/status")
+        while status["in_flight"] and time.monotonic() < deadline:
+            time.sleep(0.2)
+            status = client.get("/v1/status")
+        assert not status["in_flight"]
+        return status
+
+
+def customers_by_pandas() -> pd.DataFrame:
+    """Orders, revenue in cents, first and last day of each customer."""
+    log = pd.read_csv(cdnow_log(), sep=r"\s+", dtype={"customer_id": str, "date": str, "dollar_value": str})
+    log["cents"] = (log["dollar_value"].map(Decimal) * 100).map(int)
+    return log.groupby("customer_id").agg(
+        orders=("date", "size"), cents=("cents", "sum"), first=("date", "min"), last=("date", "max")
+    )
+
+
+def customers_by_onefold(client: ApiClient, ids: list[str]) -> pd.DataFrame:
+    """The same, from the profiles."""
+    rows = []
+    for start in range(0, len(ids), 1000):
+        asked = [f"user_id:{one}" for one in ids[start : start + 1000]]
+        for profile in client.post("/v1/profiles/batch", {"keys": asked})["profiles"]:
+            bought = profile["transactions"]
+            assert bought["currency"] == "USD"
+            days = [bought[edge][:10].replace("-", "") for edge in ("first_at", "last_at")]
+            rows.append((bought["orders"], int(Decimal(bought["revenue"]) * 100), *days))
+    return pd.DataFrame(rows, index=pd.Index(ids, name="customer_id"), columns=["orders", "cents", "first", "last"])
+
+
+def test_customers_equal_pandas(imported: tuple[RunningService, dict[str, Any]]) -> None:
+    service, report = imported
+    assert (report["rows"], report["imported"], report["bad"]) == (PURCHASES, PURCHASES, 0)
+    status = wait_until_applied(service)
+    assert (status["profiles"], status["events"]) == (CUSTOMERS, PURCHASES)
+    expected = customers_by_pandas()
+    assert len(expected) == CUSTOMERS
+    with service.client() as client:
+        found = customers_by_onefold(client, list(expected.index))
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+
+
+def test_a_second_import_changes_nothing(imported: tuple[RunningService, dict[str, Any]]) -> None:
+    service, first = imported
+    keys = [f"user_id:{number:05d}" for number in range(1, 1001)]
+    with service.client() as client:
+        before = client.post("/v1/profiles/batch", {"keys": keys})
+        again = service.cli("import", str(cdnow_log()), "--mapping", str(MAPPING), timeout_s=300)
+        status = wait_until_applied(service)
+        assert again["duplicates"] == again["imported"] == first["imported"]
+        assert (status["profiles"], status["events"]) == (CUSTOMERS, PURCHASES)
+        assert client.post("/v1/profiles/batch", {"keys": keys}) == before
+
+
+def test_broken_rows_are_told_by_line_and_good_ones_imported(service: RunningService, tmp_path: Path) -> None:
+    path, told = tmp_path / "broken.csv", tmp_path / "errors.jsonl"
+    path.write_text(
+        "customer_id,email,phone,date,amount\n"
+        "brk-1,brk1@mail.example,,2025-01-02,10.50\n"
+        "brk-2,,,2025-01-02\n"  # a field is missing
+        "brk-3,,,02.01.2025,1\n"  # a date in another format
+        "brk-4,,,2025-01-02,much\n"  # no number
+        ',"brk5,,2025-01-02,1\n'  # a quotation mark that is never closed
+        ",,,2025-01-02,1\n"  # nobody
+        "null,,,2025-01-02,1\n"  # a blocked id: the service refuses it
+        "brk-8,,12,2025-01-02,3\n"  # a telephone number that is none: imported without it
+    )
+    done = service.command("import", str(path), "--errors", str(told))
+    assert done.returncode == PARTLY
+    report = json.loads(done.stdout)
+    assert (report["rows"], report["imported"], report["bad"]) == (8, 2, 6)
+    assert sorted({error["line"] for error in report["errors"]}) == [3, 4, 5, 6, 7, 8]
+    assert {error["line"] for error in report["warnings"]} == {9}
+    by_line = {error["line"]: error for error in map(json.loads, told.read_text().splitlines())}
+    assert by_line[3]["reason"] == "expected 5 fields, found 4"
+    assert by_line[4]["field"] == "timestamp"
+    assert by_line[5]["field"] == "order.revenue"
+    assert "never closed" in by_line[6]["reason"]
+    assert by_line[7]["field"] == "identifiers"
+    with service.client() as client:
+        found = client.get(f"/v1/profiles/email:brk1@mail.example?min_seq={report['sequence']}")
+        assert found["transactions"]["revenue"] == "10.50"
+        assert client.post("/v1/profiles/batch", {"keys": ["user_id:brk-3", "user_id:brk-8"]})["profiles"][0] is None
+
+
+def test_json_lines_and_parquet(service: RunningService, tmp_path: Path) -> None:
+    people = pd.DataFrame(
+        {
+            "crm_id": ["c-1", "c-2"],
+            "email": ["par1@mail.example", "par2@mail.example"],
+            "visits": [3, 4],
+            "since": pd.to_datetime(["2024-05-01", "2024-06-01"]),
+        }
+    )
+    people.to_parquet(tmp_path / "people.parquet")
+    events = [
+        {"email": "par1@mail.example", "event": "Signed Up", "time": 1_735_689_600, "plan": "plus"},
+        {"email": "par2@mail.example", "event": "Signed Up", "time": 1_735_689_600, "plan": "free"},
+    ]
+    (tmp_path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    assert service.cli("import", str(tmp_path / "people.parquet"))["imported"] == 2
+    report = service.cli("import", str(tmp_path / "events.jsonl"))
+    assert (report["type"], report["imported"]) == ("track", 2)
+    wait_until_applied(service)
+    with service.client() as client:
+        profile = client.get("/v1/profiles/crm_id:c-1")
+    assert profile["attributes"]["visits"]["value"] == 3
+    assert profile["behaviors"]["events"]["Signed Up"]["first"] == "2025-01-01T00:00:00.000Z"
