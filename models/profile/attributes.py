@@ -4,6 +4,8 @@ Under every policy the winner is the greatest of a total order over the observat
 `most_frequent`, over counts that add up), which is what makes the result independent of order.
 """
 
+from typing import Any
+
 import msgspec
 
 from models.profile.policy import AttributePolicy, ProfilePolicy
@@ -35,7 +37,7 @@ def observe_attribute(attributes: dict[str, Attribute], key: str, new: Observati
     if not wins:
         return False
     held.winner = new
-    return bool(new.value != winner.value)
+    return _differ(new.value, winner.value)
 
 
 def merge_attributes(into: Profile, other: Profile, policy: ProfilePolicy) -> None:
@@ -56,6 +58,16 @@ def _is_better_source(new: Observation, held: Observation, sources: tuple[str, .
         if rank != held_rank:
             return rank < held_rank
     return is_later(new, held)
+
+
+def _differ(left: Any, right: Any) -> bool:
+    """Whether they are different JSON values. Python takes true for 1 and 1 for 1.0, also deep inside."""
+    if left != right:
+        return True
+    kind = type(left)
+    if kind is str:
+        return False
+    return kind is not type(right) or (kind in (dict, list) and canonical_json(left) != canonical_json(right))
 
 
 def _rank(source: str, sources: tuple[str, ...]) -> int:

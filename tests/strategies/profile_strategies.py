@@ -95,11 +95,16 @@ def events(draw: st.DrawFn, message_id: str = "m0") -> Event:
                  group_id=group_id)  # fmt: skip
 
 
+# Different messages of only three ties (see models.profile.state.tie_of).
+MESSAGE_IDS = tuple(
+    f"m{number}" for number in (120, 121, 124, 31324, 31325, 31320, 38507, 38506, 38503, 86240, 86241, 86244)
+)
+
+
 @st.composite
-def histories(draw: st.DrawFn, max_size: int = 12) -> list[Event]:
-    """Events with different message ids."""
-    size = draw(st.integers(0, max_size))
-    return [draw(events(f"m{number}")) for number in range(size)]
+def histories(draw: st.DrawFn) -> list[Event]:
+    """At most twelve events, with different message ids."""
+    return [draw(events(message_id)) for message_id in MESSAGE_IDS[: draw(st.integers(0, len(MESSAGE_IDS)))]]
 
 
 attribute_policies = st.sampled_from(

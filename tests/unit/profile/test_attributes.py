@@ -100,6 +100,12 @@ def test_paths_are_of_values_that_changed() -> None:
     assert "attributes.city" in apply(profile, identify(3, city=None), ProfilePolicy())
 
 
+def test_true_and_1_are_two_values() -> None:
+    profile = Profile(1, 1)
+    for at, value, changed in ((1, 1, True), (2, True, True), (3, True, False), (4, [True], True), (5, [1], True)):
+        assert ("attributes.city" in apply(profile, identify(at, city=value), ProfilePolicy())) == changed
+
+
 def test_policies_that_make_no_sense_say_so() -> None:
     with pytest.raises(ValueError, match="at least one source id"):
         AttributePolicy("source_priority")
