@@ -16,6 +16,7 @@ CLAUSES_MAX = 100  # criteria in one segment
 LIST_MAX = 1000  # values of `in`
 TEXT_MAX = 1000  # characters of a name or value
 NUMBER_MAX = 10**12  # absolute value of a number compared with
+WHOLE_MAX = 10**15  # of a count compared with
 
 NUMERIC_OPERATORS = ("equals", "not_equals", "greater_than", "at_least", "less_than", "at_most")
 PRESENCE_OPERATORS = ("exists", "not_exists")

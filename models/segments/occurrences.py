@@ -5,10 +5,13 @@ is left (days of old events, events of the future, times of first and last insid
 """
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Callable
 
 import msgspec
 
 from models.profile.state import Order, Profile
+from models.profile.transactions import is_sale, refund_of
 from models.segments.criteria import ALL_TIME, PRESENCE_OPERATORS, Behavioral, Rolling, Transactional
 from models.segments.spans import (
     COMPARE,
@@ -113,20 +116,9 @@ def _event_moment(clause: Behavioral) -> Judge:
 
 
 def transactional(clause: Transactional) -> Judge:
-    """The judge of a clause on completed orders that were not cancelled."""
+    """The judge of a clause on sales: orders that were completed and not cancelled."""
     window, measure, operator, value = clause.window, clause.measure, clause.operator, clause.value
-    product, currency, refunds = clause.product, clause.currency, measure == "refunds"
-
-    def found(profile: Profile) -> list[Occurrence]:
-        orders = [order for order in profile.orders.values() if order.timestamp and not order.cancelled]
-        if currency:
-            orders = [order for order in orders if order.currency == currency]
-        if product:
-            return [(order.timestamp, 1, much) for order in orders if (much := _of_product(order, product)) is not None]
-        if refunds:
-            return [(o.timestamp, 1, o.revenue if o.refunded_in_full else o.refunded) for o in orders]
-        return [(order.timestamp, 1, order.revenue) for order in orders]
-
+    found = _sales_of(clause)
     if measure in ("first", "last") and operator not in PRESENCE_OPERATORS:
         return lambda profile, now: judge_first_or_last(found(profile), window, measure, operator, value, now)
     holds = _order_holds(measure, operator, value)
@@ -138,6 +130,36 @@ def transactional(clause: Transactional) -> Judge:
         return judge_spans(in_window(found(profile), window), now, holds)
 
     return judge
+
+
+def _sales_of(clause: Transactional) -> Callable[[Profile], list[Occurrence]]:
+    """Reads the sales that a clause is about, with the amount that it measures in micro-units.
+
+    Amounts of different currencies are never added: without a currency, they are of the person's main one.
+    """
+    product, currency, refunds = clause.product, clause.currency, clause.measure == "refunds"
+    adds = clause.measure in ("revenue", "average", "refunds")
+
+    def found(profile: Profile) -> list[Occurrence]:
+        sales = [order for order in profile.orders.values() if is_sale(order)]
+        if currency:
+            sales = [order for order in sales if order.currency == currency]
+        elif adds and sales and any(order.currency != sales[0].currency for order in sales):
+            main = _main_currency(sales)
+            sales = [order for order in sales if order.currency == main]
+        if product:
+            return [(order.timestamp, 1, much) for order in sales if (much := _of_product(order, product)) is not None]
+        if refunds:
+            return [(order.timestamp, 1, refund_of(order)) for order in sales]
+        return [(order.timestamp, 1, order.revenue) for order in sales]
+
+    return found
+
+
+def _main_currency(sales: list[Order]) -> str:
+    """The currency of most of a person's sales, as in the profile's document; the first by name of several."""
+    counts = Counter(order.currency for order in sales)
+    return min(counts, key=lambda currency: (-counts[currency], currency))
 
 
 def _of_product(order: Order, product: str) -> int | None:

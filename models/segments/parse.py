@@ -24,6 +24,7 @@ from models.segments.criteria import (
     PRESENCE_OPERATORS,
     TEXT_MAX,
     TIME_OPERATORS,
+    WHOLE_MAX,
     Absolute,
     AllOf,
     AnyOf,
@@ -97,7 +98,7 @@ def parse_definition(data: object) -> SegmentDefinition:
     for key, default in (("created_at", 0), ("version", 1)):
         value = data.get(key, default)
         if not _is_whole(value):
-            reader.fail(f"segment.{key}", f"expected a whole number, 0 or greater, got {_kind(value)}")
+            reader.fail(f"segment.{key}", f"expected a whole number from 0 to {WHOLE_MAX}, got {_kind(value)}")
     if "criteria" not in data:
         reader.fail("criteria", "required, and absent")
     else:
@@ -242,8 +243,8 @@ class _Reader:
             return measure, operator, self._moment(data, path, ahead=False)
         if of == "amount":
             return measure, operator, round(self._number(data, path) * MICRO)
-        if self._has_value(data, path, "a whole number") and not _is_whole(data["value"]):
-            self.fail(f"{path}.value", f"expected a whole number, 0 or greater, got {_kind(data['value'])}")
+        if self._has_value(data, path, f"a whole number from 0 to {WHOLE_MAX}") and not _is_whole(data["value"]):
+            self.fail(f"{path}.value", f"expected a whole number from 0 to {WHOLE_MAX}, got {_kind(data['value'])}")
             return measure, operator, 0
         return measure, operator, data.get("value", 0)
 
@@ -376,7 +377,7 @@ def _is_number(value: object) -> bool:
 
 
 def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= NUMBER_MAX * 10
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= WHOLE_MAX
 
 
 def _is_scalar(value: object) -> bool:

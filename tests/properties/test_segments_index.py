@@ -1,0 +1,60 @@
+"""The index against real events: a segment whose verdict an event moved is among those that the index named for it."""
+
+from itertools import product
+
+from hypothesis import given, settings
+
+from models.profile.lifecycle import STAGES
+from models.profile.policy import ProfilePolicy
+from models.profile.reduce import add_identifier, apply
+from models.profile.state import Profile
+from models.segments.compile import compile_segment
+from models.segments.criteria import SegmentDefinition
+from models.segments.evaluate import evaluate
+from models.segments.index import SegmentIndex
+from tests.strategies.profile_strategies import CREATED_AT, NAMES, Event, histories, policies
+from tests.strategies.segment_strategies import Criteria
+
+EVENTS = (*NAMES, "Page Viewed", "Page Viewed: Home", "Screen Viewed", "Screen Viewed: Home")
+CHANNELS = ("web", "mobile", "email", "sms", "store", "support", "kiosk")
+NOW = CREATED_AT + 3_600_000
+
+
+def probes() -> list[Criteria]:
+    """Criteria that between them look at everything that criteria can look at."""
+    clauses: list[Criteria] = []
+    for trait, value in product(("city", "plan", "city.p"), ("a", "Ä", 0, 1, True, False)):
+        clauses.append({"type": "demographic", "trait": trait, "operator": "equals", "value": value})
+    clauses += [{"type": "demographic", "trait": t, "operator": "exists"} for t in ("city", "plan", "city.p")]
+    measures: list[Criteria] = [{"operator": "at_least", "value": n} for n in (1, 2, 3)]
+    measures += [{"measure": m, "operator": "after", "value": {"ago": "1h"}} for m in ("first", "last")]
+    for event, measure in product(EVENTS, measures):
+        clauses.append({"type": "behavioral", "event": event, **measure})
+        clauses.append({"type": "behavioral", "event": event, "window": {"last": "1d"}, **measure})
+    for channel, measure in product(CHANNELS, measures):
+        clauses.append({"type": "engagement", "channel": channel, **measure})
+    clauses += [{"type": "transactional", **measure} for measure in measures]
+    for measure, value in product(("revenue", "average", "refunds"), (0, 1, 5)):
+        clauses.append({"type": "transactional", "measure": measure, "operator": "greater_than", "value": value})
+    clauses.append({"type": "transactional", "product": "p1", "operator": "exists"})
+    clauses += [{"type": "lifecycle", "stage": stage} for stage in STAGES]
+    return clauses
+
+
+COMPILED = [compile_segment(SegmentDefinition(f"s{i}", "S", clause)) for i, clause in enumerate(probes())]
+INDEX = SegmentIndex(COMPILED)
+
+
+@settings(max_examples=150, deadline=None)
+@given(histories(), policies)
+def test_what_an_event_moves_is_what_the_index_names(history: list[Event], policy: ProfilePolicy) -> None:
+    profile = Profile(customer_id=1, created_at=CREATED_AT)
+    before = [evaluate(segment, profile, NOW) for segment in COMPILED]
+    for event in history:
+        for identifier in event.identifiers:
+            add_identifier(profile, identifier, event)
+        named = {segment.segment_id for segment in INDEX.affected(apply(profile, event, policy))}
+        after = [evaluate(segment, profile, NOW) for segment in COMPILED]
+        for segment, old, new in zip(COMPILED, before, after, strict=True):
+            assert old == new or segment.segment_id in named
+        before = after
