@@ -5,6 +5,7 @@ it returns, nothing of the request can be lost: an event is durable, a refused m
 """
 
 import math
+import time
 from collections import Counter
 from dataclasses import dataclass
 
@@ -56,11 +57,19 @@ class Intake:
             )
 
     async def take(self, parsed: ParsedBatch, caller: Principal, wait: bool = False) -> Taken:
-        """Make the events durable (with `wait`: applied), and keep what was refused. Raises Unavailable."""
+        """Make the events durable (with `wait`: applied), and keep what was refused. Raises Unavailable.
+
+        With `wait`, `processing_ms` of the results is the time from here until all of them were known.
+        """
         services = self._services
         now = services.now()
+        started_s = time.perf_counter()
         self._limiter.spend(caller.key_id, len(parsed.events) + len(parsed.rejected), now)
         result = await services.router.ingest(parsed.events, wait) if parsed.events else IngestResult("", [])
+        if wait:
+            elapsed_ms = (time.perf_counter() - started_s) * 1000
+            for outcome in result.results:
+                outcome.processing_ms = elapsed_ms
         if parsed.rejected:
             await services.router.reject(
                 [

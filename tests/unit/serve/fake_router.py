@@ -201,7 +201,6 @@ class FakeRouter:
             profile_updates=updates,
             segment_changes=self._evaluate(profile, event.message_id),
             merged=known[1:],
-            processing_ms=0.25,
         )
 
     def _join(self, profile: Profile, other: Profile, event: Event) -> None:
