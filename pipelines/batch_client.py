@@ -6,7 +6,6 @@ one connection a thread, kept open, and far less work for each request than a fu
 
 import base64
 import http.client
-import json
 import random
 import threading
 import time
@@ -14,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
+
+import msgspec
 
 BATCH_EVENTS_MAX = 500
 BATCH_BYTES_MAX = 400_000  # the API takes 500 KB
@@ -90,7 +91,7 @@ class ApiClient:
 
     def post(self, path: str, body: Any) -> Any:
         """JSON answer to a POST of `body` as JSON. Raises ApiError."""
-        return self.request("POST", path, json.dumps(body, separators=(",", ":")).encode())
+        return self.request("POST", path, msgspec.json.encode(body))
 
     def request(self, method: str, path: str, body: bytes | None = None) -> Any:
         """JSON answer, None if empty; retried while that can help. Only for requests that may be repeated."""
@@ -104,7 +105,7 @@ class ApiClient:
                 failure = ApiError(0, "unreachable", f"no answer from {self.base_url}: {type(error).__name__}")
             else:
                 if status < 300:
-                    return json.loads(data) if data else None
+                    return msgspec.json.decode(data) if data else None
                 failure = _failure(status, data)
                 if status not in _RETRIED:
                     raise failure
@@ -201,7 +202,7 @@ def _notice(entry: dict[str, Any], about: dict[str, Any]) -> Notice:
 
 def _failure(status: int, data: bytes) -> ApiError:
     try:
-        body = json.loads(data)
+        body = msgspec.json.decode(data)
         return ApiError(status, str(body["code"]), str(body["message"]))
     except (ValueError, KeyError, TypeError):
         return ApiError(status, f"http_{status}", "the answer is not an Onefold error; is this an Onefold service?")

@@ -217,16 +217,25 @@ def _make_segments(client: ApiClient, bar: Progress) -> list[SegmentSize]:
         client.post("/v1/segments", definition)
     sizes = []
     for definition in SEGMENTS:
-
-        def filled(definition: dict[str, Any] = definition) -> int | None:
-            counted = client.post("/v1/segments/preview", {"criteria": definition["criteria"]})["members"]
-            members = client.get(f"/v1/segments/{definition['id']}")["members"]
-            return int(members) if members == counted else None
-
-        members = _wait_for(filled, f"the segment {definition['id']} is not filled")
+        members = _wait_for(_is_filled(client, definition), f"the segment {definition['id']} is not filled")
         sizes.append(SegmentSize(definition["id"], definition["name"], members))
         bar.advance(task)
     return sizes
+
+
+def _is_filled(client: ApiClient, definition: dict[str, Any]) -> Callable[[], int | None]:
+    """A check that gives the segment's size once it no longer grows and an exact count agrees."""
+    seen = -1
+
+    def check() -> int | None:
+        nonlocal seen
+        before, seen = seen, int(client.get(f"/v1/segments/{definition['id']}")["members"])
+        if seen != before:
+            return None  # the count looks at every profile: not before it can agree
+        counted = client.post("/v1/segments/preview", {"criteria": definition["criteria"]})["members"]
+        return seen if seen == counted else None
+
+    return check
 
 
 def _wait_for(check: Callable[[], T | None], failure: str) -> T:

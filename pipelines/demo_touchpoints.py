@@ -49,7 +49,7 @@ class Journey:
         person, rng = self.person, self.rng
         if person.loyalty_card:
             self.loyalty()
-            for _ in range(1 + _count(rng, 1.6)):
+            for _ in range(1 + _count(rng, 1.4)):
                 self.till()
         for browser in person.browsers:
             self.browser(browser, logs_in=bool(person.user_id) and rng.random() < 0.9)
@@ -77,7 +77,7 @@ class Journey:
         start = self.moment()
         login_visit = rng.randrange(2) if logs_in else -1
         logged_in = False
-        for visit in range(max(1 + _count(rng, 0.5), login_visit + 1)):
+        for visit in range(max(1 + _count(rng, 0.4), login_visit + 1)):
             time = min(start + int(visit * rng.uniform(0.5, 20) * _DAY_MS), self.now - 30 * _MINUTE_MS)
             context: dict[str, Any] = {"userAgentData": {"brands": [{"brand": name}]}, "locale": self.locale()}
             if visit == 0 and rng.random() < 0.4:
@@ -115,7 +115,7 @@ class Journey:
             traits = {} if rng.random() < 0.5 else {"email": person.email}
             identify = {"type": "identify", **ids, "traits": traits, "context": context}
             self.say("app", time + _MINUTE_MS, identify)
-        for _ in range(1 + _count(rng, 1.0)):
+        for _ in range(1 + _count(rng, 0.7)):
             time = min(time + int(rng.expovariate(1 / 9) * _DAY_MS), self.now - 20 * _MINUTE_MS)
             self.say("app", time, {"type": "screen", **ids, "name": "Start", "context": context})
             product = rng.choice(CATALOGUE)
@@ -139,7 +139,7 @@ class Journey:
         context = {"externalIds": _external({"email": email})}
         eager = rng.betavariate(1.2, 2.5)
         time = self.moment()
-        for _ in range(1 + _count(rng, 1.1)):
+        for _ in range(1 + _count(rng, 0.8)):
             campaign = {"campaign_name": rng.choice(CAMPAIGNS)}
             if time > self.now - 3 * 60 * _MINUTE_MS:
                 break
@@ -262,7 +262,7 @@ class Journey:
         properties = {"product_id": key, "name": name, "category": category, "price": price, "currency": CURRENCY}
         time += self.rng.randrange(20_000, 180_000)
         self.track(touchpoint, time, ids, "Product Viewed", properties, context)
-        if self.rng.random() < 0.3:
+        if self.rng.random() < 0.2:
             time += 40_000
             self.track(touchpoint, time, ids, "Product Added", {**properties, "quantity": 1}, context)
         return time
