@@ -46,7 +46,8 @@ def build_http_app(services: Services) -> FastAPI:
     app.state.context = RequestContext(services)
     app.state.probes = http_health.Probes(services, time.monotonic)
     for module in (http_ingest, http_profiles, http_identity, http_segments, http_events, http_admin, http_health):
-        app.include_router(module.router)
+        # Not include_router: that makes every route again, and a request is then matched against routers, then routes.
+        app.router.routes.extend(module.router.routes)
     app.add_exception_handler(OnefoldError, _refused)
     app.add_exception_handler(WireError, _refused_by_parser)
     app.add_exception_handler(RequestValidationError, _invalid_parameters)
