@@ -7,6 +7,7 @@ passes LATENCY_MAX_MS, then close in. Bars and method: docs/decisions/0004-looku
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import grpc
 import msgspec
@@ -26,6 +27,8 @@ _SERIAL_S = 3.0
 _STEADY_S = 5.0
 _BATCH_S = 6.0
 _BATCHES_IN_FLIGHT = 4
+_BUSY_S = 1.0
+_BUSY_MAX = 0.2  # share of CPU time beyond which the figures say little
 _SLACK = 0.97  # share of the calls sent in time that a rate must see answered
 
 
@@ -67,6 +70,7 @@ class Report(msgspec.Struct, frozen=True):
     batch_p99_ms: float
     origins: dict[str, int]  # of sampled answers: cache (encoded before), file, shard
     cache_hit_ratio: float
+    busy_before: float  # share of the machine's CPU time that was in use before the load began
     seconds: float
     steps: list[Step]
     bars: list[Bar]
@@ -78,6 +82,7 @@ def run(target: str, api_key: str, keys: Sequence[str], progress: Callable[[str]
     `progress` is told of each step. Raises ValueError if no key is anybody's, grpc.RpcError if the service refuses.
     """
     started_s = time.monotonic()
+    busy_before = _busy()
     replies = _replies(target, api_key, keys[:KEYS_MAX])
     if not replies:
         raise ValueError("keys: none of them is anybody's; load some people first (`onefold demo`)")
@@ -112,6 +117,7 @@ def run(target: str, api_key: str, keys: Sequence[str], progress: Callable[[str]
         batch_p99_ms=batch.p99_ms,
         origins=dict(origins),
         cache_hit_ratio=origins["cache"] / max(1, origins.total()),
+        busy_before=busy_before,
         seconds=time.monotonic() - started_s,
         steps=measure.steps,
         bars=[
@@ -141,6 +147,10 @@ def lines(report: Report) -> list[str]:
         f"best at p99 <= {LATENCY_MAX_MS:g} ms: onefold {report.onefold_rate:,.0f}/s, bare {report.bare_rate:,.0f}/s",
     ]
     table.append(f"one after the other: p50 {report.serial_p50_ms:.2f} ms, bare {report.bare_serial_p50_ms:.2f} ms")
+    if report.busy_before > _BUSY_MAX:
+        table.append(
+            f"{report.busy_before:.0%} of this machine was in use before it began: measure again when it is quiet"
+        )
     for bar in report.bars:
         sign = ">=" if bar.at_least else "<="
         table.append(f"{'ok  ' if bar.met else 'MISS'} {bar.name}: {bar.value:,.2f} ({sign} {bar.limit:,g})")
@@ -267,6 +277,19 @@ def _replies(target: str, api_key: str, keys: Sequence[str]) -> dict[str, bytes]
                 if call.code() != grpc.StatusCode.NOT_FOUND:
                     replies[key] = call.result()
     return replies
+
+
+def _busy() -> float:
+    """Share of the machine's CPU time that is in use now, Onefold's own idling included."""
+
+    def ticks() -> tuple[int, int]:
+        fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        return sum(fields), fields[3] + fields[4]  # idle and iowait
+
+    total, idle = ticks()
+    time.sleep(_BUSY_S)
+    total_after, idle_after = ticks()
+    return 1 - (idle_after - idle) / max(1, total_after - total)
 
 
 def _at_least(name: str, value: float, limit: float) -> Bar:
