@@ -237,7 +237,7 @@ def default_mapping(columns: Sequence[str], sample: Sequence[dict[str, Any]]) ->
     timestamp = Timestamp(column=time) if time else None
     if event and timestamp:
         return Mapping(type="track", event=event, identifiers=identifiers, timestamp=timestamp)
-    if revenue and timestamp and all(looks_numeric(row.get(revenue)) for row in sample):
+    if revenue and timestamp and _mostly_numeric([row.get(revenue) for row in sample]):
         product, quantity = find(_PRODUCT_NAMES), find(_QUANTITY_NAMES)
         order = OrderFields(
             revenue=revenue,
@@ -247,6 +247,12 @@ def default_mapping(columns: Sequence[str], sample: Sequence[dict[str, Any]]) ->
         )
         return Mapping(type="order", identifiers=identifiers, timestamp=timestamp, order=order)
     return Mapping(type="identify", identifiers=identifiers, timestamp=timestamp)
+
+
+def _mostly_numeric(values: Sequence[Any]) -> bool:
+    """A few broken rows do not make another kind of file of it."""
+    present = [value for value in values if value not in (None, "")]
+    return 2 * sum(map(looks_numeric, present)) >= len(present)
 
 
 def _are_messages(columns: Sequence[str], sample: Sequence[dict[str, Any]]) -> bool:

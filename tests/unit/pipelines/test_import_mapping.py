@@ -106,6 +106,11 @@ def test_default_amount_that_is_not_a_number_makes_no_orders() -> None:
     assert mapping.type == "identify"
 
 
+def test_default_orders_despite_a_broken_amount() -> None:
+    sample = [{"value": "1.5"}, {"value": "much"}, {"value": ""}, {"value": "7"}]
+    assert default_mapping(["customer_id", "date", "value"], sample).type == "order"
+
+
 def test_default_segment_messages() -> None:
     sample = [{"type": "track", "userId": "u1", "event": "Signed Up"}]
     assert default_mapping(["type", "userId", "event"], sample) == Mapping(type="message")
