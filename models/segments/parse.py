@@ -198,7 +198,7 @@ class _Reader:
     def _transactional(self, data: dict[str, Any], path: str) -> Transactional:
         self.only(data, path, ("type", "measure", "operator", "value", "window", "product", "currency"))
         product = self.text(data, "product", path) if "product" in data else ""
-        currency = self.text(data, "currency", path) if "currency" in data else ""
+        currency = self.text(data, "currency", path).strip().upper() if "currency" in data else ""
         measure, operator, value = self._comparison(data, "transactional", path)
         if product and measure == "refunds":
             self.fail(f"{path}.product", 'expected none with the measure "refunds": refunds are known by order only')

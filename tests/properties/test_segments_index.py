@@ -4,6 +4,7 @@ from itertools import product
 
 from hypothesis import given, settings
 
+from models.events.event import Event
 from models.profile.lifecycle import STAGES
 from models.profile.policy import ProfilePolicy
 from models.profile.reduce import add_identifier, apply
@@ -12,7 +13,7 @@ from models.segments.compile import compile_segment
 from models.segments.criteria import SegmentDefinition
 from models.segments.evaluate import evaluate
 from models.segments.index import SegmentIndex
-from tests.strategies.profile_strategies import CREATED_AT, NAMES, Event, histories, policies
+from tests.strategies.profile_strategies import CREATED_AT, NAMES, histories, policies
 from tests.strategies.segment_strategies import Criteria
 
 EVENTS = (*NAMES, "Page Viewed", "Page Viewed: Home", "Screen Viewed", "Screen Viewed: Home")
@@ -34,8 +35,8 @@ def probes() -> list[Criteria]:
     for channel, measure in product(CHANNELS, measures):
         clauses.append({"type": "engagement", "channel": channel, **measure})
     clauses += [{"type": "transactional", **measure} for measure in measures]
-    for measure, value in product(("revenue", "average", "refunds"), (0, 1, 5)):
-        clauses.append({"type": "transactional", "measure": measure, "operator": "greater_than", "value": value})
+    for amount, value in product(("revenue", "average", "refunds"), (0, 1, 5)):
+        clauses.append({"type": "transactional", "measure": amount, "operator": "greater_than", "value": value})
     clauses.append({"type": "transactional", "product": "p1", "operator": "exists"})
     clauses += [{"type": "lifecycle", "stage": stage} for stage in STAGES]
     return clauses
@@ -45,7 +46,7 @@ COMPILED = [compile_segment(SegmentDefinition(f"s{i}", "S", clause)) for i, clau
 INDEX = SegmentIndex(COMPILED)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(histories(), policies)
 def test_what_an_event_moves_is_what_the_index_names(history: list[Event], policy: ProfilePolicy) -> None:
     profile = Profile(customer_id=1, created_at=CREATED_AT)

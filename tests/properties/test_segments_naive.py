@@ -34,7 +34,7 @@ def test_a_clause_flips_when_the_naive_one_does(kind: str, data: st.DataObject) 
     follow(criteria, history, clock(data.draw(strategies.starts), criteria, history))
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=700, deadline=None)
 @given(strategies.criteria, strategies.histories, strategies.starts)
 def test_nested_criteria_flip_when_the_naive_ones_do(
     criteria: Criteria, history: History, start: tuple[str, int]

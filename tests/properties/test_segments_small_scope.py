@@ -5,8 +5,9 @@ from itertools import combinations_with_replacement, cycle, product
 
 import pytest
 
+from models.profile.state import DAY_MS
 from tests.strategies.naive_segments import follow, holds
-from tests.strategies.segment_strategies import DAY_MS, DURATION_MS, HOUR_MS, NOON, NUMERIC, Criteria, History, iso
+from tests.strategies.segment_strategies import DURATION_MS, HOUR_MS, NOON, NUMERIC, Criteria, History, iso
 
 EVENT = "Viewed"
 STEP_MS = 6 * HOUR_MS

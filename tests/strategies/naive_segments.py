@@ -85,12 +85,14 @@ def compare(operator: str, found: Any, value: Any, now: int) -> bool:
             return at < moment(value, now) if operator == "before" else at > moment(value, now)
     if isinstance(found, bool) or not isinstance(found, int | float):
         return False
-    return {
-        "greater_than": found > value,
-        "at_least": found >= value,
-        "less_than": found < value,
-        "at_most": found <= value,
-    }[operator]
+    return bool(
+        {
+            "greater_than": found > value,
+            "at_least": found >= value,
+            "less_than": found < value,
+            "at_most": found <= value,
+        }[operator]
+    )
 
 
 def same(left: Any, right: Any) -> bool:

@@ -1,0 +1,57 @@
+"""docs/segments.md against the code: its examples are in the language, and the language is all in it."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from models.profile.lifecycle import STAGES
+from models.segments.compile import compile_segment
+from models.segments.criteria import (
+    CLAUSES_MAX,
+    DEMOGRAPHIC_OPERATORS,
+    DEPTH_MAX,
+    LIST_MAX,
+    MEASURE_OPERATORS,
+    MEASURES,
+    SegmentDefinition,
+)
+from models.segments.parse import InvalidCriteria, parse_criteria, parse_definition
+from models.segments.schema import CRITERIA_SCHEMA
+
+TEXT = (Path(__file__).parents[3] / "docs" / "segments.md").read_text()
+EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_example_is_in_the_language(example: dict[str, Any]) -> None:
+    definition = parse_definition(example) if "criteria" in example else SegmentDefinition("s", "S", example)
+    jsonschema.validate(definition.criteria, CRITERIA_SCHEMA)
+    compile_segment(definition)
+
+
+def test_every_type_has_an_example() -> None:
+    assert {example.get("type") for example in EXAMPLES} >= {"demographic", *MEASURES, "lifecycle"}
+
+
+def test_every_word_is_explained() -> None:
+    words = {*DEMOGRAPHIC_OPERATORS, *MEASURES, *STAGES, "ago", "ahead", "last", "from", "to"}
+    words |= {operator for operators in MEASURE_OPERATORS.values() for operator in operators}
+    words |= {measure for measures in MEASURES.values() for measure in measures}
+    prose = re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL)
+    code = " ".join(re.findall(r"`([^`]+)`", prose))
+    assert {word for word in words if not re.search(rf"\b{word}\b", code)} == set()
+    for limit in (f"at most {DEPTH_MAX} deep", f"at most {CLAUSES_MAX} criteria", f"at most {LIST_MAX} "):
+        assert limit in TEXT
+
+
+def test_errors_read_as_shown() -> None:
+    first = {"type": "behavioral", "event": "A", "operator": "exists"}
+    wrong = [first, {**first, "window": {"last": 30}}, {**first, "measure": "last", "operator": "at_least", "value": 1}]
+    with pytest.raises(InvalidCriteria) as caught:
+        parse_criteria({"all": wrong})
+    for error in caught.value.errors:
+        assert f"{error.path}: {error.message}\n" in TEXT
