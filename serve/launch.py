@@ -74,6 +74,7 @@ def run(settings: Settings, ready: Callable[[instance.Record], None]) -> None:
             grpc_address=grpc_address(settings),
         )
         claim.tell(record)
+        before = dict(os.environ)
         os.environ.pop("RAY_ADDRESS", None)
         os.environ.update(ray_node.prepare(settings))
         relay, lost = LogRelay(ray_node.ray_dir(settings)), False
@@ -94,7 +95,7 @@ def run(settings: Settings, ready: Callable[[instance.Record], None]) -> None:
             relay.stop()
             _sweep(settings)
     if lost:
-        _start_over()
+        _start_over(before)
 
 
 def detach(settings: Settings, file: Path | None) -> instance.Record:
@@ -149,20 +150,23 @@ def _start_or_explain(settings: Settings, shards: int) -> None:
     except OnefoldError:
         raise
     except Exception as error:  # Ray's many kinds
-        log.error("the service could not start", exc_info=error)
+        # Nothing of a customer's is known yet, so the error's own words may be logged.
+        reason = str(error).strip().rpartition("\n")[2]
+        log.error("the service could not start", exc_info=error, extra=logs.fields(reason=reason))
         if _start_number() > 1:
             raise NodeLost from error
-        raise CommandError(f"Ray could not start the service: {type(error).__name__}; the log has more") from error
+        raise CommandError(f"the service could not start: {type(error).__name__}: {reason}") from error
 
 
 def _start(settings: Settings, shards: int) -> None:
     """Ray, then the shards, then the application. Ray and Serve are imported here: they read the environment then."""
     ray_node.start(settings)
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     from ray import serve as ray_serve
 
     from actors import cluster
     from serve import app
+
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
 
     cluster.start(
         settings.data_path,
@@ -235,13 +239,12 @@ def _start_number() -> int:
     return int(os.environ.get(_STARTS, "1"))
 
 
-def _start_over() -> None:
+def _start_over(environment: dict[str, str]) -> None:
     """Runs the same command again in this process, which keeps its id. Raises CommandError if that does not help."""
     starts = _start_number()
     if starts >= _STARTS_MAX:
         raise CommandError(f"the Ray node was lost {starts} times: see the log", FAILED, "node_lost")
-    variables = {name: value for name, value in os.environ.items() if name != instance.MARK}
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], variables | {_STARTS: str(starts + 1)})
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment | {_STARTS: str(starts + 1)})
 
 
 def _stop_serving(shards: int, gently: bool) -> None:

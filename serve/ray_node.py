@@ -14,7 +14,6 @@ import shutil
 import stat
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from serve import instance
 from serve.data_dir import DirectoryError, write_private
@@ -22,7 +21,7 @@ from serve.ray_environment import environment, run_dir
 from serve.settings import Settings
 
 # Ray puts sockets some 65 characters below its directory, and the kernel takes paths of 107.
-_RAY_DIR_CHARS_MAX = 40
+_RAY_PARENT_CHARS_MAX = 107 - len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
 
 HAPROXY_WRAPPER = """\
 #!/bin/sh
@@ -45,7 +44,8 @@ def prepare(settings: Settings) -> dict[str, str]:
     """
     run = run_dir(settings)
     sweep(settings)
-    for directory in (run, ray_dir(settings), settings.data_path / "spill"):
+    # Ray opens its own directory to all users, so what counts is the one that it is in.
+    for directory in (run, ray_dir(settings).parent, settings.data_path / "spill"):
         _private(directory)
     _private(settings.data_path / "run")
     token = settings.data_path / "run" / "ray.token"
@@ -86,20 +86,24 @@ def start(settings: Settings) -> None:
 
 def sweep(settings: Settings) -> None:
     """Removes what the node left on disk."""
-    run = run_dir(settings)
-    for directory in (ray_dir(settings), settings.data_path / "spill", *_of_nodes(run)):
+    run, ray = run_dir(settings), ray_dir(settings)
+    left = [settings.data_path / "spill"]
+    if _is_ours(ray.parent):
+        left.append(ray)
+    if _is_ours(run):
+        left += _of_nodes(run)
+    left += [each for each in (run, ray.parent) if each.parent != settings.data_path and _is_ours(each)]
+    for directory in left:
         shutil.rmtree(directory, ignore_errors=True)
-    if run.parent != settings.data_path:
-        shutil.rmtree(run, ignore_errors=True)
 
 
 def ray_dir(settings: Settings) -> Path:
     """Ray's directory: in the data directory, unless its path is too long for a socket."""
-    inside = settings.data_path / "run" / "ray"
-    if len(str(inside)) <= _RAY_DIR_CHARS_MAX:
-        return inside
-    name = hashlib.sha256(str(settings.data_path).encode()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"onefold-{name}"
+    parent = settings.data_path / "run"
+    if len(str(parent)) > _RAY_PARENT_CHARS_MAX:
+        name = hashlib.sha256(str(settings.data_path).encode()).hexdigest()[:12]
+        parent = Path(tempfile.gettempdir()) / f"onefold-{name}"
+    return parent / "ray"
 
 
 def haproxy_path() -> str:
@@ -117,7 +121,15 @@ def _of_nodes(run: Path) -> list[Path]:
 def _private(directory: Path) -> None:
     """Makes a directory for its owner only. Raises DirectoryError if another user put something in its place."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status: Any = directory.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+    if not _is_ours(directory):
         raise DirectoryError(f"{directory} is not a directory of this user: remove it")
     directory.chmod(0o700)
+
+
+def _is_ours(directory: Path) -> bool:
+    """Whether it is a directory, not a link to one, and this user's. In /tmp, others may have put one there."""
+    try:
+        status = directory.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
