@@ -21,8 +21,6 @@ from models.profile.registers import is_later, observe
 from models.profile.state import IdentifierInfo, Observation, Profile, copy_of, tie_of
 from models.profile.transactions import merge_orders, observe_order
 
-__all__ = ["ProfilePolicy", "add_identifier", "apply", "merge"]
-
 
 def add_identifier(profile: Profile, identifier: str, event: Event) -> None:
     """Makes an identifier of `event` one of the profile's; then `apply` of that event counts the sighting."""

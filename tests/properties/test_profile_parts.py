@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from models.events.event import Event
 from models.profile.attributes import merge_attributes, observe_attribute
+from models.profile.permissions import merge_consents, merge_preferences
 from models.profile.policy import AttributePolicy, ProfilePolicy
 from models.profile.realtime import ACTIVITY_MIN, SESSION_GAP_MIN, mark_active, merge_minutes, session_bounds
 from models.profile.reduce import apply, merge
@@ -50,10 +51,19 @@ def test_register_holds_the_latest(history: list[Observation], chance: random.Ra
     assert held == max(history, key=lambda o: (o.timestamp, o.tie, canonical_json(o.value), o.source))
 
 
-@given(permissions, chances)
-def test_permission_holds_the_strictest_of_the_latest(history: list[Observation], chance: random.Random) -> None:
+@given(permissions, st.integers(0, 5), chances)
+def test_permission_holds_the_strictest_of_the_latest(
+    history: list[Observation], cut: int, chance: random.Random
+) -> None:
     held = told(observe_permission, history)
-    assert held == told(observe_permission, chance.sample(history, len(history)))
+    shuffled = chance.sample(history, len(history))
+    assert held == told(observe_permission, shuffled)
+    for merge_permissions in (merge_preferences, merge_consents):
+        joined: dict[str, Observation] = {}
+        for part in (shuffled[:cut], shuffled[cut:]):
+            if part:
+                merge_permissions(joined, {"sms_opt_in": told(observe_permission, part)})
+        assert joined == {"sms_opt_in": held}
     values = [o.value for o in history if o.timestamp == max(o.timestamp for o in history)]
     assert held.value is (False if False in values else None if None in values else True)
 
@@ -126,12 +136,12 @@ def test_groups(calls: list[tuple[int, str, dict[str, int]]], cut: int, chance: 
 completions = st.lists(
     st.tuples(
         st.integers(0, 2),
-        st.integers(0, 1),
-        st.integers(0, 1),
+        st.sampled_from([3, 3, 4]),
+        st.sampled_from([5, 5, 6]),
         st.sampled_from(["EUR", "USD"]),
         st.lists(st.just(("p", 1000, 5)), max_size=1),
     ),
-    max_size=5,
+    max_size=8,
 )
 
 
