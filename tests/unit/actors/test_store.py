@@ -1,0 +1,202 @@
+"""The store: what is written comes back, one owner at a time, and nothing starts empty by mistake."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from actors.errors import Conflict, NotFound, Unavailable
+from actors.schema import create_shards
+from actors.shard_log import ShardLog
+from actors.store import Store
+from models.shard.machine import dedupe_key
+from models.shard.protocol import Link, MergeRecord, SegmentChange
+from models.shard.tables import Effects, EventRow
+from tests.unit.actors.local_shards import NOW, track
+
+
+class Loaded:
+    """Takes in what a store loads."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[object, ...]] = []
+
+    def load_profile(self, customer_id: int, state: bytes, due: int) -> None:
+        self.rows.append(("profile", customer_id, state, due))
+
+    def load_identifier(self, identifier: str, customer_id: int) -> None:
+        self.rows.append(("identifier", identifier, customer_id))
+
+    def load_redirect(self, customer_id: int, target: int, last_event: int) -> None:
+        self.rows.append(("redirect", customer_id, target, last_event))
+
+    def load_small(self, kind: str, key: str, value: bytes) -> None:
+        self.rows.append((kind, key, value))
+
+    def load_channel(self, source: int, received: int) -> None:
+        self.rows.append(("channel", source, received))
+
+    def load_meta(self, key: str, value: int) -> None:
+        if key not in ("shard", "shards"):
+            self.rows.append(("meta", key, value))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    create_shards(tmp_path, 2)
+    opened = Store(tmp_path, 0, 2)
+    yield opened
+    opened.close()
+
+
+def commit(store: Store, effects: Effects) -> None:
+    store.begin()
+    store.write(effects)
+    store.commit()
+
+
+def loaded(store: Store) -> list[tuple[object, ...]]:
+    rows = Loaded()
+    store.load(rows)
+    return sorted(rows.rows, key=repr)
+
+
+def merge_record(winner: int, loser: int) -> bytes:
+    record = MergeRecord(f"mrg_0_{winner}", winner, loser, NOW, 1, "m", "web", "exact", ["user_id:u"], b"w", b"l")
+    return msgspec.msgpack.encode(record)
+
+
+def test_a_drain_comes_back_at_the_next_start_without_what_was_deleted(store: Store) -> None:
+    commit(
+        store,
+        Effects(
+            profiles=[(1, 5, 7, b"one"), (2, 6, 0, b"two")],
+            identifiers=[("user_id:u", 1), ("email:e", 2)],
+            redirects=[(9, 1, 4), (8, 2, 0)],
+            small=[("locks", "k", b"lock"), ("held", "3", b"held"), ("merges", "mrg_0_1", merge_record(1, 9))],
+            meta=[("sequence", 6)],
+            received={1: 4},
+        ),
+    )
+    commit(
+        store,
+        Effects(
+            profiles=[(1, 7, 0, b"one again")],
+            profiles_deleted=[2],
+            identifiers_deleted=["email:e"],
+            redirects_deleted=[8],
+            small_deleted=[("locks", "k")],
+            meta=[("sequence", 7)],
+            received={1: 5},
+        ),
+    )
+    assert loaded(store) == sorted(
+        [
+            ("profile", 1, b"one again", 0),
+            ("identifier", "user_id:u", 1),
+            ("redirect", 9, 1, 4),
+            ("held", "3", b"held"),
+            ("merges", "mrg_0_1", merge_record(1, 9)),
+            ("meta", "sequence", 7),
+            ("channel", 1, 5),
+        ],
+        key=repr,
+    )
+
+
+def test_envelopes_are_numbered_kept_until_acknowledged_and_numbered_on(tmp_path: Path) -> None:
+    create_shards(tmp_path, 2)
+    store = Store(tmp_path, 0, 2)
+    store.begin()
+    assert store.write(Effects(messages={1: b"a"})) == {1: [(1, b"a")]}
+    store.commit()
+    store.begin()
+    assert store.write(Effects(messages={1: b"b"}, received={1: 3})) == {1: [(2, b"b")]}
+    store.acknowledge({1: 1})
+    store.commit()
+    assert store.outbox() == {1: [(2, b"b")]}
+    store.begin()
+    store.acknowledge({1: 2})
+    store.commit()
+    store.close()
+    again = Store(tmp_path, 0, 2)
+    assert again.outbox() == {}
+    assert ("channel", 1, 3) in loaded(again)
+    again.begin()
+    assert again.write(Effects(messages={1: b"c"})) == {1: [(3, b"c")]}
+    again.commit()
+    again.close()
+
+
+def test_the_history_walks_a_profile_s_chain_and_knows_messages(store: Store) -> None:
+    events = [track(f"m{n}", "user_id:u", at=NOW + n) for n in range(1, 6)]
+    rows = [EventRow(n, 7 if n != 3 else 8, 0, event) for n, event in enumerate(events, 1)]
+    chain = {1: 0, 2: 1, 3: 0, 4: 2, 5: 4}
+    commit(
+        store,
+        Effects(
+            events=[EventRow(r.sequence, r.customer_id, chain[r.sequence], r.event) for r in rows],
+            dedupe=[(dedupe_key(event), n) for n, event in enumerate(events, 1)],
+        ),
+    )
+    assert [e.sequence for e in store.events_after(7, 5, 1)] == [2, 4, 5]
+    assert [e.event.message_id for e in store.events_after(7, 5, 0)] == ["m1", "m2", "m4", "m5"]
+    assert store.events_after(7, 0, 0) == []
+    commit(store, Effects(events_relinked=[(4, 0), (5, 4)], events_deleted=[2]))
+    assert [e.sequence for e in store.events_after(7, 5, 0)] == [4, 5]
+    many = [f"web\0x{n}" for n in range(70)]
+    assert store.seen([*many, dedupe_key(events[0]), dedupe_key(events[4])]) == {
+        dedupe_key(events[0]),
+        dedupe_key(events[4]),
+    }
+    assert store.seen([]) == set()
+
+
+def test_the_log_pages_what_is_committed(store: Store, tmp_path: Path) -> None:
+    link = Link(1, "user_id:u", "email:e", "exact", 1.0, "m1", "web", NOW, 2)
+    change = SegmentChange(1, "buyers", "entered", NOW, "m1", 3)
+    commit(
+        store,
+        Effects(
+            events=[EventRow(1, 1, 0, track("m1", "user_id:u")), EventRow(4, 1, 1, track("m2", "user_id:u"))],
+            links=[link],
+            changes=[change],
+            small=[("merges", "mrg_0_1", merge_record(1, 9))],
+            profiles=[(1, 4, 0, b"")],
+        ),
+    )
+    log = ShardLog(tmp_path, 0, 2)
+    try:
+        assert [e.sequence for e in log.chain(4, 10)] == [4, 1]
+        assert [e.sequence for e in log.chain(4, 1)] == [4]
+        assert [e.sequence for e in log.tail(1, 10)] == [4]
+        assert log.links([5, 1]) == [link]
+        assert [m.merge_id for m in log.merges([9])] == ["mrg_0_1"] == [m.merge_id for m in log.merges([1])]
+        assert log.merges([2]) == []
+        assert log.changes(0, 10) == [change]
+        assert log.changes(3, 10) == []
+        assert log.changed_profiles(3) == [1]
+        assert log.changed_profiles(4) == []
+    finally:
+        log.close()
+
+
+def test_a_file_has_one_owner(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(Unavailable):
+        Store(tmp_path, 0, 2)
+    other = Store(tmp_path, 1, 2)
+    other.close()
+
+
+def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
+    create_shards(tmp_path, 2)
+    create_shards(tmp_path, 2)
+    with pytest.raises(NotFound):
+        Store(tmp_path / "elsewhere", 0, 2)
+    for shards in (1, 3):
+        with pytest.raises(Conflict):
+            create_shards(tmp_path, shards)
+    (tmp_path / "shards" / "shard-001.sqlite").rename(tmp_path / "shards" / "shard-000.sqlite")
+    with pytest.raises(Conflict, match="shard 1 of 2"):
+        Store(tmp_path, 0, 2)
