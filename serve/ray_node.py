@@ -25,7 +25,8 @@ _RAY_PARENT_CHARS_MAX = 107 - len("/ray/session_2026-01-01_00-00-00_000000_41943
 
 HAPROXY_WRAPPER = """\
 #!/bin/sh
-# Started by Ray in the place of HAProxy: the same, with the statistics and metrics pages on loopback only.
+# Started by Ray in the place of HAProxy: the same, with the statistics and metrics pages on loopback only, and with an
+# answer that clients repeat, instead of 404, for as long as there is no application behind it.
 config=""
 before=""
 for argument in "$@"; do
@@ -33,8 +34,16 @@ for argument in "$@"; do
   before="$argument"
 done
 sed -i -E "s/bind [*]?:($RAY_SERVE_HAPROXY_METRICS_PORT|$RAY_SERVE_HAPROXY_STATS_PORT)$/bind 127.0.0.1:\\1/" "$config"
+sed -i -E 's|(return status) 404 .*|\\1 503 content-type application/json hdr Retry-After 1 string {starting}|' \\
+  "$config"
 exec {haproxy} "$@"
 """
+_STARTING = r'"{\\"code\\":\\"unavailable\\",\\"message\\":\\"the service is starting; send again in a moment\\"}"'
+
+
+def haproxy_wrapper(haproxy: str) -> str:
+    """The script that stands in for the program at `haproxy`."""
+    return HAPROXY_WRAPPER.format(haproxy=haproxy, starting=_STARTING)
 
 
 def prepare(settings: Settings) -> dict[str, str]:
@@ -51,7 +60,7 @@ def prepare(settings: Settings) -> dict[str, str]:
     token = settings.data_path / "run" / "ray.token"
     write_private(token, secrets.token_hex(32))
     wrapper = settings.data_path / "run" / "haproxy.sh"
-    write_private(wrapper, HAPROXY_WRAPPER.format(haproxy=haproxy_path()))
+    write_private(wrapper, haproxy_wrapper(haproxy_path()))
     wrapper.chmod(0o700)
     return {
         **environment(settings),

@@ -77,12 +77,13 @@ def test_a_directory_that_others_prepared_is_refused(settings: Settings, tmp_pat
         ray_node.sweep(settings)
 
 
-def test_the_wrapper_keeps_statistics_on_loopback(settings: Settings, tmp_path: Path) -> None:
+def test_the_wrapper_keeps_statistics_on_loopback_and_says_when_to_come_back(tmp_path: Path) -> None:
 
     config = tmp_path / "haproxy.cfg"
-    config.write_text("    bind *:8080\n    bind :9101\n  bind *:8404\n")
+    nowhere = "    http-request return status 404 content-type text/plain lf-string \"Path \\'%[path]\\' not found.\"\n"
+    config.write_text("    bind *:8080\n    bind :9101\n  bind *:8404\n" + nowhere)
     wrapper = tmp_path / "wrapper.sh"
-    wrapper.write_text(ray_node.HAPROXY_WRAPPER.format(haproxy="/bin/echo"))
+    wrapper.write_text(ray_node.haproxy_wrapper("/bin/echo"))
     environment = {
         "RAY_SERVE_HAPROXY_METRICS_PORT": "9101",
         "RAY_SERVE_HAPROXY_STATS_PORT": "8404",
@@ -91,4 +92,9 @@ def test_the_wrapper_keeps_statistics_on_loopback(settings: Settings, tmp_path: 
     command = ["/bin/sh", str(wrapper), "-db", "-f", str(config), "-sf", "1"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == f"-db -f {config} -sf 1\n"
-    assert config.read_text() == "    bind *:8080\n    bind 127.0.0.1:9101\n  bind 127.0.0.1:8404\n"
+    binds, starting = config.read_text().split("    http-request ")
+    assert binds == "    bind *:8080\n    bind 127.0.0.1:9101\n  bind 127.0.0.1:8404\n"
+    assert starting == (
+        'return status 503 content-type application/json hdr Retry-After 1 string "{\\"code\\":\\"unavailable\\",'
+        '\\"message\\":\\"the service is starting; send again in a moment\\"}"\n'
+    )
