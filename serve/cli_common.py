@@ -25,10 +25,10 @@ from rich.text import Text
 
 from pipelines.batch_client import ApiClient, ApiError
 from serve import instance
+from serve.data_dir import ADMIN_KEY_FILE
 from serve.settings import Loaded, Settings, load
 
 DONE, FAILED, USAGE, NOT_RUNNING, NOT_FOUND, REFUSED, PARTLY = range(7)
-KEY_FILE = "admin.key"
 _PATIENCE_S = 5.0
 _WIDTH = 200
 _EXIT_CODES = {0: NOT_RUNNING, 401: REFUSED, 403: REFUSED, 404: NOT_FOUND, 429: FAILED, 503: NOT_RUNNING}
@@ -87,7 +87,7 @@ def locate(data_dir: Path | None, config: Path | None, url: str | None, key: str
 def stored_key(settings: Settings) -> str:
     """The key that init left for the command line; empty if there is none."""
     try:
-        return (settings.data_path / KEY_FILE).read_text().strip()
+        return (settings.data_path / ADMIN_KEY_FILE).read_text().strip()
     except OSError:
         return ""
 

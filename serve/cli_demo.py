@@ -9,7 +9,7 @@ from pipelines.batch_client import ApiClient
 from serve import instance
 from serve.cli_common import USAGE, AsJson, CommandError, ConfigFile, DataDir, emit, settings_of, stored_key
 from serve.cli_service import GrpcPort, HttpPort, Shards, ready_line
-from serve.data_dir import create
+from serve.data_dir import ADMIN_KEY_FILE, create
 from serve.settings import Settings
 
 
@@ -42,7 +42,14 @@ def demo(
             launch.stop(settings, timeout_s=60)
     emit(as_json, report.as_json(), lambda console: print_demo(report, console))
     if not (stop_after or as_json):
-        progress.print("The service goes on in the background; `onefold stop` ends it.", style="dim")
+        key_file = settings.data_path / ADMIN_KEY_FILE
+        progress.print(
+            f'\nTry it:  curl -u "$(cat {key_file}):" {report.urls["profile"]}\n'
+            f"The service goes on in the background; `onefold stop --data-dir {settings.data_path}` ends it.",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
 
 
 def _start(settings: Settings, progress: Console) -> instance.Record:
