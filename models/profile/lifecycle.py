@@ -10,8 +10,8 @@ Pure rules over identifiers and orders (completed and not cancelled), so that ev
     at_risk       the last order is at least `at_risk_days` old
     lapsed        the last order is at least `lapsed_days` old
 
-Of those that hold, the last in this list is the stage. A return after `at_risk_days` begins a new run of
-orders: "since" of an active or loyal customer is not before it.
+Of those that hold, the last in this list is the stage. A return after more than `at_risk_days` begins a new run of
+orders, and "since" of a customer is not before it.
 """
 
 from typing import Literal
@@ -95,10 +95,10 @@ def _of_customer(times: list[int], now: int, rules: LifecycleRules) -> Lifecycle
 
 
 def _start_of_run(times: list[int], gap: int) -> int:
-    """First of the latest ascending `times` that follow each other by less than `gap` ms."""
+    """First of the latest ascending `times` that follow each other by at most `gap` ms."""
     start = times[-1]
     for at in reversed(times):
-        if start - at >= gap:
+        if start - at > gap:
             break
         start = at
     return start

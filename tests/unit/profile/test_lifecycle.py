@@ -58,6 +58,12 @@ def test_rules_are_settings() -> None:
     assert len(set(STAGES)) == 7
 
 
+def test_a_new_customer_may_return_too() -> None:
+    rules = LifecycleRules(new_days=200)
+    found = lifecycle(customer(150, 10), NOW, rules)
+    assert found == Lifecycle("new_customer", NOW - 10 * DAY_MS, NOW + 50 * DAY_MS)
+
+
 @pytest.mark.parametrize("fields", [{"new_days": 0}, {"at_risk_days": 0}, {"loyal_orders": 0}, {"lapsed_days": 90}])
 def test_rules_that_cannot_go_together(fields: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="lifecycle"):
