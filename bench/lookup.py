@@ -191,7 +191,7 @@ class _Measurement:
 
     def best_rates(self) -> tuple[float, float]:
         """The highest rates that Onefold and the bare server keep. They take turns: a busy minute hits both."""
-        searches = {server: _Search() for server in self._targets}
+        searches = {server: RateSearch() for server in self._targets}
         while any(not search.done for search in searches.values()):
             for server, search in searches.items():
                 if not search.done:
@@ -235,7 +235,7 @@ class _Measurement:
         return outcome
 
 
-class _Search:
+class RateSearch:
     """For the highest rate that is kept: growing steps until one is lost, then halving what is between."""
 
     def __init__(self) -> None:
