@@ -86,7 +86,7 @@ def stop(shards: int) -> None:
 def _wait_for(shard: int, handle: Any, deadline: float) -> None:
     while True:
         try:
-            ray.get(handle.ping.remote(), timeout=max(deadline - time.monotonic(), 0.001))
+            ray.get(handle.process_id.remote(), timeout=max(deadline - time.monotonic(), 0.001))
             return
         except ActorDiedError as error:
             reason = getattr(error, "cause", None)

@@ -8,6 +8,7 @@ twice.
 import asyncio
 import gc
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine
@@ -116,9 +117,9 @@ class Shard(ShardReads):
         self._log.close()
         self._store.close()
 
-    async def ping(self) -> int:
-        """Answers with the shard's number once it has recovered."""
-        return self._core.shard
+    async def process_id(self) -> int:
+        """The id of the shard's process; answers once the shard has recovered."""
+        return os.getpid()
 
     # Taking in
 

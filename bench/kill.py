@@ -37,10 +37,10 @@ WEIGHTS = {
     "service": 3,
     "everything": 12,
 }
-_FATAL = ("raylet", "gcs_server", "service", "everything")  # after these the service may have to be started again
+_UNAIDED = ("ray::ShardActor", "ray::ServeReplica")  # come back while everything else goes on
 _PAUSE_S = (0.3, 2.5)  # between two kills
 _START_S = 180.0
-_BACK_S = 45.0  # a service that does not answer again in this time is started again
+_BACK_S = 120.0  # in this time everything must go on again
 
 
 @dataclass
@@ -114,7 +114,7 @@ def run(service: Service, kills: int, seed: int, tell: Callable[[str], None]) ->
                 if any(writer.refusal for writer in writers):
                     break
                 tell(f"kill {number + 1} of {kills}: {what}; {len(oracle.message_ids)} events acknowledged")
-                if what in _FATAL:
+                if what not in _UNAIDED:
                     _bring_back(service, watch, what, report, tell)
             watch.until_progress(_BACK_S)
         finally:
@@ -190,8 +190,10 @@ def _kind(name: str) -> str:
 
 def _bring_back(service: Service, watch: _Progress, what: str, report: Report, tell: Callable[[str], None]) -> None:
     """Starts the service again if it needs that: as an operator's supervisor would."""
-    if what in ("raylet", "gcs_server") and watch.until_progress(_BACK_S):
-        return
+    if what not in ("service", "everything"):
+        if watch.until_progress(_BACK_S):
+            return
+        report.wrong.append(f"the service did not come back by itself within {_BACK_S:g} s after a kill of {what}")
     for pid in service.processes():
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

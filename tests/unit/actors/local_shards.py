@@ -72,5 +72,3 @@ def track(message_id: str, *identifiers: str, name: str = "Seen", at: int = NOW,
 
 def identify(message_id: str, *identifiers: str, at: int = NOW, **traits: Any) -> Event:
     return Event(message_id, "identify", "", at, at, "web", identifiers, identifiers[0], traits=traits)
-
-

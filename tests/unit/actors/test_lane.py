@@ -74,7 +74,7 @@ def test_a_caller_gives_up_in_time_and_its_items_are_not_sent_after() -> None:
         third = asyncio.ensure_future(lane.ask([3], 5))
         await asyncio.sleep(0)
         server.open.set()
-        assert await asyncio.gather(first, third) == [[2], [6]]
+        assert list(await asyncio.gather(first, third)) == [[2], [6]]
         assert server.calls == [[1], [3]]
 
     asyncio.run(scenario())
