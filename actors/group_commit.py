@@ -2,7 +2,8 @@
 
 The machine's memory is ahead of the disk from the first command of a group until its commit returns. In that time
 nothing leaves the shard: no reply, no envelope, and no read (`consistent`). If a step or a commit fails, memory and
-disk have parted for good, so the process has to end; what was not committed was not acknowledged either.
+disk have parted for good, so the process has to end; what was not committed was not acknowledged either. Only the
+caller whose command failed the step is told so: it must not send the same again and again.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
+from actors.errors import OnefoldError
 from actors.store import Envelopes
 from models.shard.commands import Command
 from models.shard.tables import Effects
@@ -44,6 +46,7 @@ class TransactionalStore(Protocol):
 class _Handled(NamedTuple):
     """A command for the machine."""
 
+    number: int  # of the call; 0 if nobody waits
     command: Command
     events: int
 
@@ -92,7 +95,7 @@ class GroupCommit:
         """Queues the command that `make` builds around its call number. The future is its reply, after the commit."""
         number = next(self._numbers)
         reply = self._calls[number] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Handled(make(number), events))
+        self._queue.append(_Handled(number, make(number), events))
         self._work.set()
         return reply
 
@@ -105,7 +108,7 @@ class GroupCommit:
 
     def post(self, command: Command) -> None:
         """Queues a command that nobody waits for."""
-        self._queue.append(_Handled(command, 1))
+        self._queue.append(_Handled(0, command, 1))
         self._work.set()
 
     def acknowledge(self, destination: int, received: int) -> None:
@@ -186,7 +189,12 @@ class GroupCommit:
             if isinstance(item, _Written):
                 written.append(item)
                 continue
-            self._machine.handle(item.command, now)
+            try:
+                self._machine.handle(item.command, now)
+            except Exception:
+                failure = OnefoldError("the shard failed at this request; its log tells more")
+                _resolve(self._calls.pop(item.number, None), failure)
+                raise
             events += item.events
             if events >= GROUP_EVENTS_MAX or time.perf_counter() >= until:
                 break

@@ -43,6 +43,7 @@ from models.shard.tables import Effects
 _TIMER_S = 0.1
 _BACKFILL_PROFILES = 200  # in one step
 _CONTROL_POLL_S = 0.5
+_LAST_ANSWER_S = 0.1
 _LETTER_OF_STATUS = {"accepted": "a", "applied": "p", "duplicate": "d"}
 
 log = logging.getLogger("onefold.shard")
@@ -190,7 +191,8 @@ class Shard(ShardReads):
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._die(error)
+            # A moment, so that the answer to the request that did it still leaves. Nothing is committed or read in it.
+            asyncio.get_running_loop().call_later(_LAST_ANSWER_S, self._die, error)
 
     def _after_commit(self, effects: Effects, envelopes: Envelopes) -> None:
         if effects.profiles or effects.profiles_deleted:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from actors.errors import OnefoldError
 from actors.group_commit import GroupCommit
 from actors.store import Envelopes
 from models.shard.commands import Accept, Command, Tick
@@ -20,12 +21,12 @@ class Machine:
     def __init__(self) -> None:
         self.handled = 0
         self.replies: list[tuple[int, object]] = []
-        self.broken = False
+        self.broken_at = 0
 
     def handle(self, command: Command, now: int) -> None:
-        if self.broken:
-            raise KeyError("broken")
         self.handled += 1
+        if self.handled == self.broken_at:
+            raise KeyError("broken")
         if isinstance(command, Accept):
             refused = any(event.name == "Refused" for event in command.events)
             self.replies.append((command.call, ValueError("no") if refused else self.handled))
@@ -186,15 +187,27 @@ def test_other_writes_share_the_transaction() -> None:
     run(scenario)
 
 
-@pytest.mark.parametrize("part", ["machine", "disk"])
-def test_a_failure_ends_the_loop_without_an_answer(part: str) -> None:
+def test_a_failed_step_ends_the_loop_and_tells_only_the_one_who_asked_for_it() -> None:
     async def scenario(world: World) -> None:
-        if part == "machine":
-            world.machine.broken = True
-        else:
-            world.disk.failure = OSError("disk full")
+        before = world.accept()
+        world.machine.broken_at = 2
         reply = world.accept()
-        with pytest.raises((KeyError, OSError)):
+        with pytest.raises(KeyError):
+            await world.task
+        with pytest.raises(OnefoldError, match="failed at this request"):
+            await reply
+        assert not before.done()
+        assert world.sent == []
+        assert world.disk.groups == []
+
+    run(scenario)
+
+
+def test_a_failed_commit_ends_the_loop_without_an_answer() -> None:
+    async def scenario(world: World) -> None:
+        world.disk.failure = OSError("disk full")
+        reply = world.accept()
+        with pytest.raises(OSError, match="disk full"):
             await world.task
         assert not reply.done()
         assert world.sent == []
