@@ -65,7 +65,7 @@ class Workflows:
         if redirect is not None:
             core.send(shard_of(redirect.target), Deliver(redirect.target, intake))
             return
-        if not past_lock and core.lock.held(profile_lock(customer_id)):
+        if not past_lock and len(core.locks) and core.lock.held(profile_lock(customer_id)):
             core.sequence += 1
             core.held.put(core.sequence, intake)
             core.lock.hold(profile_lock(customer_id), core.sequence)
