@@ -15,7 +15,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -61,7 +62,8 @@ def run(settings: Settings, ready: Callable[[instance.Record], None]) -> None:
     """Serves until SIGTERM or SIGINT; calls `ready` once. Raises CommandError or DirectoryError if it cannot start."""
     shards = data_dir.check(settings)
     logs.configure(settings.log_level)
-    with _claim(settings) as claim, _stop_signal() as stopping:
+    output = sys.stdout
+    with _claim(settings) as claim, _stop_signal() as stopping, _quiet():
         instance.end(instance.processes(settings.data_path), 0)  # what a kill left behind: nothing waits for it
         _check_ports(settings)
         record = instance.Record(
@@ -86,7 +88,8 @@ def run(settings: Settings, ready: Callable[[instance.Record], None]) -> None:
             if not stopping.is_set():
                 record = msgspec.structs.replace(record, ready=True)
                 claim.tell(record)
-                ready(record)
+                with redirect_stdout(output):
+                    ready(record)
                 _watch(settings, stopping)
         except NodeLost:
             lost = True
@@ -168,18 +171,22 @@ def _start(settings: Settings, shards: int) -> None:
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
 
-    cluster.start(
-        settings.data_path,
-        shards,
-        machine_settings(settings),
-        configure=partial(logs.configure, settings.log_level),
-        timeout_s=settings.start_timeout_s,
-    )
-    ray_serve.start(
-        http_options=app.http_options(settings),
-        grpc_options=app.grpc_options(settings),
-        logging_config={"log_level": "WARNING", "enable_access_log": False},
-    )
+    # Serve's controller and proxies take seconds to start, and so may the shards to recover: side by side.
+    with ThreadPoolExecutor(1, thread_name_prefix="serve-start") as pool:
+        serving = pool.submit(
+            ray_serve.start,
+            http_options=app.http_options(settings),
+            grpc_options=app.grpc_options(settings),
+            logging_config={"log_level": "WARNING", "enable_access_log": False},
+        )
+        cluster.start(
+            settings.data_path,
+            shards,
+            machine_settings(settings),
+            configure=partial(logs.configure, settings.log_level),
+            timeout_s=settings.start_timeout_s,
+        )
+        serving.result()
     ray_serve.run(app.build_app(settings, shards), name=app.APP_NAME, route_prefix="/")
 
 
@@ -303,6 +310,13 @@ def _stop_signal() -> Iterator[_Stopping]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Drops what Ray prints on standard output: news of workers, in their own words, which may quote anything."""
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        yield
 
 
 def _claim(settings: Settings) -> instance.Claim:
