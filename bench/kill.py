@@ -47,7 +47,7 @@ _BACK_S = 120.0  # in this time everything must go on again
 class Report:
     """What a run did and found."""
 
-    kills: dict[str, int] = field(default_factory=dict)
+    kills: dict[str, int] = field(default_factory=dict)  # by kind
     starts: int = 0  # of the whole service
     acknowledged: int = 0
     repetitions: int = 0  # batches sent again for lack of an answer
@@ -109,8 +109,8 @@ def run(service: Service, kills: int, seed: int, tell: Callable[[str], None]) ->
                 watch.sleep(choose.uniform(*_PAUSE_S))
                 last = number == kills - 1
                 what = "everything" if last else choose.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-                killed = _kill(service, what, choose)
-                report.kills[killed] = report.kills.get(killed, 0) + 1
+                _kill(service, what, choose)
+                report.kills[what] = report.kills.get(what, 0) + 1
                 if any(writer.refusal for writer in writers):
                     break
                 tell(f"kill {number + 1} of {kills}: {what}; {len(oracle.message_ids)} events acknowledged")
@@ -168,19 +168,26 @@ class _Progress:
             self._count, self._since = count, now
 
 
-def _kill(service: Service, what: str, choose: random.Random) -> str:
-    """Kills one process of that title, or all; returns what it was ("nothing" if there is none at the moment)."""
-    processes = service.processes()
-    victims = processes
-    if what == "service":
-        victims = processes[:1]
-    elif what != "everything":
-        fitting = [pid for pid in processes[1:] if _kind(title(pid)) == what]
-        victims = [choose.choice(fitting)] if fitting else []
+def _kill(service: Service, what: str, choose: random.Random) -> list[int]:
+    """Kills one process of that kind, or all; waits for one that is being started. Returns the ids."""
+    until = time.monotonic() + _BACK_S
+    while True:
+        processes = service.processes()
+        victims = processes
+        if what == "service":
+            victims = processes[:1]
+        elif what != "everything":
+            fitting = [pid for pid in processes[1:] if _kind(title(pid)) == what]
+            victims = [choose.choice(fitting)] if fitting else []
+        if victims:
+            break
+        if time.monotonic() > until:
+            raise RuntimeError(f"no {what} was started again within {_BACK_S:g} s")
+        time.sleep(0.05)
     for pid in victims:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    return what if victims else "nothing"
+    return victims
 
 
 def _kind(name: str) -> str:
