@@ -19,13 +19,13 @@ from actors.errors import Unavailable
 from actors.reader import shard_path
 from actors.schema import connect
 from models.events.event import decode_event, encode_event
-from models.shard.protocol import DeadLetter, StoredEvent
+from models.shard.protocol import DeadLetter, MergeRecord, StoredEvent
 from models.shard.tables import Effects
 
 _LOCK_POLL_S = 0.02
 # Keys are looked up this many at a time: one statement, prepared once.
 _SEEN_CHUNK = 32
-_SEEN = f"SELECT message FROM dedupe WHERE message IN ({','.join('?' * _SEEN_CHUNK)})"
+_SEEN = f"SELECT message, sequence FROM dedupe WHERE message IN ({','.join('?' * _SEEN_CHUNK)})"
 _encode = msgspec.msgpack.Encoder().encode
 
 Envelopes = dict[int, list[tuple[int, bytes]]]
@@ -195,16 +195,23 @@ class Store:
         found.reverse()
         return found
 
-    def seen(self, dedupe_keys: list[str]) -> set[str]:
-        """Those of the keys whose message was taken in before."""
+    def seen(self, dedupe_keys: list[str]) -> dict[str, int]:
+        """Those of the keys whose message was taken in before, with the sequence at which it was."""
         by_digest = {_digest(key): key for key in dedupe_keys}
         digests = list(by_digest)
-        found: set[str] = set()
+        found: dict[str, int] = {}
         for start in range(0, len(digests), _SEEN_CHUNK):
             chunk = digests[start : start + _SEEN_CHUNK]
             chunk += chunk[-1:] * (_SEEN_CHUNK - len(chunk))
-            found.update(by_digest[digest] for (digest,) in self._db.execute(_SEEN, chunk))
+            found.update((by_digest[digest], sequence) for digest, sequence in self._db.execute(_SEEN, chunk))
         return found
+
+    def merge(self, merge_id: str) -> MergeRecord:
+        """A merge, whole. Raises KeyError if there is none."""
+        row = self._db.execute("SELECT body FROM merges WHERE merge_id = ?", (merge_id,)).fetchone()
+        if row is None:
+            raise KeyError(merge_id)
+        return msgspec.msgpack.decode(row[0], type=MergeRecord)
 
 
 # The rows of a chain from `head` on, newest first, above `after` and at most `limit` (-1: all).

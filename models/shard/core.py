@@ -29,6 +29,10 @@ from models.shard.messages import Applied, Finish, Intake, Message
 from models.shard.protocol import EventResult, IngestResult, Link, MergeRecord, SegmentChange, StoredEvent
 from models.shard.tables import EventRow, History, Table
 
+# An event that is not applied counts as this many confirmations more than it needs.
+NOT_APPLIED = 1 << 20
+TIMERS_MAX = 1000  # profiles re-evaluated in one step because of time
+
 
 class MachineSettings(msgspec.Struct):
     """What a shard must know of the platform's settings."""
@@ -57,6 +61,7 @@ class Workflow(msgspec.Struct, array_like=True):
     profiles: list[int] = []  # customer ids to lock, in locking order
     candidates: dict[int, Candidate] = {}  # of those locked so far
     moved: dict[int, int] = {}  # of those asked for, the ones that turned out to be merged away
+    flushed: int = 0  # unmerge: answers to its Flush
 
 
 class Settling(msgspec.Struct, array_like=True):
@@ -98,7 +103,7 @@ class ShardCore:
         self.held: Table[int, Intake] = Table()
         self.workflows: Table[int, Workflow] = Table()
         self.settling: Table[int, Settling] = Table()
-        self.unsettled: Table[int, bool] = Table()
+        self.unsettled: Table[int, int] = Table()  # event taken in -> confirmations to come, above NOT_APPLIED if so
         self.merges: Table[str, MergeRecord] = Table()
         self.segments: Table[str, SegmentRow] = Table()
         self.backfills: Table[str, int] = Table()  # segment id -> last customer id evaluated
@@ -113,7 +118,7 @@ class ShardCore:
         self.index = SegmentIndex([])
         self.members: dict[str, BitMap64] = {}
         self.timers: list[tuple[int, int]] = []  # (due ms, customer id); stale entries are skipped
-        self.waiting: dict[int, tuple[Waiter, int]] = {}  # sequence -> waiter, index of its result
+        self.waiting: dict[int, list[tuple[Waiter, int]]] = {}  # sequence -> waiters, index of the result in each
         # Of this step.
         self.local: deque[Message] = deque()
         self.outgoing: dict[int, list[Message]] = {}
@@ -136,8 +141,10 @@ class ShardCore:
             profile = self._open[customer_id] = decode_profile(self.profiles[customer_id])
         return profile
 
-    def has_profile(self, customer_id: int) -> bool:
-        return customer_id in self._open or customer_id in self.profiles
+    def is_live(self, customer_id: int) -> bool:
+        """The profile is here and has not been merged away."""
+        known = customer_id in self._open or customer_id in self.profiles
+        return known and customer_id not in self.redirects
 
     def create_profile(self) -> Profile:
         """A new, empty profile of this shard."""
@@ -191,20 +198,30 @@ class ShardCore:
             self.outgoing.setdefault(shard, []).append(message)
 
     def settled(self) -> int:
-        """Every event taken in here with at most this sequence has been applied, wherever."""
+        """Every event taken in here with at most this sequence has been applied, wherever, and readers see it."""
         first = self.unsettled.first()
         return self.sequence if first is None else first - 1
 
-    def settle(self, sequence: int, result: EventResult | None) -> None:
-        """An event taken in here has been applied."""
-        self.unsettled.delete(sequence)
-        entry = self.waiting.pop(sequence, None)
-        if entry is None:
-            return
-        waiter, index = entry
+    def applied(self, sequence: int, result: EventResult | None, confirmations: int) -> None:
+        """An event taken in here has been applied; it is settled when `confirmations` have come too."""
         if result is not None:
-            waiter.results[index] = result
-        self.close(waiter)
+            for waiter, index in self.waiting.get(sequence, ()):
+                waiter.results[index] = msgspec.structs.replace(result)
+        self._missing(sequence, confirmations - NOT_APPLIED)
+
+    def confirmed(self, sequence: int) -> None:
+        """Readers of another shard see what an event taken in here has changed."""
+        self._missing(sequence, -1)
+
+    def _missing(self, sequence: int, change: int) -> None:
+        missing = self.unsettled[sequence] + change
+        if missing:
+            self.unsettled.put(sequence, missing)
+            return
+        self.unsettled.delete(sequence)
+        for waiter, index in self.waiting.pop(sequence, ()):
+            waiter.results[index].status = "applied"
+            self.close(waiter)
 
     def close(self, waiter: Waiter) -> None:
         """One thing less to wait for; after the last the caller gets the results."""
@@ -224,6 +241,7 @@ class ShardCore:
         changes: list[SegmentChange] | None = None,
         merged: list[int] | None = None,
         demoted: list[str] | None = None,
+        confirmations: int = 0,
     ) -> None:
         """Folds the event into the profile, moves its memberships, logs it and reports it to where it came in."""
         event = intake.event
@@ -250,9 +268,9 @@ class ShardCore:
                 processing_ms=float(self.now - intake.started),
             )
         if intake.shard == self.shard:
-            self.settle(intake.sequence, result)
+            self.applied(intake.sequence, result, confirmations)
         else:
-            self.send(intake.shard, Applied(intake.sequence, result))
+            self.send(intake.shard, Applied(intake.sequence, result, confirmations))
 
     def log_event(self, profile: Profile, event: Event) -> None:
         """Appends the event to the log, at the head of the profile's chain."""
@@ -272,6 +290,11 @@ class ShardCore:
         latest.reverse()
         saved = self.history.events_after(profile.customer_id, head, after)
         return [e for e in saved if e.sequence not in self.unlogged] + latest
+
+    def merge(self, merge_id: str) -> MergeRecord:
+        """A merge with both sides' states, which only the log keeps."""
+        record = self.merges[merge_id]
+        return record if record.loser_before else self.history.merge(merge_id)
 
     def log_links(self, profile: Profile, event: Event, kept: list[str], joined: dict[str, int]) -> None:
         """Evidence: this event showed its first identifier together with those that came from elsewhere."""
@@ -344,10 +367,12 @@ class ShardCore:
         return self.timers[0][0] if self.timers else 0
 
     def run_timers(self) -> None:
-        """Re-evaluates every profile that is due."""
-        while self.timers and self.timers[0][0] <= self.now:
+        """Re-evaluates profiles that are due, TIMERS_MAX at most: what is left is due at the next tick."""
+        for _ in range(TIMERS_MAX):
+            if not self.timers or self.timers[0][0] > self.now:
+                break
             due, customer_id = heappop(self.timers)
-            if not self.has_profile(customer_id):
+            if not self.is_live(customer_id):
                 continue
             profile = self.profile(customer_id)
             if profile.due != due:

@@ -19,6 +19,7 @@ from models.segments.criteria import SegmentDefinition
 from models.segments.index import SegmentIndex
 from models.shard.commands import Accept, Backfill, Command, DeleteSegment, PutSegment, Receive, Tick, Unmerge
 from models.shard.core import (
+    NOT_APPLIED,
     MachineSettings,
     Redirect,
     SegmentRow,
@@ -26,13 +27,18 @@ from models.shard.core import (
     ShardCore,
     Waiter,
     Workflow,
+    exact_methods,
 )
 from models.shard.locks import Lock, Request
 from models.shard.messages import (
     Absorb,
+    Absorbed,
     Applied,
+    Confirmed,
     Deliver,
     Finish,
+    Flush,
+    Flushed,
     Intake,
     KeysLocked,
     LockKeys,
@@ -59,7 +65,7 @@ SMALL_TABLES: dict[str, tuple[type, Any]] = {
     "held": (int, Intake),
     "workflows": (int, Workflow),
     "settling": (int, Settling),
-    "unsettled": (int, bool),
+    "unsettled": (int, int),
     "merges": (str, MergeRecord),
     "segments": (str, SegmentRow),
     "backfills": (str, int),
@@ -82,7 +88,8 @@ class ShardMachine:
         flows = self._workflows
         self._handlers: dict[type, Callable[[Any], None]] = {
             Deliver: flows.deliver,
-            Applied: lambda m: self.core.settle(m.sequence, m.result),
+            Applied: lambda m: self.core.applied(m.sequence, m.result, m.confirmations),
+            Confirmed: lambda m: self.core.confirmed(m.sequence),
             LockKeys: flows.lock_keys,
             KeysLocked: flows.keys_locked,
             UnlockKeys: flows.unlock_keys,
@@ -91,8 +98,11 @@ class ShardMachine:
             UnlockProfiles: flows.unlock_profiles,
             Yield: flows.yield_,
             Absorb: flows.absorb,
+            Absorbed: flows.absorbed,
             Finish: flows.finish,
             Repoint: flows.repoint,
+            Flush: flows.flush,
+            Flushed: flows.flushed,
             Restore: flows.restore,
             Reroute: flows.reroute,
             Restored: flows.restored,
@@ -115,7 +125,8 @@ class ShardMachine:
 
     def load_small(self, kind: str, key: str, value: bytes) -> None:
         key_type, value_type = SMALL_TABLES[kind]
-        self._small[kind].load(key_type(key), msgspec.msgpack.decode(value, type=value_type))
+        row = msgspec.msgpack.decode(value, type=value_type)
+        self._small[kind].load(key_type(key), _without_states(row) if kind == "merges" else row)
 
     def load_channel(self, source: int, received: int) -> None:
         self.core.channels[source] = received
@@ -176,20 +187,24 @@ class ShardMachine:
         waiter = Waiter(command.call, [], 1)  # one more than the events, until all of them are counted
         taken: list[tuple[int, int]] = []  # index of the result, sequence
         for index, (event, key) in enumerate(zip(command.events, keys, strict=True)):
-            if key in seen or key in self._fresh:
+            taken_as = seen.get(key) or self._fresh.get(key)
+            if taken_as:
                 core.duplicates += 1
-                owner = core.identifiers.get(event.route) or 0
-                waiter.results.append(EventResult(event.message_id, "duplicate", customer_id=owner))
+                waiter.results.append(self._duplicate(event))
+                if command.wait and taken_as in core.unsettled:
+                    # Its first sending (or the router's, repeated) is still being resolved: wait for that.
+                    waiter.missing += 1
+                    core.waiting.setdefault(taken_as, []).append((waiter, index))
                 continue
             core.sequence += 1
             sequence = core.sequence
             self._fresh[key] = sequence
-            core.unsettled.put(sequence, True)
+            core.unsettled.put(sequence, NOT_APPLIED)
             waiter.results.append(EventResult(event.message_id, "accepted"))
             taken.append((index, sequence))
             if command.wait:
                 waiter.missing += 1
-                core.waiting[sequence] = (waiter, index)
+                core.waiting[sequence] = [(waiter, index)]
             self._workflows.take(Intake(event, core.shard, sequence, command.wait, core.now))
             self._run_local()
         if not command.wait:
@@ -197,6 +212,15 @@ class ShardMachine:
                 if sequence not in core.unsettled:
                     waiter.results[index].status = "applied"
         core.close(waiter)
+
+    def _duplicate(self, event: Event) -> EventResult:
+        """What is known here of an event that was taken in before."""
+        core = self.core
+        owner = core.identifiers.get(event.route) or 0
+        while (redirect := core.redirects.get(owner)) is not None:
+            owner = redirect.target
+        methods = exact_methods(event.identifiers)
+        return EventResult(event.message_id, "duplicate", customer_id=owner, confidence=1.0, methods=methods)
 
     def _receive(self, command: Receive) -> None:
         core = self.core
@@ -231,14 +255,9 @@ class ShardMachine:
 
     def _delete_segment(self, command: DeleteSegment) -> None:
         core = self.core
-        for customer_id in list(core.members.get(command.segment_id, ())):
-            profile = core.profile(customer_id)
-            core.move(profile, command.segment_id, False, "definition")
-            core.save(profile)
-        core.members.pop(command.segment_id, None)
         core.compiled.pop(command.segment_id, None)
         core.segments.delete(command.segment_id)
-        core.backfills.delete(command.segment_id)
+        core.backfills.put(command.segment_id, 0)  # its members leave in steps
         core.index = SegmentIndex(list(core.compiled.values()))
         core.replies.append((command.call, None))
 
@@ -246,8 +265,11 @@ class ShardMachine:
         core = self.core
         after = core.backfills.get(command.segment_id)
         segment = core.compiled.get(command.segment_id)
-        if after is None or segment is None:
+        if after is None:
             core.replies.append((command.call, 0))
+            return
+        if segment is None:
+            self._empty(command)
             return
         waiting = self._to_backfill.get(command.segment_id)
         if waiting is None:
@@ -255,7 +277,7 @@ class ShardMachine:
             self._to_backfill[command.segment_id] = waiting
         chunk = [waiting.pop() for _ in range(min(command.limit, len(waiting)))]
         for customer_id in chunk:
-            if not core.has_profile(customer_id):
+            if not core.is_live(customer_id):
                 continue  # merged away meanwhile
             profile = core.profile(customer_id)
             due = profile.due
@@ -267,6 +289,19 @@ class ShardMachine:
             core.backfills.delete(command.segment_id)
             del self._to_backfill[command.segment_id]
         core.replies.append((command.call, len(waiting)))
+
+    def _empty(self, command: Backfill) -> None:
+        """Members leave a segment that was deleted."""
+        core = self.core
+        members = core.members.get(command.segment_id, BitMap64())
+        for customer_id in list(members[: command.limit]):
+            profile = core.profile(customer_id)
+            core.move(profile, command.segment_id, False, "definition")
+            core.save(profile)
+        if not members:
+            core.members.pop(command.segment_id, None)
+            core.backfills.delete(command.segment_id)
+        core.replies.append((command.call, len(members)))
 
     # Effects
 
@@ -283,6 +318,9 @@ class ShardMachine:
             puts, deletes = table.drain()
             effects.small += [(kind, str(key), _encode(value)) for key, value in puts]
             effects.small_deleted += [(kind, str(key)) for key in deletes]
+            if kind == "merges":
+                for key, record in puts:
+                    table.load(key, _without_states(record))
         for key, value in self._meta().items():
             if self._saved_meta.get(key) != value:
                 self._saved_meta[key] = value
@@ -313,9 +351,14 @@ def dedupe_key(event: Event) -> str:
     return f"{event.source}\0{event.message_id}"
 
 
-def _in_order(table: Table[int, bool]) -> Table[int, bool]:
+def _without_states(record: MergeRecord) -> MergeRecord:
+    """A merge as it is kept in memory: the states of both sides stay in the store."""
+    return msgspec.structs.replace(record, winner_before=b"", loser_before=b"")
+
+
+def _in_order(table: Table[int, int]) -> Table[int, int]:
     """The same rows, oldest sequence first: `settled` looks at the first."""
-    ordered: Table[int, bool] = Table()
+    ordered: Table[int, int] = Table()
     for key in sorted(table):
-        ordered.load(key, True)
+        ordered.load(key, table[key])
     return ordered

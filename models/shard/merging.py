@@ -83,7 +83,7 @@ def split(core: ShardCore, profile: Profile, record: MergeRecord) -> tuple[Side,
     winner, loser = Side(record.winner_before), Side(record.loser_before)
     history = core.events_after(profile, record.sequence)
     later = [
-        m
+        core.merge(m.merge_id)
         for m in core.merges.values()
         if m.winner == profile.customer_id and m.sequence > record.sequence and not m.undone_at
     ]

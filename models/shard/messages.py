@@ -38,10 +38,17 @@ class Deliver(msgspec.Struct, tag="dl", array_like=True, frozen=True):
 
 
 class Applied(msgspec.Struct, tag="ap", array_like=True, frozen=True):
-    """The event that the receiver took in as `sequence` has been applied."""
+    """The event that the receiver took in as `sequence` has been applied. `confirmations` will follow or have come."""
 
     sequence: int
     result: EventResult | None
+    confirmations: int
+
+
+class Confirmed(msgspec.Struct, tag="cf", array_like=True, frozen=True):
+    """One of the effects of an event that the receiver took in is now visible to readers elsewhere."""
+
+    sequence: int
 
 
 class LockKeys(msgspec.Struct, tag="lk", array_like=True, frozen=True):
@@ -58,6 +65,7 @@ class UnlockKeys(msgspec.Struct, tag="uk", array_like=True, frozen=True):
     workflow: int
     identifiers: list[str]
     owners: dict[str, int]  # new owners of some of them
+    inform: tuple[int, int] | None = None  # shard and sequence to confirm the new owners to
 
 
 class LockProfiles(msgspec.Struct, tag="lp", array_like=True, frozen=True):
@@ -92,6 +100,13 @@ class Absorb(msgspec.Struct, tag="ab", array_like=True, frozen=True):
     state: bytes
 
 
+class Absorbed(msgspec.Struct, tag="ad", array_like=True, frozen=True):
+    """The winner has the loser's state: reads go to it from now on. To be confirmed to a shard and sequence."""
+
+    loser: int
+    inform: tuple[int, int]
+
+
 class Finish(msgspec.Struct, tag="fi", array_like=True, frozen=True):
     """Settles a workflow at the winner: take in the losers, add the identifiers, apply the event, unlock."""
 
@@ -103,6 +118,7 @@ class Finish(msgspec.Struct, tag="fi", array_like=True, frozen=True):
     added: list[str]
     joined: dict[str, int]  # identifier of the event -> the profile that owned it, 0 for none
     demoted: list[str]
+    confirmations: int  # that other shards will send to where the event came in
 
 
 class Repoint(msgspec.Struct, tag="rp", array_like=True, frozen=True):
@@ -111,6 +127,17 @@ class Repoint(msgspec.Struct, tag="rp", array_like=True, frozen=True):
     previous: int
     current: int
     identifiers: list[str]
+
+
+class Flush(msgspec.Struct, tag="fl", array_like=True, frozen=True):
+    """To every shard, which passes it on to every shard, which answers: then all sent before has been handled."""
+
+    workflow: int
+    passed_on: bool = False
+
+
+class Flushed(msgspec.Struct, tag="fd", array_like=True, frozen=True):
+    workflow: int
 
 
 class TimelineEntry(msgspec.Struct, array_like=True, frozen=True):
@@ -145,6 +172,7 @@ class Restored(msgspec.Struct, tag="rd", array_like=True, frozen=True):
 Message = (
     Deliver
     | Applied
+    | Confirmed
     | LockKeys
     | KeysLocked
     | UnlockKeys
@@ -153,8 +181,11 @@ Message = (
     | UnlockProfiles
     | Yield
     | Absorb
+    | Absorbed
     | Finish
     | Repoint
+    | Flush
+    | Flushed
     | Restore
     | Reroute
     | Restored

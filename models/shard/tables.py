@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from models.events.event import Event
-from models.shard.protocol import Link, SegmentChange, StoredEvent
+from models.shard.protocol import Link, MergeRecord, SegmentChange, StoredEvent
 
 K = TypeVar("K", int, str)
 V = TypeVar("V")
@@ -118,8 +118,11 @@ class History(Protocol):
     def events_after(self, customer_id: int, head: int, after: int) -> list[StoredEvent]:
         """Events of one profile with sequence in (after, head], oldest first, walking its chain back from `head`."""
 
-    def seen(self, dedupe_keys: list[str]) -> set[str]:
-        """Those of the keys that are in the dedupe table."""
+    def seen(self, dedupe_keys: list[str]) -> dict[str, int]:
+        """Those of the keys that are in the dedupe table, with the sequence at which each was taken in."""
+
+    def merge(self, merge_id: str) -> MergeRecord:
+        """A merge, whole."""
 
 
 # Tables of small working state, stored together as (kind, key, MessagePack).

@@ -10,7 +10,7 @@ An unmerge is the same with one profile.
 import msgspec
 
 from models.identity.customer_id import shard_of
-from models.identity.resolution import Plan, plan
+from models.identity.resolution import plan
 from models.profile.reduce import add_identifier
 from models.profile.state import Profile, decode_profile, encode_profile
 from models.shard.commands import UnmergeRefused
@@ -19,8 +19,12 @@ from models.shard.locks import Request, key_lock, profile_lock
 from models.shard.merging import candidate_of, join, rebuild_winner, replay, split
 from models.shard.messages import (
     Absorb,
+    Absorbed,
+    Confirmed,
     Deliver,
     Finish,
+    Flush,
+    Flushed,
     Found,
     Intake,
     KeysLocked,
@@ -182,6 +186,9 @@ class Workflows:
             core.send(shard_of(loser), Yield(workflow.number, loser, target))
         bystanders = [c for c in workflow.candidates if c != target and c not in decided.losers]
         self._unlock_profiles(workflow, bystanders)
+        confirmations = len(decided.losers) + self._unlock_keys(
+            workflow, dict.fromkeys(decided.added, target), (intake.shard, intake.sequence)
+        )
         core.send(
             shard_of(target),
             Finish(
@@ -193,17 +200,10 @@ class Workflows:
                 added=decided.added,
                 joined={i: workflow.owners[i] for i in decided.kept},
                 demoted=decided.demoted,
+                confirmations=confirmations,
             ),
         )
-        self._unlock_keys(workflow, self._new_owners(workflow, decided, target))
         core.workflows.delete(workflow.number)
-
-    def _new_owners(self, workflow: Workflow, decided: Plan, target: int) -> dict[str, int]:
-        owners = {i: target for i in decided.kept}
-        for identifier, owner in workflow.owners.items():
-            if owner in decided.losers:
-                owners[identifier] = target
-        return owners
 
     def _unlock_profiles(self, workflow: Workflow, customer_ids: list[int]) -> None:
         core = self._core
@@ -213,10 +213,19 @@ class Workflows:
         for shard, group in groups.items():
             core.send(shard, UnlockProfiles(workflow.number, group))
 
-    def _unlock_keys(self, workflow: Workflow, owners: dict[str, int]) -> None:
+    def _unlock_keys(self, workflow: Workflow, owners: dict[str, int], inform: tuple[int, int] | None = None) -> int:
+        """Frees the identifiers and gives some new owners. Returns how many shards will confirm that to `inform`.
+
+        Identifiers of losers keep their owner until the winner has its state (`absorbed`): the redirect leads on.
+        """
         core = self._core
+        asked = 0
         for home, group in core.by_home(workflow.keys).items():
-            core.send(home, UnlockKeys(workflow.number, group, {i: owners[i] for i in group if i in owners}))
+            new = {i: owners[i] for i in group if i in owners}
+            tell = inform if new and home != core.shard else None
+            asked += tell is not None
+            core.send(home, UnlockKeys(workflow.number, group, new, tell))
+        return asked
 
     # The homes of identifiers
 
@@ -237,6 +246,8 @@ class Workflows:
                 core.identifiers.put(identifier, owner)
         for identifier in message.identifiers:
             self._release(key_lock(identifier))
+        if message.inform is not None:
+            core.send(message.inform[0], Confirmed(message.inform[1]))
 
     def repoint(self, message: Repoint) -> None:
         core = self._core
@@ -285,19 +296,29 @@ class Workflows:
             self._profiles_granted(request.workflow, [int(name[1:]) for name in request.names])
 
     def yield_(self, message: Yield) -> None:
-        """The loser's state goes to the winner; what is left here is a redirect."""
+        """The loser's state goes to the winner; what is left here is a redirect.
+
+        Until the winner has it, readers still find the loser here: the redirect holds for events only.
+        """
         core = self._core
         profile = core.profile(message.loser)
         core.leave_all(profile, "merge")
+        profile.due = 0
+        core.save(profile)
         core.send(
             shard_of(message.winner),
             Absorb(message.workflow, message.winner, message.loser, encode_profile(profile)),
         )
-        for home, group in core.by_home(profile.identifiers).items():
-            core.send(home, Repoint(message.loser, message.winner, group))
         core.redirects.put(message.loser, Redirect(message.winner, profile.last_event))
-        core.delete_profile(message.loser)
         self._release(profile_lock(message.loser))
+
+    def absorbed(self, message: Absorbed) -> None:
+        """The winner has the loser's state."""
+        core = self._core
+        for home, group in core.by_home(core.profile(message.loser).identifiers).items():
+            core.send(home, Repoint(message.loser, core.redirects[message.loser].target, group))
+        core.delete_profile(message.loser)
+        core.send(message.inform[0], Confirmed(message.inform[1]))
 
     def absorb(self, message: Absorb) -> None:
         settling = self._core.settling.get(message.workflow) or Settling()
@@ -362,7 +383,10 @@ class Workflows:
             changes=changes,
             merged=finish.losers,
             demoted=finish.demoted,
+            confirmations=finish.confirmations,
         )
+        for loser in finish.losers:
+            core.send(shard_of(loser), Absorbed(loser, (intake.shard, intake.sequence)))
         if core.lock.held(profile_lock(finish.winner)):
             self._release(profile_lock(finish.winner))
 
@@ -376,11 +400,19 @@ class Workflows:
             self._unlock_profiles(workflow, list(workflow.candidates))
             self._give_up_unmerge(workflow, "conflict", "this merge has been taken back already")
             return
+        record = core.merge(workflow.merge_id)
         profile = core.profile(record.winner)
         if any(i not in workflow.owners for i in profile.identifiers):
             self._unlock_profiles(workflow, list(workflow.candidates))
             self._unlock_keys(workflow, {})
             self._lock_keys(workflow, list(profile.identifiers))
+            return
+        if workflow.flushed < core.shards**2:
+            # Identifiers may still be on their way to the winner. Locks are held: nothing new sets out.
+            core.workflows.put(workflow.number, workflow)
+            if not workflow.flushed:
+                for shard in range(core.shards):
+                    core.send(shard, Flush(workflow.number))
             return
         winner, loser = split(core, profile, record)
         record.undone_at = core.now
@@ -402,6 +434,23 @@ class Workflows:
         )
         workflow.owners = {i: record.loser if i in loser.identifiers else record.winner for i in workflow.owners}
         core.workflows.put(workflow.number, workflow)
+
+    def flush(self, message: Flush) -> None:
+        """Passes a flush on to every shard, behind all that was sent before; the second one to get it answers."""
+        core = self._core
+        if message.passed_on:
+            core.send(_coordinator(message.workflow), Flushed(message.workflow))
+            return
+        for shard in range(core.shards):
+            core.send(shard, Flush(message.workflow, passed_on=True))
+
+    def flushed(self, message: Flushed) -> None:
+        workflow = self._core.workflows[message.workflow]
+        workflow.flushed += 1
+        if workflow.flushed == self._core.shards**2:
+            self._split(workflow)
+        else:
+            self._core.workflows.put(workflow.number, workflow)
 
     def restore(self, message: Restore) -> None:
         """A profile that was merged away is back, with what has happened to its side since."""

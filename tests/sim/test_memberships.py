@@ -97,5 +97,7 @@ def test_a_deleted_segment_leaves_nothing_behind() -> None:
     for shard in range(3):
         while not world.run(shard, DeleteSegment(1, "x-without-orders")):
             pass
+        while world.run(shard, Backfill(1, "x-without-orders", 1)) != [(1, 0)]:
+            pass
     assert all("x-without-orders" not in p.memberships for p in world.profiles().values())
     assert all("x-without-orders" not in m.core.members for m in world.machines)

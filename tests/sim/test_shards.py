@@ -8,7 +8,9 @@ from models.events.event import Event
 from models.identity.identifiers import IdentitySettings
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
+from models.shard.commands import Accept
 from models.shard.core import MachineSettings
+from models.shard.protocol import IngestResult
 from tests.sim.oracle import Oracle, essence
 from tests.sim.world import Chaos, World
 
@@ -81,6 +83,44 @@ def test_chaos_ends_as_the_oracle(seed: int, settings: MachineSettings) -> None:
     for stored in world.log:  # the order in which the shards committed them is the order that must explain them
         oracle.take(sent[stored.message_id])
     compare(world, oracle)
+
+
+@pytest.mark.parametrize("settings", [PLAIN, LIMITED], ids=["plain", "limited"])
+@pytest.mark.parametrize("seed", range(8))
+def test_readers_see_what_is_settled_at_every_moment(seed: int, settings: MachineSettings) -> None:
+    world = World(100 + seed, shards=2 + seed % 3, settings=settings)
+    world.watched = True
+    world.unacknowledged = history(100 + seed, count=60, people=5)
+    world.settle()
+    world.check_at_rest()
+
+
+def test_a_repeated_request_waits_for_the_first() -> None:
+    """The router repeats what a killed shard did not answer: the answer is then the result, not an empty duplicate."""
+    world = World(1, shards=2, settings=PLAIN, chaos=Chaos(0, 0, 0))
+    identifiers = ("user_id:u1", "email:a@x.io", "email:b@x.io", "email:c@x.io", "email:d@x.io")
+    event = Event("m1", "identify", "", 1, 1, "web", identifiers, "user_id:u1")
+    shard = world.machines[0].core.home(event.route)
+    assert {world.machines[0].core.home(i) for i in identifiers} == {0, 1}
+    assert world.run(shard, Accept(1, [event], True)) == []
+    assert world.run(shard, Accept(2, [event], True)) == []
+    answered = {}
+    world_run = world.run
+
+    def run(shard: int, command: object) -> list[tuple[int, object]]:
+        replies = world_run(shard, command)
+        answered.update({call: r for call, r in replies if isinstance(r, IngestResult)})
+        return replies
+
+    world.run = run  # type: ignore[method-assign]
+    world._call = 10
+    world.settle()
+    for call in (1, 2):
+        (result,) = answered[call].results
+        assert (result.status, result.customer_id) == ("applied", world.owner("user_id:u1"))
+    ((_, later),) = world.run(shard, Accept(3, [event], True))
+    assert isinstance(later, IngestResult)
+    assert later.results[0].customer_id == world.owner("user_id:u1")
 
 
 @pytest.mark.parametrize("seed", range(10))

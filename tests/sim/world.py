@@ -8,12 +8,14 @@ or after its commit, time passes. All choices come from one random generator.
 import random
 from dataclasses import dataclass, field
 
+import msgspec
+
 from models.events.event import Event
 from models.profile.state import Profile, decode_profile
 from models.shard.commands import Accept, Receive, Tick, Unmerge
 from models.shard.core import MachineSettings
 from models.shard.machine import ShardMachine, dedupe_key
-from models.shard.protocol import IngestResult, SegmentChange, StoredEvent
+from models.shard.protocol import IngestResult, MergeRecord, SegmentChange, StoredEvent
 from models.shard.tables import Effects, EventRow
 
 
@@ -28,7 +30,7 @@ class Disk:
     small: dict[tuple[str, str], bytes] = field(default_factory=dict)
     meta: dict[str, int] = field(default_factory=dict)
     events: dict[int, EventRow] = field(default_factory=dict)
-    dedupe: set[str] = field(default_factory=set)
+    dedupe: dict[str, int] = field(default_factory=dict)
     channels: dict[int, int] = field(default_factory=dict)
     outbox: dict[int, dict[int, bytes]] = field(default_factory=dict)
     sent: dict[int, int] = field(default_factory=dict)
@@ -57,8 +59,8 @@ class Disk:
             self.events[sequence] = EventRow(row.sequence, row.customer_id, previous, row.event)
         for sequence in effects.events_deleted:
             del self.events[sequence]
-        assert not self.dedupe.intersection(key for key, _ in effects.dedupe)
-        self.dedupe.update(key for key, _ in effects.dedupe)
+        assert not any(key in self.dedupe for key, _ in effects.dedupe)
+        self.dedupe.update(effects.dedupe)
         self.channels.update(effects.received)
         for shard, envelope in effects.messages.items():
             self.sent[shard] = self.sent.get(shard, 0) + 1
@@ -74,8 +76,11 @@ class Disk:
         found.reverse()
         return found
 
-    def seen(self, dedupe_keys: list[str]) -> set[str]:
-        return self.dedupe.intersection(dedupe_keys)
+    def seen(self, dedupe_keys: list[str]) -> dict[str, int]:
+        return {key: self.dedupe[key] for key in dedupe_keys if key in self.dedupe}
+
+    def merge(self, merge_id: str) -> MergeRecord:
+        return msgspec.msgpack.decode(self.small["merges", merge_id], type=MergeRecord)
 
     def boot(self, shards: int, settings: MachineSettings) -> ShardMachine:
         machine = ShardMachine(self.shard, shards, settings, self)
@@ -121,6 +126,7 @@ class World:
         self.log: list[Event] = []
         self.changes: list[SegmentChange] = []
         self.crashes = 0
+        self.watched = False  # look all the time at what readers see; slow
         self._call = 0
 
     # One step
@@ -193,11 +199,35 @@ class World:
                 for done in [n for n in rows if n <= received]:
                     del rows[done]
 
+    def check_what_readers_see(self) -> None:
+        """Read your writes: whatever its shard calls settled, its identifiers lead readers to it, even now."""
+        home = {row.event.message_id: row for row in self.stored()}
+        for disk in self.disks:
+            unsettled = {int(key) for kind, key in disk.small if kind == "unsettled"}
+            for key, sequence in disk.dedupe.items():
+                if sequence in unsettled:
+                    continue
+                row = home[key.split("\0")[1]]
+                for identifier in row.event.identifiers:
+                    profile = self.read(identifier)
+                    assert row.customer_id in (profile.customer_id, *profile.absorbed), (identifier, row)
+
+    def read(self, identifier: str) -> Profile:
+        """As the committed reader does: index, then the profile, else the redirect."""
+        customer_id = self.disks[self.machines[0].core.home(identifier)].identifiers[identifier]
+        while True:
+            disk = self.disks[(customer_id >> 11) & 1023]
+            if customer_id in disk.profiles:
+                return decode_profile(disk.profiles[customer_id][0])
+            customer_id = disk.redirects[customer_id][0]
+
     # Whole runs
 
     def settle(self, steps_max: int = 200_000) -> None:
         """Goes on, without new events, until nothing is on its way."""
-        for _ in range(steps_max):
+        for number in range(steps_max):
+            if self.watched and number % 5 == 0:
+                self.check_what_readers_see()
             if not self.unacknowledged and not any(rows for d in self.disks for rows in d.outbox.values()):
                 break
             self.step()
