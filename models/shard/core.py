@@ -29,8 +29,6 @@ from models.shard.messages import Applied, Finish, Intake, Message
 from models.shard.protocol import EventResult, IngestResult, Link, MergeRecord, SegmentChange, StoredEvent
 from models.shard.tables import EventRow, History, Table
 
-# An event that is not applied counts as this many confirmations more than it needs.
-NOT_APPLIED = 1 << 20
 TIMERS_MAX = 1000  # profiles re-evaluated in one step because of time
 
 
@@ -65,10 +63,13 @@ class Workflow(msgspec.Struct, array_like=True):
 
 
 class Settling(msgspec.Struct, array_like=True):
-    """A merge at the winner's shard while its parts arrive, in any order."""
+    """A workflow at its winner's shard: first until all parts are here, in any order, then until readers see it."""
 
     finish: Finish | None = None
     states: dict[int, bytes] = {}  # loser -> encoded profile
+    confirmed: int = 0
+    applied: bool = False
+    result: EventResult | None = None
 
 
 class SegmentRow(msgspec.Struct, array_like=True):
@@ -103,7 +104,7 @@ class ShardCore:
         self.held: Table[int, Intake] = Table()
         self.workflows: Table[int, Workflow] = Table()
         self.settling: Table[int, Settling] = Table()
-        self.unsettled: Table[int, int] = Table()  # event taken in -> confirmations to come, above NOT_APPLIED if so
+        self.unsettled: Table[int, bool] = Table()
         self.merges: Table[str, MergeRecord] = Table()
         self.segments: Table[str, SegmentRow] = Table()
         self.backfills: Table[str, int] = Table()  # segment id -> last customer id evaluated
@@ -202,24 +203,19 @@ class ShardCore:
         first = self.unsettled.first()
         return self.sequence if first is None else first - 1
 
-    def applied(self, sequence: int, result: EventResult | None, confirmations: int) -> None:
-        """An event taken in here has been applied; it is settled when `confirmations` have come too."""
-        if result is not None:
-            for waiter, index in self.waiting.get(sequence, ()):
-                waiter.results[index] = msgspec.structs.replace(result)
-        self._missing(sequence, confirmations - NOT_APPLIED)
+    def report(self, intake: Intake, result: EventResult | None) -> None:
+        """Tells where the event was taken in that it has been applied."""
+        if intake.shard == self.shard:
+            self.settle(intake.sequence, result)
+        else:
+            self.send(intake.shard, Applied(intake.sequence, result))
 
-    def confirmed(self, sequence: int) -> None:
-        """Readers of another shard see what an event taken in here has changed."""
-        self._missing(sequence, -1)
-
-    def _missing(self, sequence: int, change: int) -> None:
-        missing = self.unsettled[sequence] + change
-        if missing:
-            self.unsettled.put(sequence, missing)
-            return
+    def settle(self, sequence: int, result: EventResult | None) -> None:
+        """An event taken in here has been applied, and readers see it."""
         self.unsettled.delete(sequence)
         for waiter, index in self.waiting.pop(sequence, ()):
+            if result is not None:
+                waiter.results[index] = msgspec.structs.replace(result)
             waiter.results[index].status = "applied"
             self.close(waiter)
 
@@ -241,9 +237,8 @@ class ShardCore:
         changes: list[SegmentChange] | None = None,
         merged: list[int] | None = None,
         demoted: list[str] | None = None,
-        confirmations: int = 0,
-    ) -> None:
-        """Folds the event into the profile, moves its memberships, logs it and reports it to where it came in."""
+    ) -> EventResult | None:
+        """Folds the event into the profile, moves its memberships and logs it. Returns what the caller may wait for."""
         event = intake.event
         changed = apply(profile, event, self.settings.policy)
         if updates:
@@ -252,25 +247,21 @@ class ShardCore:
         moved = self.reevaluate(profile, self.index.affected(changed), event.message_id)
         self.save(profile)
         self.events_applied += 1
-        result = None
-        if intake.wait:
-            result = EventResult(
-                message_id=event.message_id,
-                status="applied",
-                customer_id=profile.customer_id,
-                created=created,
-                confidence=1.0,
-                methods=methods if methods is not None else exact_methods(event.identifiers),
-                profile_updates=changed,
-                segment_changes=[*(changes or []), *moved],
-                merged=merged or [],
-                demoted_identifiers=demoted or [],
-                processing_ms=float(self.now - intake.started),
-            )
-        if intake.shard == self.shard:
-            self.applied(intake.sequence, result, confirmations)
-        else:
-            self.send(intake.shard, Applied(intake.sequence, result, confirmations))
+        if not intake.wait:
+            return None
+        return EventResult(
+            message_id=event.message_id,
+            status="applied",
+            customer_id=profile.customer_id,
+            created=created,
+            confidence=1.0,
+            methods=methods if methods is not None else exact_methods(event.identifiers),
+            profile_updates=changed,
+            segment_changes=[*(changes or []), *moved],
+            merged=merged or [],
+            demoted_identifiers=demoted or [],
+            processing_ms=float(self.now - intake.started),
+        )
 
     def log_event(self, profile: Profile, event: Event) -> None:
         """Appends the event to the log, at the head of the profile's chain."""

@@ -19,7 +19,6 @@ from models.segments.criteria import SegmentDefinition
 from models.segments.index import SegmentIndex
 from models.shard.commands import Accept, Backfill, Command, DeleteSegment, PutSegment, Receive, Tick, Unmerge
 from models.shard.core import (
-    NOT_APPLIED,
     MachineSettings,
     Redirect,
     SegmentRow,
@@ -65,7 +64,7 @@ SMALL_TABLES: dict[str, tuple[type, Any]] = {
     "held": (int, Intake),
     "workflows": (int, Workflow),
     "settling": (int, Settling),
-    "unsettled": (int, int),
+    "unsettled": (int, bool),
     "merges": (str, MergeRecord),
     "segments": (str, SegmentRow),
     "backfills": (str, int),
@@ -88,8 +87,8 @@ class ShardMachine:
         flows = self._workflows
         self._handlers: dict[type, Callable[[Any], None]] = {
             Deliver: flows.deliver,
-            Applied: lambda m: self.core.applied(m.sequence, m.result, m.confirmations),
-            Confirmed: lambda m: self.core.confirmed(m.sequence),
+            Applied: lambda m: self.core.settle(m.sequence, m.result),
+            Confirmed: flows.confirmed,
             LockKeys: flows.lock_keys,
             KeysLocked: flows.keys_locked,
             UnlockKeys: flows.unlock_keys,
@@ -199,7 +198,7 @@ class ShardMachine:
             core.sequence += 1
             sequence = core.sequence
             self._fresh[key] = sequence
-            core.unsettled.put(sequence, NOT_APPLIED)
+            core.unsettled.put(sequence, True)
             waiter.results.append(EventResult(event.message_id, "accepted"))
             taken.append((index, sequence))
             if command.wait:
@@ -356,9 +355,9 @@ def _without_states(record: MergeRecord) -> MergeRecord:
     return msgspec.structs.replace(record, winner_before=b"", loser_before=b"")
 
 
-def _in_order(table: Table[int, int]) -> Table[int, int]:
+def _in_order(table: Table[int, bool]) -> Table[int, bool]:
     """The same rows, oldest sequence first: `settled` looks at the first."""
-    ordered: Table[int, int] = Table()
+    ordered: Table[int, bool] = Table()
     for key in sorted(table):
         ordered.load(key, table[key])
     return ordered

@@ -38,17 +38,16 @@ class Deliver(msgspec.Struct, tag="dl", array_like=True, frozen=True):
 
 
 class Applied(msgspec.Struct, tag="ap", array_like=True, frozen=True):
-    """The event that the receiver took in as `sequence` has been applied. `confirmations` will follow or have come."""
+    """The event that the receiver took in as `sequence` has been applied, and readers see it."""
 
     sequence: int
     result: EventResult | None
-    confirmations: int
 
 
 class Confirmed(msgspec.Struct, tag="cf", array_like=True, frozen=True):
-    """One of the effects of an event that the receiver took in is now visible to readers elsewhere."""
+    """To the winner's shard: readers of the sender see what the workflow has changed there."""
 
-    sequence: int
+    workflow: int
 
 
 class LockKeys(msgspec.Struct, tag="lk", array_like=True, frozen=True):
@@ -65,7 +64,7 @@ class UnlockKeys(msgspec.Struct, tag="uk", array_like=True, frozen=True):
     workflow: int
     identifiers: list[str]
     owners: dict[str, int]  # new owners of some of them
-    inform: tuple[int, int] | None = None  # shard and sequence to confirm the new owners to
+    inform: int = -1  # shard to confirm the new owners to; -1 for none
 
 
 class LockProfiles(msgspec.Struct, tag="lp", array_like=True, frozen=True):
@@ -101,10 +100,10 @@ class Absorb(msgspec.Struct, tag="ab", array_like=True, frozen=True):
 
 
 class Absorbed(msgspec.Struct, tag="ad", array_like=True, frozen=True):
-    """The winner has the loser's state: reads go to it from now on. To be confirmed to a shard and sequence."""
+    """The winner has the loser's state: reads go to it from now on. To be confirmed to the winner's shard."""
 
+    workflow: int
     loser: int
-    inform: tuple[int, int]
 
 
 class Finish(msgspec.Struct, tag="fi", array_like=True, frozen=True):
@@ -118,7 +117,7 @@ class Finish(msgspec.Struct, tag="fi", array_like=True, frozen=True):
     added: list[str]
     joined: dict[str, int]  # identifier of the event -> the profile that owned it, 0 for none
     demoted: list[str]
-    confirmations: int  # that other shards will send to where the event came in
+    confirmations: int  # that will come from the homes of `added`; each loser's shard sends one more
 
 
 class Repoint(msgspec.Struct, tag="rp", array_like=True, frozen=True):

@@ -76,7 +76,7 @@ class Workflows:
             return
         profile = core.profile(customer_id)
         if all(i in profile.identifiers for i in intake.event.identifiers):
-            core.apply_event(intake, profile)
+            core.report(intake, core.apply_event(intake, profile))
         else:
             self._start(intake)
 
@@ -182,13 +182,12 @@ class Workflows:
             profile = core.create_profile()
             core.save(profile)
             target = profile.customer_id
+            core.lock.acquire(workflow.number, [profile_lock(target)])
         for loser in decided.losers:
             core.send(shard_of(loser), Yield(workflow.number, loser, target))
         bystanders = [c for c in workflow.candidates if c != target and c not in decided.losers]
         self._unlock_profiles(workflow, bystanders)
-        confirmations = len(decided.losers) + self._unlock_keys(
-            workflow, dict.fromkeys(decided.added, target), (intake.shard, intake.sequence)
-        )
+        confirmations = self._unlock_keys(workflow, dict.fromkeys(decided.added, target), shard_of(target))
         core.send(
             shard_of(target),
             Finish(
@@ -213,7 +212,7 @@ class Workflows:
         for shard, group in groups.items():
             core.send(shard, UnlockProfiles(workflow.number, group))
 
-    def _unlock_keys(self, workflow: Workflow, owners: dict[str, int], inform: tuple[int, int] | None = None) -> int:
+    def _unlock_keys(self, workflow: Workflow, owners: dict[str, int], inform: int = -1) -> int:
         """Frees the identifiers and gives some new owners. Returns how many shards will confirm that to `inform`.
 
         Identifiers of losers keep their owner until the winner has its state (`absorbed`): the redirect leads on.
@@ -222,8 +221,8 @@ class Workflows:
         asked = 0
         for home, group in core.by_home(workflow.keys).items():
             new = {i: owners[i] for i in group if i in owners}
-            tell = inform if new and home != core.shard else None
-            asked += tell is not None
+            tell = inform if new else -1
+            asked += tell >= 0
             core.send(home, UnlockKeys(workflow.number, group, new, tell))
         return asked
 
@@ -246,8 +245,8 @@ class Workflows:
                 core.identifiers.put(identifier, owner)
         for identifier in message.identifiers:
             self._release(key_lock(identifier))
-        if message.inform is not None:
-            core.send(message.inform[0], Confirmed(message.inform[1]))
+        if message.inform >= 0:
+            core.send(message.inform, Confirmed(message.workflow))
 
     def repoint(self, message: Repoint) -> None:
         core = self._core
@@ -315,10 +314,11 @@ class Workflows:
     def absorbed(self, message: Absorbed) -> None:
         """The winner has the loser's state."""
         core = self._core
+        winner = core.redirects[message.loser].target
         for home, group in core.by_home(core.profile(message.loser).identifiers).items():
-            core.send(home, Repoint(message.loser, core.redirects[message.loser].target, group))
+            core.send(home, Repoint(message.loser, winner, group))
         core.delete_profile(message.loser)
-        core.send(message.inform[0], Confirmed(message.inform[1]))
+        core.send(shard_of(winner), Confirmed(message.workflow))
 
     def absorb(self, message: Absorb) -> None:
         settling = self._core.settling.get(message.workflow) or Settling()
@@ -337,7 +337,6 @@ class Workflows:
         if finish is None or any(loser not in settling.states for loser in finish.losers):
             core.settling.put(workflow, settling)
             return
-        core.settling.delete(workflow)
         intake, event = finish.intake, finish.intake.event
         if finish.demoted:
             # What is stored says which identifiers counted: an unmerge deals events out by them.
@@ -374,7 +373,7 @@ class Workflows:
             changes = core.reevaluate(profile, core.index.all, event.message_id)
         core.log_links(profile, event, finish.kept, finish.joined)
         matched = [i for i in finish.kept if finish.joined[i]]
-        core.apply_event(
+        settling.result = core.apply_event(
             intake,
             profile,
             methods=exact_methods(matched) if matched else ["new"],
@@ -383,12 +382,30 @@ class Workflows:
             changes=changes,
             merged=finish.losers,
             demoted=finish.demoted,
-            confirmations=finish.confirmations,
         )
         for loser in finish.losers:
-            core.send(shard_of(loser), Absorbed(loser, (intake.shard, intake.sequence)))
-        if core.lock.held(profile_lock(finish.winner)):
-            self._release(profile_lock(finish.winner))
+            core.send(shard_of(loser), Absorbed(workflow, loser))
+        settling.applied = True
+        settling.states = {}
+        self._close(workflow, settling, finish)
+
+    def confirmed(self, message: Confirmed) -> None:
+        settling = self._core.settling.get(message.workflow) or Settling()
+        settling.confirmed += 1
+        if settling.applied and settling.finish is not None:
+            self._close(message.workflow, settling, settling.finish)
+        else:
+            self._core.settling.put(message.workflow, settling)
+
+    def _close(self, workflow: int, settling: Settling, finish: Finish) -> None:
+        """Reports the event and frees the profile once every shard's readers see what the workflow did."""
+        core = self._core
+        if settling.confirmed < finish.confirmations + len(finish.losers):
+            core.settling.put(workflow, settling)
+            return
+        core.settling.delete(workflow)
+        core.report(finish.intake, settling.result)
+        self._release(profile_lock(finish.winner))
 
     # Unmerging
 
