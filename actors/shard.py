@@ -41,6 +41,7 @@ from models.shard.protocol import DeadLetter, IngestResult
 from models.shard.tables import Effects
 
 _TIMER_S = 0.1
+_TIMER_S_BUSY = 0.02
 _BACKFILL_PROFILES = 200  # in one step
 _CONTROL_POLL_S = 0.5
 _LAST_ANSWER_S = 0.1
@@ -172,6 +173,7 @@ class Shard(ShardReads):
         """Removes a segment; its members leave it."""
         if segment_id in self._core.segments:
             await self._commits.submit(lambda call: DeleteSegment(call, segment_id))
+            self._backfilling.set()
 
     async def backfilled(self, segment_id: str, timeout_s: float) -> bool:
         """Waits, at most `timeout_s`, until every profile has been evaluated for a segment; whether that is so."""
@@ -219,11 +221,14 @@ class Shard(ShardReads):
         return channel
 
     async def _run_timers(self) -> None:
+        pause = _TIMER_S
         while True:
-            await asyncio.sleep(_TIMER_S)
+            await asyncio.sleep(pause)
             due = self._core.next_due()
+            pause = _TIMER_S
             if due and due <= _now():
                 self._commits.post(Tick())
+                pause = _TIMER_S_BUSY  # one step takes a part of what is due
 
     async def _run_backfills(self) -> None:
         """Evaluates existing profiles for new segments, a few at a time; a restart goes on where it was."""

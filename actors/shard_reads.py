@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from actors.errors import Invalid
+from actors.errors import Invalid, Unavailable
 from actors.group_commit import GroupCommit
 from actors.reader import CUSTOMER_ID_NAMESPACE
 from actors.shard_log import ShardLog
@@ -30,6 +30,7 @@ from models.shard.protocol import DeadLetter, Link, MergeRecord, SegmentChange, 
 # Changed customer ids that are kept, for those who follow the changes; an older position means a look at every profile.
 RECENT_CHANGES_MAX = 100_000
 _PREVIEW_SLICE = 200
+_SETTLE_S_MAX = 5.0  # the caller asks again for as long as it has time
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -83,8 +84,16 @@ class ShardReads:
         self._changes = RecentChanges(core.sequence)
 
     async def settle(self, sequence: int) -> int:
-        """Waits until every event taken in with at most this sequence has been applied; returns how far that is."""
-        await self._commits.settle(sequence)
+        """Waits until every event taken in with at most this sequence has been applied; returns how far that is.
+
+        Raises Invalid for a sequence that this shard has never given, and Unavailable if it takes too long.
+        """
+        if sequence > self._core.sequence:
+            raise Invalid("min_seq: this shard has not given that sequence; use the one of an acknowledgement")
+        try:
+            await asyncio.wait_for(self._commits.settle(sequence), _SETTLE_S_MAX)
+        except TimeoutError:
+            raise Unavailable("min_seq: what was acknowledged is still being applied") from None
         return self._commits.settled
 
     async def read(self, keys: list[str]) -> list[bytes | int | None]:

@@ -66,6 +66,14 @@ def test_an_acknowledged_event_is_read_back_with_its_token(run: Callable[[Scenar
     run(scenario)
 
 
+def test_a_sequence_that_was_never_given_is_refused_at_once(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        with pytest.raises(Invalid, match="min_seq"):
+            await router.profile("user_id:u1", "0:999999999999")
+
+    run(scenario)
+
+
 def test_waiting_tells_the_whole_result_and_a_repetition_is_a_duplicate(run: Callable[[Scenario], None]) -> None:
     async def scenario(router: Router, shards: LocalShards) -> None:
         first = (await router.ingest([identify("m1", "user_id:u1", "email:a@b.co", plan="pro")], wait=True)).results[0]

@@ -147,10 +147,10 @@ def test_the_history_walks_a_profile_s_chain_and_knows_messages(store: Store) ->
     assert [e.sequence for e in store.events_after(7, 5, 0)] == [4, 5]
     many = [f"web\0x{n}" for n in range(70)]
     assert store.seen([*many, dedupe_key(events[0]), dedupe_key(events[4])]) == {
-        dedupe_key(events[0]),
-        dedupe_key(events[4]),
+        dedupe_key(events[0]): 1,
+        dedupe_key(events[4]): 5,
     }
-    assert store.seen([]) == set()
+    assert store.seen([]) == {}
 
 
 def test_the_log_pages_what_is_committed(store: Store, tmp_path: Path) -> None:
