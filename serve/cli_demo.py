@@ -67,7 +67,8 @@ def _refuse_to_mix(record: instance.Record, key: str, settings: Settings) -> Non
     with ApiClient(record.http_url, key, patience_s=30) as client:
         if client.get("/v1/status")["events"]:
             raise CommandError(
-                f"{settings.data_path} holds events already: give another --data-dir, --http-port and --grpc-port",
+                f"{settings.data_path} holds events already: remove it (after `onefold stop`) for a fresh demo, "
+                "or give another --data-dir, --http-port and --grpc-port",
                 USAGE,
                 "not_empty",
             )

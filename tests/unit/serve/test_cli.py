@@ -278,6 +278,32 @@ def test_import(onefold: Call, service: Service, tmp_path: Path) -> None:
     assert onefold("import", str(tmp_path / "gone.csv"), "--url", service.url, "--key", "k").exit_code == 2
 
 
+def test_the_demo_does_not_mix_with_other_data(onefold: Call, service: Service, tmp_path: Path) -> None:
+    onefold("init", "--shards", "1")
+    service.answers["GET /v1/status"] = (200, {"events": 5})
+    with instance.Claim(tmp_path / "onefold-data") as claim:
+        claim.tell(instance.Record(1, 1, "1", 1, 1, service.url, "127.0.0.1:2", ready=True))
+        done = onefold("demo", "--json")
+    assert done.exit_code == 2 and json.loads(done.err)["code"] == "not_empty"
+    assert [request for request, _, _ in service.asked] == ["GET /v1/status"]
+
+
+def test_status(onefold: Call, service: Service, tmp_path: Path) -> None:
+    shard = {"shard": 0, "profiles": 1, "events": 2, "in_flight": 0, "resident_bytes": 5_000_000}
+    counts = {"profiles": 1, "identifiers": 2, "events": 2, "duplicates": 0, "dead_letters": 0, "shards": [shard]}
+    service.answers["GET /v1/status"] = (200, counts)
+    onefold("init", "--shards", "1")
+    with instance.Claim(tmp_path / "onefold-data") as claim:
+        record = instance.Record(7, 1, "1", 1, 1, service.url, "127.0.0.1:2", ready=True)
+        claim.tell(record)
+        assert json.loads(onefold("status", "--json").out)["profiles"] == 1
+        shown = onefold("status").out
+        assert "ready, pid 7" in shown and "5 MB" in shown
+        service.answers.clear()
+        assert onefold("status").exit_code == 3
+    assert json.loads(onefold("status", "--url", service.url, "--key", "k", "--json").err)["code"] == "not_found"
+
+
 def test_doctor(onefold: Call, tmp_path: Path) -> None:
     onefold("init", "--shards", "2")
     done = onefold("doctor", "--json")
