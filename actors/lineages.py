@@ -63,10 +63,18 @@ class Lineages:
         return page, _encode_cursor([_Position(*item) for item in following.items()])
 
     async def links(self, key: str, timeout_s: float) -> list[Link]:
-        """The edges of the person's identity graph, oldest first."""
-        groups = by_shard(await self._lineage(key, timeout_s))
+        """The edges of the person's identity graph, oldest first.
+
+        An edge is where it was found. After an unmerge some of this side's are at the other, and those between the two
+        hold no more: what counts is that both ends are this person's.
+        """
+        (profile,) = await self._lookups.profiles([key], "", timeout_s)
+        if profile is None:
+            return []
+        groups = by_shard(list(dict.fromkeys([profile.customer_id, *profile.absorbed, *profile.apart])))
         answers = await self._calls.each("links", {s: (group,) for s, group in groups.items()}, timeout_s)
-        links: list[Link] = [link for answer in answers.values() for link in answer]
+        mine = profile.identifiers
+        links: list[Link] = [x for answer in answers.values() for x in answer if x.left in mine and x.right in mine]
         return sorted(links, key=lambda link: (link.at, link.sequence))
 
     async def merges(self, key: str, timeout_s: float) -> list[MergeRecord]:

@@ -184,6 +184,8 @@ def test_an_unmerge_gives_both_back_and_is_not_done_twice(run: Callable[[Scenari
         left, right = await found(router, "anonymous_id:a1"), await found(router, f"customer_id:{to_text(restored)}")
         assert {left.customer_id, right.customer_id} == {winner, restored}
         assert left.events["Seen"].count == right.events["Seen"].count == 1
+        # The edge that joined them holds no more.
+        assert await router.links("anonymous_id:a1") == await router.links(f"customer_id:{to_text(restored)}") == []
         with pytest.raises(Conflict):
             await router.unmerge(merge_id, NOW * 2)
         with pytest.raises(NotFound):
