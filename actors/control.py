@@ -71,7 +71,6 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     source_id: str
     kind: str = "http"  # free text, such as web, mobile, crm
-    priority: int = 0  # of its values where an attribute goes by source priority; higher wins
     schemas: dict[str, SchemaRule] = {}  # by type ("identify") or type and name ("track:Order Completed")
 
 

@@ -96,7 +96,7 @@ async def put_source(source_id: str, request: Request, context: Context) -> Resp
     asked = await read_json(request, SourceRequest)
     rules = {name: SchemaRule(entry.document, entry.mode) for name, entry in asked.schemas.items()}
     compile_rules(rules)
-    source = Source(source_id, asked.kind, asked.priority, rules)
+    source = Source(source_id, asked.kind, rules)
     await asyncio.to_thread(context.services.control.put_source, source)
     return respond(_source_entry(source))
 
@@ -115,4 +115,4 @@ def _key_entry(key: ApiKey) -> KeyEntry:
 
 def _source_entry(source: Source) -> SourceEntry:
     schemas = {name: SchemaEntry(rule.document, rule.mode) for name, rule in source.schemas.items()}
-    return SourceEntry(source.source_id, source.kind, source.priority, schemas)
+    return SourceEntry(source.source_id, source.kind, schemas)

@@ -436,7 +436,6 @@ class SourceRequest(msgspec.Struct, forbid_unknown_fields=True):
     """A source to make or replace. `schemas` by type ("identify") or type and name ("track:Order Completed")."""
 
     kind: str = "http"
-    priority: int = 0
     schemas: dict[str, SchemaEntry] = {}
 
 
@@ -445,7 +444,6 @@ class SourceEntry(msgspec.Struct, frozen=True):
 
     id: str
     kind: str
-    priority: int
     schemas: dict[str, SchemaEntry]
 
 

@@ -70,7 +70,7 @@ def test_scopes(store: ControlStore) -> None:
 
 def test_a_key_makes_its_source_and_leaves_an_existing_one_alone(store: ControlStore) -> None:
     rule = SchemaRule({"type": "object", "required": ["sku"]}, "omit")
-    crm = Source("crm", kind="crm", priority=5, schemas={"track:Sale": rule})
+    crm = Source("crm", kind="crm", schemas={"track:Sale": rule})
     store.put_source(crm)
     store.create_key("crm-import", ["ingest"], source_id="crm")
     store.create_key("web", ["ingest"])

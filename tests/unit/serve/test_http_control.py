@@ -200,8 +200,8 @@ def test_an_unknown_key_cannot_be_revoked(service: HttpService) -> None:
 
 def test_sources_are_put_and_listed(service: HttpService) -> None:
     schemas = {"identify": {"document": {"type": "object"}, "mode": "omit"}}
-    put = service.request("PUT", "/v1/admin/sources/crm", {"kind": "crm", "priority": 3, "schemas": schemas})
-    assert put.json() == {"id": "crm", "kind": "crm", "priority": 3, "schemas": schemas}
+    put = service.request("PUT", "/v1/admin/sources/crm", {"kind": "crm", "schemas": schemas})
+    assert put.json() == {"id": "crm", "kind": "crm", "schemas": schemas}
     assert put.json() in service.get("/v1/admin/sources").json()["sources"]
 
 
