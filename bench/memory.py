@@ -119,7 +119,7 @@ async def _serve_shard(data_dir: Path, shard: int, shards: int, backfill: bool) 
     empty = resident_bytes(os.getpid())
     settings = MachineSettings(IdentitySettings(), ProfilePolicy(), LifecycleRules())
     running = Shard(shard, shards, data_dir, settings, _NoPeers(), _die)
-    await running.ping()
+    await running.process_id()
     served_at = time.time()
     if backfill:
         await asyncio.sleep(1.0)  # by then it has looked into the control store
