@@ -233,7 +233,6 @@ class ShardCore:
         profile: Profile,
         methods: list[str] | None = None,
         created: bool = False,
-        updates: list[str] | None = None,
         changes: list[SegmentChange] | None = None,
         merged: list[int] | None = None,
         demoted: list[str] | None = None,
@@ -241,8 +240,6 @@ class ShardCore:
         """Folds the event into the profile, moves its memberships and logs it. Returns what the caller may wait for."""
         event = intake.event
         changed = apply(profile, event, self.settings.policy)
-        if updates:
-            changed = updates + changed
         self.log_event(profile, event)
         moved = self.reevaluate(profile, self.index.affected(changed), event.message_id)
         self.save(profile)

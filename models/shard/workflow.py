@@ -362,10 +362,8 @@ class Workflows:
                     loser_before=settling.states[loser],
                 ),
             )
-        updates = []
         for identifier in finish.added:
             add_identifier(profile, identifier, event)
-            updates.append("identities")
         changes: list[SegmentChange] = []
         if finish.losers:
             changes = core.reevaluate(profile, core.index.all, "merge")
@@ -378,7 +376,6 @@ class Workflows:
             profile,
             methods=exact_methods(matched) if matched else ["new"],
             created=created,
-            updates=updates[:1],
             changes=changes,
             merged=finish.losers,
             demoted=finish.demoted,
