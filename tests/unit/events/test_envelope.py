@@ -78,6 +78,15 @@ def test_bodies_that_cannot_be_unzipped(body: bytes, status: int, code: str) -> 
     assert (error.value.status, error.value.code) == (status, code)
 
 
+def test_a_gzip_body_has_few_members() -> None:
+    parts = [gzip.compress(text) for text in (b"[1,", b"2,", b"3,", b"4,", b"5,", b"6,", b"7,", b"8]")]
+    assert decompress(b"".join(parts), LIMITS) == b"[1,2,3,4,5,6,7,8]"
+    for body in (b"".join(parts) + gzip.compress(b""), gzip.compress(b"") * 100_000):
+        with pytest.raises(WireError, match="more than 8 members") as error:
+            decompress(body, LIMITS)
+        assert (error.value.status, error.value.code) == (400, "invalid_gzip")
+
+
 def test_a_bomb_is_not_unpacked() -> None:
     bomb = gzip.compress(b"\0" * 50_000_000)
     tracemalloc.start()
