@@ -84,7 +84,7 @@ class IngestMethods(Methods):
         services = self.context.services
         parsed = intake.parser.parse_items(
             [_tracking_json(event, request.sent_at) for event in request.events],
-            intake.source(call.principal.source_id),
+            intake.source(call.principal.source_id, call.principal.allows("admin")),
             services.now(),
             services.new_id,
         )

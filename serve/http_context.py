@@ -36,6 +36,18 @@ def authenticate(context: RequestContext, request: Request, credential: str | No
     return principal
 
 
+def is_operator(request: Request, principal: Principal) -> bool:
+    """Whether this caller, who may send events, may do everything. Pages of the internet never may."""
+    if not principal.allows("admin"):
+        return False
+    if principal is OPEN:
+        try:
+            _require_this_machine(request, "admin")
+        except Forbidden:
+            return False
+    return True
+
+
 async def authorise(request: Request) -> Principal | None:
     """A dependency of every route but those that take events, whose key may be in the body: the scope's check."""
     scope = SCOPES.get((request.method, route_of(request.scope)))

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from models.identity.customer_id import to_text
 from models.shard.protocol import EventResult
 from serve.http_body import read_body
-from serve.http_context import Context, authenticate, key_in, respond
+from serve.http_context import Context, authenticate, is_operator, key_in, respond
 from serve.http_openapi import answers, event_body
 from serve.http_schemas import (
     IngestAnswer,
@@ -44,7 +44,8 @@ async def take_events(
     intake.admit(caller)
     services = context.services
     path = request.scope["path"].rpartition("/")[2]
-    parsed = intake.parser.parse(body, path, intake.source(caller.source_id), services.now(), services.new_id)
+    source = intake.source(caller.source_id, is_operator(request, caller))
+    parsed = intake.parser.parse(body, path, source, services.now(), services.new_id)
     taken = await intake.take(parsed, caller, wait)
     failure = parsed.failure()
     if failure is not None:

@@ -16,8 +16,8 @@ class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One accepted message.
 
     `identifiers` are normalised and sorted by priority, highest first; `timestamp` is already corrected
-    for the client's clock. `explicit` marks a statement by an operator or an `alias`/`merge` call that two
-    identifiers are one person: per-namespace limits do not apply to it.
+    for the client's clock. `explicit` marks a statement by an operator (a merge, or an `alias`/`merge` call with
+    an admin key) that two identifiers are one person: per-namespace limits do not apply to it.
     """
 
     message_id: str

@@ -30,6 +30,7 @@ _FIELDS = frozenset(
 _BOOKKEEPING = frozenset({"_metadata", "projectId", "receivedAt", "request_ip", "rudderId", "version", "writeKey"})
 _KNOWN = _FIELDS | _BOOKKEEPING
 _NAMED = frozenset({"page", "screen"})
+_STATEMENTS = frozenset({"alias", "merge"})  # that two identifiers are one person
 _WITH_TRAITS = frozenset({"identify", "group"})
 _TEXT_OR_NOTHING = (str, type(None))
 
@@ -38,10 +39,15 @@ _encoder = msgspec.json.Encoder()
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Who delivers: the id of the source whose key was shown, and what its messages must look like."""
+    """Who delivers: the id of the source whose key was shown, and what its messages must look like.
+
+    `trusted` says that an operator's key was shown: then an alias or merge joins two people whatever the limits. Keys
+    that are published in web pages and apps must not be able to do that.
+    """
 
     id: str
     schema: SourceSchema | None = None
+    trusted: bool = False
 
 
 class _Request(msgspec.Struct, frozen=True):
@@ -210,7 +216,7 @@ class WireParser:
             traits=traits if kind in _WITH_TRAITS else {},
             properties=properties,
             context=context,
-            explicit=kind == "alias" or kind == "merge",
+            explicit=request.source.trusted and kind in _STATEMENTS,
             original_timestamp=original,
             sent_at=sent_at,
             group_id=group_id,

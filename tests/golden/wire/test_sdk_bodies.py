@@ -25,7 +25,7 @@ EXPECTED: list[dict[str, Any]] = [
     {"type": "page", "name": "Home", "properties": {"path": "/", "category": "Docs"}},
     {"type": "screen", "name": "Cart", "properties": {"category": "App"}},
     {"type": "group", "group_id": "g1", "traits": {"name": "ACME"}},
-    {"type": "alias", "explicit": True},
+    {"type": "alias"},
 ]
 IDENTIFIERS = [
     ("user_id:u1", "email:jane@example.com"),

@@ -132,7 +132,6 @@ def test_a_groups_traits_are_not_the_persons() -> None:
 
 def test_alias_links_the_previous_id_to_the_user() -> None:
     event = one({"type": "alias", "userId": "u", "previousId": "p"})
-    assert event.explicit
     assert event.identifiers == ("user_id:u", "anonymous_id:p")
     assert event.route == "anonymous_id:p"
     browser = one({"type": "alias", "userId": "u", "previousId": "p", "anonymousId": "a"})
@@ -140,12 +139,23 @@ def test_alias_links_the_previous_id_to_the_user() -> None:
     assert browser.route == "anonymous_id:a"
 
 
+@pytest.mark.parametrize("kind", ["alias", "merge", "identify"])
+@pytest.mark.parametrize("trusted", [False, True])
+def test_only_an_operators_statements_hold_whatever_the_limits(kind: str, trusted: bool) -> None:
+    pair = [{"type": "email", "value": "j@example.com"}, {"type": "crmId", "value": 3}]
+    message = {"type": kind, "userId": "u", "previousId": "p", "mergeProperties": pair}
+    for parsed in (
+        parse({"batch": [message]}, source=Source("web", trusted=trusted)),
+        parse(message, kind, Source("web", trusted=trusted)),
+    ):
+        assert [event.explicit for event in parsed.events] == [trusted and kind != "identify"]
+
+
 def test_merge_states_that_two_identifiers_are_one_person() -> None:
     pair = [{"type": "email", "value": "J@Example.com"}, {"type": "crmId", "value": 3}]
     parsed = parse({"mergeProperties": pair, "userId": "operator"}, "merge")
     event = parsed.events[0]
     assert event.type == "merge"
-    assert event.explicit
     assert event.identifiers == ("email:j@example.com", "crm_id:3")
     assert event.route == "email:j@example.com"
     assert warned(parsed) == {(0, "unused_field", "userId")}

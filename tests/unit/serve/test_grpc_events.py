@@ -128,6 +128,13 @@ def test_a_key_that_reads_cannot_write(service: GrpcService) -> None:
     assert service.http.router.log[0].event.source == "shop"
 
 
+@pytest.mark.parametrize(("scope", "explicit"), [("ingest", False), ("admin", True)])
+def test_only_an_operators_alias_goes_past_the_limits(service: GrpcService, scope: str, explicit: bool) -> None:
+    service.key = service.http.create_key(scope)
+    ingest(service, {"type": "alias", "user_id": "u1", "previous_id": "p1"})
+    assert service.http.router.log[-1].event.explicit is explicit
+
+
 def test_a_stream_sums_up(service: GrpcService) -> None:
     async def requests() -> AsyncIterator[ingest_pb2.IngestRequest]:
         yield ingest_pb2.IngestRequest(events=[event_of(ANN)])

@@ -128,6 +128,24 @@ def test_waiting_tells_what_became_of_each_message(service: HttpService) -> None
     assert answer["sequence"]
 
 
+def test_only_an_operators_merge_goes_past_the_limits(service: HttpService) -> None:
+    pair = [{"type": "email", "value": "jane@example.com"}, {"type": "user_id", "value": "joe"}]
+
+    def explicit(**headers: str) -> bool:
+        answer = service.post(
+            "/v1/merge", {"mergeProperties": pair, "messageId": str(len(service.router.log))}, **headers
+        )
+        assert answer.status_code == 200
+        return service.router.log[-1].event.explicit
+
+    assert explicit()
+    assert not explicit(Origin="https://elsewhere.example")
+    service.key = service.create_key("ingest")
+    assert not explicit()
+    service.key = service.create_key("admin", "operator")
+    assert explicit(Origin="https://elsewhere.example")
+
+
 def test_without_waiting_the_answer_is_short(service: HttpService) -> None:
     answer = service.post("/v1/batch", {"batch": [TRACK]}).json()
     assert answer.keys() == {"success", "accepted", "duplicates", "sequence"}
