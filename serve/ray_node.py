@@ -23,27 +23,34 @@ from serve.settings import Settings
 # Ray puts sockets some 65 characters below its directory, and the kernel takes paths of 107.
 _RAY_PARENT_CHARS_MAX = 107 - len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
 
-HAPROXY_WRAPPER = """\
+_HAPROXY_WRAPPER = """\
 #!/bin/sh
-# Started by Ray in the place of HAProxy: the same, with the statistics and metrics pages on loopback only, and with an
-# answer that clients repeat, instead of 404, for as long as there is no application behind it.
+# Started by Ray in the place of HAProxy: the same, with the statistics and metrics pages on loopback only. And where
+# nobody is there to answer, or he who was is killed, Ray's 404 and 500 become an answer that clients repeat.
+set -e
 config=""
 before=""
 for argument in "$@"; do
   [ "$before" = "-f" ] && config="$argument"
   before="$argument"
 done
-sed -i -E "s/bind [*]?:($RAY_SERVE_HAPROXY_METRICS_PORT|$RAY_SERVE_HAPROXY_STATS_PORT)$/bind 127.0.0.1:\\1/" "$config"
-sed -i -E 's|(return status) 404 .*|\\1 503 content-type application/json hdr Retry-After 1 string {starting}|' \\
+errors=$(sed -n -E 's/^ *errorfile 503 //p' "$config")
+body='{{"code":"unavailable","message":"the service is starting; send again in a moment"}}'
+printf 'HTTP/1.1 503 Service Unavailable\\r\\nContent-Type: application/json\\r\\nRetry-After: 1\\r\\n' > "$errors"
+printf 'Content-Length: %d\\r\\n\\r\\n%s' "${{#body}}" "$body" >> "$errors"
+died='{{ status 500 }} {{ res.hdr(content-type) -m beg text/plain }}'
+sed -i -E \\
+  -e "s/bind [*]?:($RAY_SERVE_HAPROXY_METRICS_PORT|$RAY_SERVE_HAPROXY_STATS_PORT)$/bind 127.0.0.1:\\1/" \\
+  -e "s/(http-request return status) 404 .*/\\1 503 default-errorfiles/" \\
+  -e "s,^( *)default_backend default_backend$,\\1http-response return status 503 default-errorfiles if $died\\n&," \\
   "$config"
 exec {haproxy} "$@"
 """
-_STARTING = r'"{\\"code\\":\\"unavailable\\",\\"message\\":\\"the service is starting; send again in a moment\\"}"'
 
 
 def haproxy_wrapper(haproxy: str) -> str:
     """The script that stands in for the program at `haproxy`."""
-    return HAPROXY_WRAPPER.format(haproxy=haproxy, starting=_STARTING)
+    return _HAPROXY_WRAPPER.format(haproxy=haproxy)
 
 
 def prepare(settings: Settings) -> dict[str, str]:

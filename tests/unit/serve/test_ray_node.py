@@ -1,5 +1,6 @@
 """What the Ray node finds when it starts: private, empty directories and an environment of its own."""
 
+import json
 import stat
 import subprocess
 from pathlib import Path
@@ -77,11 +78,13 @@ def test_a_directory_that_others_prepared_is_refused(settings: Settings, tmp_pat
         ray_node.sweep(settings)
 
 
-def test_the_wrapper_keeps_statistics_on_loopback_and_says_when_to_come_back(tmp_path: Path) -> None:
-
-    config = tmp_path / "haproxy.cfg"
-    nowhere = "    http-request return status 404 content-type text/plain lf-string \"Path \\'%[path]\\' not found.\"\n"
-    config.write_text("    bind *:8080\n    bind :9101\n  bind *:8404\n" + nowhere)
+def test_the_wrapper_keeps_statistics_on_loopback_and_lets_clients_come_back(tmp_path: Path) -> None:
+    config, errors = tmp_path / "haproxy.cfg", tmp_path / "500.http"
+    config.write_text(
+        f"    errorfile 502 {errors}\n    errorfile 503 {errors}\n"
+        "    bind *:8080\n    bind :9101\n  bind *:8404\n    default_backend default_backend\n"
+        '    http-request return status 404 content-type text/plain lf-string "Path not found."\n'
+    )
     wrapper = tmp_path / "wrapper.sh"
     wrapper.write_text(ray_node.haproxy_wrapper("/bin/echo"))
     environment = {
@@ -92,9 +95,13 @@ def test_the_wrapper_keeps_statistics_on_loopback_and_says_when_to_come_back(tmp
     command = ["/bin/sh", str(wrapper), "-db", "-f", str(config), "-sf", "1"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == f"-db -f {config} -sf 1\n"
-    binds, starting = config.read_text().split("    http-request ")
-    assert binds == "    bind *:8080\n    bind 127.0.0.1:9101\n  bind 127.0.0.1:8404\n"
-    assert starting == (
-        'return status 503 content-type application/json hdr Retry-After 1 string "{\\"code\\":\\"unavailable\\",'
-        '\\"message\\":\\"the service is starting; send again in a moment\\"}"\n'
+    assert config.read_text() == (
+        f"    errorfile 502 {errors}\n    errorfile 503 {errors}\n"
+        "    bind *:8080\n    bind 127.0.0.1:9101\n  bind 127.0.0.1:8404\n"
+        "    http-response return status 503 default-errorfiles "
+        "if { status 500 } { res.hdr(content-type) -m beg text/plain }\n    default_backend default_backend\n"
+        "    http-request return status 503 default-errorfiles\n"
     )
+    head, body = errors.read_bytes().split(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 ") and b"Retry-After: 1" in head
+    assert f"Content-Length: {len(body)}".encode() in head and json.loads(body)["code"] == "unavailable"
