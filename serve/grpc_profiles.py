@@ -16,6 +16,7 @@ SERVICE = "onefold.v1.ProfileService"
 KEYS_MAX = 1_000  # of one call
 HEARTBEAT_S = 15.0  # a stream that has nothing to tell says so this often
 GATHER_S = 0.1  # changes within this time are told of together
+_CHUNK = 100  # profiles that are encoded (a quarter of a millisecond each) before others have their turn
 _RESULTS = pb.BatchGetResponse.RESULTS_FIELD_NUMBER
 _RESULT_PROFILE = pb.ProfileResult.PROFILE_FIELD_NUMBER
 _CHANGE_PROFILE = pb.ProfileChange.PROFILE_FIELD_NUMBER
@@ -57,17 +58,22 @@ class ProfileMethods(Methods):
         """Everybody's changes, as the shards tell of them."""
         context = self.context
         while True:
+            # Whoever stops in the middle must be told of the rest when it goes on: only the last has the new cursor.
+            before = _cursor_field(after)
             customer_ids, after = await context.services.router.changed_profiles(after, HEARTBEAT_S)
-            cursor = _cursor_field(after)
-            if not customer_ids:
-                yield Encoded(cursor)
-            keys = [f"{CUSTOMER_ID}:{to_text(customer_id)}" for customer_id in customer_ids]
+            held = b""
             sent = set()
-            for profile in await context.profiles.get_many(keys):
-                # Two that changed may be one person by now.
-                if profile is not None and profile.customer_id not in sent:
-                    sent.add(profile.customer_id)
-                    yield Encoded(length_delimited(_CHANGE_PROFILE, profile.message) + cursor)
+            for start in range(0, len(customer_ids), _CHUNK):
+                keys = [f"{CUSTOMER_ID}:{to_text(customer_id)}" for customer_id in customer_ids[start : start + _CHUNK]]
+                for profile in await context.profiles.get_many(keys):
+                    # Two that changed may be one person by now.
+                    if profile is not None and profile.customer_id not in sent:
+                        sent.add(profile.customer_id)
+                        if held:
+                            yield Encoded(held + before)
+                        held = length_delimited(_CHANGE_PROFILE, profile.message)
+                await asyncio.sleep(0)
+            yield Encoded(held + _cursor_field(after))
             await asyncio.sleep(GATHER_S)
 
     async def _watch_keys(self, keys: list[str], after: dict[int, int]) -> AsyncIterator[Reply]:
@@ -111,4 +117,5 @@ def _result(message: bytes) -> bytes:
 
 
 def _cursor_field(after: dict[int, int]) -> bytes:
-    return length_delimited(_CHANGE_CURSOR, positions_text(after).encode())
+    known = {shard: sequence for shard, sequence in after.items() if sequence >= 0}  # the others have not answered yet
+    return length_delimited(_CHANGE_CURSOR, positions_text(known).encode())

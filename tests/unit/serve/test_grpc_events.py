@@ -131,7 +131,7 @@ def test_a_key_that_reads_cannot_write(service: GrpcService) -> None:
 @pytest.mark.parametrize(("scope", "explicit"), [("ingest", False), ("admin", True)])
 def test_only_an_operators_alias_goes_past_the_limits(service: GrpcService, scope: str, explicit: bool) -> None:
     service.key = service.http.create_key(scope)
-    ingest(service, {"type": "alias", "user_id": "u1", "previous_id": "p1"})
+    ingest(service, {"type": "alias", "userId": "u1", "previousId": "p1"})
     assert service.http.router.log[-1].event.explicit is explicit
 
 
