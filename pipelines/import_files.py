@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from actors.reader import parse_sequence
 from pipelines.batch_client import BATCH_EVENTS_MAX, EVENT_BYTES_MAX, ApiClient, batches, send_all
 from pipelines.import_mapping import (
     FileOptions,
@@ -26,7 +27,7 @@ from pipelines.import_mapping import (
     parse_mapping,
 )
 from pipelines.import_messages import BadRow, MessageBuilder, OccurrenceCounter, Problem
-from pipelines.import_readers import Line, SourceFile
+from pipelines.import_readers import TOO_DEEP, Line, SourceFile
 
 ERRORS_SHOWN = 20
 ERRORS_KEPT = 1000
@@ -133,7 +134,7 @@ class _Run:
             self.report.bad += len(refused)
             self.report.duplicates += answer.duplicates
             self.report.imported += len(batch.messages) - len(refused)
-            self.report.sequence = answer.sequence or self.report.sequence
+            self.report.sequence = _later(self.report.sequence, answer.sequence)
             self.bar.update(self.task, completed=batch.tags[-1][1], rows=f"{self.report.imported:,}")
         self.report.seconds = time.monotonic() - started
         self.report.rows_per_second = self.report.imported / max(self.report.seconds, 1e-9)
@@ -146,13 +147,16 @@ class _Run:
             if line.problem:
                 self.bad_row(line.number, [Problem("", line.problem)])
                 continue
-            digest = self.builder.digest(line.row)
             try:
+                digest = self.builder.digest(line.row)
                 message = self.builder.build(line.row, digest, self.counter.next(digest))
+                body = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
             except BadRow as error:
                 self.bad_row(line.number, error.problems)
                 continue
-            body = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+            except RecursionError:  # a value that could just be read
+                self.bad_row(line.number, [Problem("", TOO_DEEP)])
+                continue
             if len(body) > EVENT_BYTES_MAX:
                 self.bad_row(line.number, [Problem("", f"the message is larger than {EVENT_BYTES_MAX} bytes")])
                 continue
@@ -170,6 +174,16 @@ class _Run:
             kept.append(error)
         if self.errors:
             self.errors.write(json.dumps(asdict(error)) + "\n")
+
+
+def _later(left: str, right: str) -> str:
+    """The token that stands for what two acknowledgements stand for; either may be empty."""
+    if not (left and right):
+        return left or right
+    sequences = parse_sequence(left)
+    for shard, sequence in parse_sequence(right).items():
+        sequences[shard] = max(sequence, sequences.get(shard, 0))
+    return ",".join(f"{shard}:{sequence}" for shard, sequence in sorted(sequences.items()))
 
 
 def print_report(report: ImportReport, console: Console) -> None:

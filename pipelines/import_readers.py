@@ -25,6 +25,7 @@ _AGREEMENT = 0.8  # share of the sniffed lines that must have the same number of
 _LINE_BYTES_MAX = 1024 * 1024
 _RECORD_LINES_MAX = 1000  # a quoted field that runs on for longer is an unclosed quote
 _PARQUET_ROWS = 4096
+TOO_DEEP = "objects and arrays are nested too deep"
 _UNCLOSED = "a quoted field is never closed"
 
 
@@ -127,6 +128,8 @@ class SourceFile:
                 yield Line(number, {}, f"not {self.options.encoding} text", position)
             except ValueError:
                 yield Line(number, {}, "not valid JSON", position)
+            except RecursionError:
+                yield Line(number, {}, TOO_DEEP, position)
             else:
                 if isinstance(row, dict):
                     yield Line(number, {k: self._json_null(v) for k, v in row.items()}, "", position)

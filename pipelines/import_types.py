@@ -79,6 +79,8 @@ def parse_json(value: Any) -> Any:
         return json.loads(value, parse_constant=_no_constant)
     except ValueError:
         raise ValueError("expected JSON") from None
+    except RecursionError:
+        raise ValueError("expected JSON that is nested less deep") from None
 
 
 def _no_constant(_: str) -> Any:

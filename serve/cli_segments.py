@@ -150,6 +150,8 @@ def _read(definition: str) -> dict[str, Any]:
         body = json.loads(text)
     except ValueError as error:
         raise CommandError(f"definition: not JSON: {error}", USAGE, "usage") from None
+    except RecursionError:
+        raise CommandError("definition: objects and arrays are nested too deep", USAGE, "usage") from None
     if not isinstance(body, dict):
         raise CommandError("definition: expected a JSON object", USAGE, "usage")
     return body

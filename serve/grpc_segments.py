@@ -107,7 +107,7 @@ class SegmentMethods(Methods):
 def _criteria(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Invalid("criteria_json: expected a JSON object; docs/segments.md has the language") from None
 
 

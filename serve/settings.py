@@ -232,7 +232,7 @@ def _parse_text(text: str, kind: Any) -> Any:
     if text.lstrip().startswith(("[", "{")):
         try:
             return json.loads(text)
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError):
             raise ValueError("expected JSON, or values separated by commas") from None
     items = [item.strip() for item in text.split(",") if item.strip()]
     if container is not dict:

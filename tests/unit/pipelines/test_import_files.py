@@ -40,6 +40,24 @@ def test_good_rows_go_in_and_bad_ones_are_told_by_line(path: Path, service: Fake
     assert service.requests[0][2]["Authorization"].startswith("Basic ")
 
 
+def test_rows_nested_too_deep_are_told_by_line(service: FakeService, tmp_path: Path) -> None:
+    path = tmp_path / "people.jsonl"
+    depths = [1, *range(900, 1000, 5), 100_000]
+    rows = [f'{{"user_id": "u", "x": {"[" * depth}{"]" * depth}}}' for depth in depths]
+    path.write_text("\n".join([*rows, '{"user_id": "last", "x": 1}']))
+    report = run(path, service)
+    assert report.rows == len(depths) + 1
+    assert report.imported + report.bad == report.rows
+    assert report.imported >= 2
+    assert (report.errors[-1].line, report.errors[-1].reason) == (len(depths), "objects and arrays are nested too deep")
+
+
+def test_the_token_stands_for_all_batches(path: Path, service: FakeService) -> None:
+    tokens = ["0:5,1:3", "1:9", "", "0:7,1:2"]
+    service.answer = lambda route, body: (200, {}, {"sequence": tokens.pop() if tokens else "0:6,2:1"})
+    assert run(path, service, batch_events=1, connections=1).sequence == "0:7,1:9"
+
+
 def test_second_import_sends_the_same_ids(path: Path, service: FakeService) -> None:
     run(path, service)
     before = dict(service.messages)

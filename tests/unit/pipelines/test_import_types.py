@@ -37,6 +37,8 @@ def test_integer_boolean_json() -> None:
     assert parse_integer("3.0") == 3
     assert [parse_boolean(text) for text in ("Yes", "0", True)] == [True, False, True]
     assert parse_json('{"a": [1]}') == {"a": [1]}
+    with pytest.raises(ValueError, match="nested less deep"):
+        parse_json("[" * 100_000)
     for parse, text in ((parse_integer, "3.5"), (parse_boolean, "maybe"), (parse_json, "{"), (parse_json, "NaN")):
         with pytest.raises(ValueError, match="expected"):
             parse(text)
