@@ -21,8 +21,10 @@ BATCH = 64  # keys of a BatchGet
 KEYS_MAX = 5_000
 _FIRST_RATE = 500.0
 _GROWTH = 1.5
-_CLOSE_IN = 4  # halvings of the interval between the last rate kept and the first one lost
+_CLIMB = 1.1
+_CLOSE_IN = 3  # halvings of the interval between the last rate kept and the first one lost
 _STEP_S = 3.0
+_SEARCH_S = 120.0  # for both servers, at most
 _SERIAL_S = 3.0
 _STEADY_S = 5.0
 _BATCH_S = 6.0
@@ -192,7 +194,8 @@ class _Measurement:
     def best_rates(self) -> tuple[float, float]:
         """The highest rates that Onefold and the bare server keep. They take turns: a busy minute hits both."""
         searches = {server: RateSearch() for server in self._targets}
-        while any(not search.done for search in searches.values()):
+        end_s = time.monotonic() + _SEARCH_S
+        while any(not search.done for search in searches.values()) and time.monotonic() < end_s:
             for server, search in searches.items():
                 if not search.done:
                     step = self._step(server, search.rate)
@@ -236,31 +239,36 @@ class _Measurement:
 
 
 class RateSearch:
-    """For the highest rate that is kept: growing steps until one is lost, then halving what is between."""
+    """For the highest rate that is kept: growing steps until one is lost, then halving what is between, then upwards.
+
+    The last climb is for a rate that was lost because somebody else used the machine.
+    """
 
     def __init__(self) -> None:
         self.rate = _FIRST_RATE
         self.best = 0.0  # answers a second at the highest rate kept
+        self.done = False
         self._kept = 0.0
         self._lost = float("inf")
         self._left = _CLOSE_IN
-
-    @property
-    def done(self) -> bool:
-        """Whether the interval is small enough."""
-        return self._left < 0
+        self._climbing = False
 
     def tell(self, kept: bool, achieved: float) -> None:
-        """What became of `rate`; sets the next one."""
+        """What became of `rate`; sets the next one, or `done`."""
         if kept:
             self._kept, self.best = self.rate, achieved
         else:
             self._lost = self.rate
         if self._lost == float("inf"):
             self.rate *= _GROWTH
-        else:
+        elif self._left:
             self._left -= 1
             self.rate = (self._kept + self._lost) / 2
+        elif self._climbing and not kept:
+            self.done = True
+        else:
+            self._climbing = True
+            self.rate = self._kept * _CLIMB
 
 
 def _replies(target: str, api_key: str, keys: Sequence[str]) -> dict[str, bytes]:

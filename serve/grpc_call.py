@@ -17,7 +17,6 @@ from serve import logs
 from serve.auth import OPEN, Authenticator, Principal, credential_of, is_loopback
 from serve.errors import Forbidden, RateLimited, TooLarge, Unauthenticated
 from serve.grpc_context import GrpcContext
-from serve.metrics import Metrics
 
 log = logs.logger("grpc")
 
@@ -110,18 +109,18 @@ def unary(service: str, scope: Scope) -> Callable[[Unary[Request]], Callable[...
         route = f"/{service}/{handler.__name__}"
 
         async def call(self: Methods, request: Request, grpc_context: Context) -> Reply:
-            services = self.context.services
+            context = self.context
             started_s = time.perf_counter()
             status = "CANCELLED"
             try:
-                reply = await handler(self, request, _admit(services.authenticator, grpc_context, scope))
+                reply = await handler(self, request, _admit(context.services.authenticator, grpc_context, scope))
                 status = "OK"
                 return reply
             except Exception as error:
                 status = _fail(grpc_context, error, route)
                 return _NOTHING
             finally:
-                _count(services.metrics, route, status, time.perf_counter() - started_s)
+                context.records.add(route, status, time.perf_counter() - started_s)
 
         return _named_like(handler, call)
 
@@ -137,16 +136,16 @@ def stream(
         route = f"/{service}/{name or handler.__name__}"
 
         async def call(self: Methods, request: Request, grpc_context: Context) -> AsyncIterator[Reply]:
-            services = self.context.services
+            context = self.context
             status = "CANCELLED"
             try:
-                async for reply in handler(self, request, _admit(services.authenticator, grpc_context, scope)):
+                async for reply in handler(self, request, _admit(context.services.authenticator, grpc_context, scope)):
                     yield reply
                 status = "OK"
             except Exception as error:
                 status = _fail(grpc_context, error, route)
             finally:
-                services.metrics.count("onefold_requests", transport="grpc", route=route, status=status)
+                context.records.add(route, status)
 
         return _named_like(handler, call)
 
@@ -194,11 +193,6 @@ def _fail(context: Context, error: Exception, route: str) -> str:
     context.set_code(code)
     context.set_details(details)
     return str(code.name)
-
-
-def _count(metrics: Metrics, route: str, status: str, seconds: float) -> None:
-    metrics.count("onefold_requests", transport="grpc", route=route, status=status)
-    metrics.observe("onefold_request_seconds", seconds, transport="grpc", route=route)
 
 
 def _named_like(handler: Callable[..., Any], call: Function) -> Function:

@@ -4,6 +4,7 @@ import time
 
 from actors.reader import CommittedReader
 from serve.encoded_profiles import EncodedProfiles
+from serve.grpc_records import CallRecords
 from serve.readiness import Readiness
 from serve.request_context import RequestContext
 from serve.services import Services
@@ -14,6 +15,7 @@ class GrpcContext(RequestContext):
 
     def __init__(self, services: Services, reader: CommittedReader | None) -> None:
         super().__init__(services)
+        self.records = CallRecords(services.metrics)
         self.readiness = Readiness(services.router, time.monotonic)
         self.profiles = EncodedProfiles(
             services.router, reader, lambda: self.segment_names, services.now, services.settings.lifecycle
