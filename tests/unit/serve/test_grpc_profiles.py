@@ -241,7 +241,37 @@ def test_watching_everybody_from_a_cursor(service: GrpcService, monkeypatch: pyt
     assert {second.profile.customer_id, third.profile.customer_id} == {
         get(service, key).customer_id for key in ("user_id:jane", "user_id:joe")
     }
-    assert first.cursor != second.cursor
+    assert first.cursor == second.cursor != third.cursor
+
+
+def test_watching_that_stops_in_the_middle_goes_on_without_a_gap(
+    service: GrpcService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grpc_profiles, "GATHER_S", 0.0)
+    monkeypatch.setattr(grpc_profiles, "_CHUNK", 2)
+    people = [f"p{number}" for number in range(5)]
+    service.http.send(*({"type": "identify", "userId": person, "messageId": person} for person in people))
+    asked: list[int] = []
+    get_many = service.context.profiles.get_many
+
+    async def counting(keys: list[str], min_seq: str = "") -> Any:
+        asked.append(len(keys))
+        return await get_many(keys, min_seq)
+
+    monkeypatch.setattr(service.context.profiles, "get_many", counting)
+
+    async def watch(after: str, wanted: int) -> list[pb.ProfileChange]:
+        stream = service.stream("Watch", pb.WatchRequest(after=after))
+        return [pb.ProfileChange.FromString(await anext(stream)) for _ in range(wanted)]
+
+    changes = asyncio.run(watch("0:0,1:0", 6))
+    assert [change.cursor for change in changes[:-1]] == ["0:0,1:0"] * 5
+    assert asked == [2, 2, 2]
+    again = asyncio.run(watch(changes[0].cursor, 6))
+    assert {change.profile.customer_id for change in again} == {change.profile.customer_id for change in changes}
+    (rest,) = asyncio.run(watch(changes[-1].cursor, 1))
+    assert not rest.HasField("profile")
+    assert rest.cursor == changes[-1].cursor
 
 
 def test_watching_asks_for_a_good_cursor(service: GrpcService) -> None:
