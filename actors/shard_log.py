@@ -42,6 +42,14 @@ class ShardLog:
         rows = self._db.execute(statement, (after, limit))
         return [StoredEvent(self._shard, sequence, owner, decode_event(body)) for sequence, owner, body in rows]
 
+    def latest(self, limit: int) -> list[StoredEvent]:
+        """The last `limit` events of all profiles, oldest first."""
+        statement = "SELECT sequence, customer_id, body FROM events ORDER BY sequence DESC LIMIT ?"
+        rows = self._db.execute(statement, (limit,)).fetchall()
+        return [
+            StoredEvent(self._shard, sequence, owner, decode_event(body)) for sequence, owner, body in reversed(rows)
+        ]
+
     def links(self, customer_ids: Sequence[int]) -> list[Link]:
         """Edges of the identity graph that were found at these profiles, oldest first."""
         statement = f"SELECT body FROM links WHERE customer_id IN ({_marks(customer_ids)}) ORDER BY sequence"

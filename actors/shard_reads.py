@@ -159,6 +159,10 @@ class ShardReads:
         """Events of this shard with a sequence above `after`, oldest first."""
         return self._log.tail(after, limit)
 
+    async def latest(self, limit: int) -> list[StoredEvent]:
+        """The last events of this shard, oldest first."""
+        return self._log.latest(limit)
+
     async def links(self, customer_ids: list[int]) -> list[Link]:
         return self._log.links(customer_ids)
 

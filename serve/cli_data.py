@@ -50,7 +50,7 @@ def profile(
 
 @events.command("tail")
 def tail(
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="Events to begin with.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Events to begin with.")] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new ones until interrupted.")] = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,

@@ -43,16 +43,11 @@ async def tail_events(
         positions = parse_positions(after)
         events = await shards.tail(positions, limit)
         has_more = len(events) >= limit
+        for stored in events:
+            positions[stored.shard] = max(stored.sequence, positions.get(stored.shard, 0))
     else:
-        latest = {status.shard: status.sequence for status in await shards.status()}
-        positions = {shard: max(0, sequence - limit) for shard, sequence in latest.items()}
-        events = await shards.tail(positions, limit * len(latest))
+        events, positions = await shards.latest(limit)
         has_more = False
-        positions = latest
-    for stored in events:
-        positions[stored.shard] = max(stored.sequence, positions.get(stored.shard, 0))
-    if not after:
-        events = sorted(events, key=lambda stored: (stored.event.received_at, stored.shard, stored.sequence))[-limit:]
     cursor = Cursor(positions_text(positions), has_more, limit)
     return respond(EventsPage([event_entry(stored) for stored in events], cursor))
 

@@ -264,6 +264,20 @@ def test_changes_are_told_to_those_who_wait_and_the_tail_goes_on(run: Callable[[
     run(scenario)
 
 
+def test_the_last_events_are_as_many_as_asked_for_whatever_else_took_numbers(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        for n in range(12):  # each makes a link too, some a merge
+            await router.ingest([identify(f"m{n}", f"user_id:u{n}", f"anonymous_id:a{n % 3}", at=NOW + n)], wait=True)
+        events, positions = await router.latest(8)
+        assert [stored.event.message_id for stored in events] == [f"m{n}" for n in range(4, 12)]
+        assert sorted(positions) == list(range(SHARDS))
+        assert await router.tail(positions, 100) == []
+        await router.ingest([track("new", "user_id:u0", at=NOW + 20)], wait=True)
+        assert [stored.event.message_id for stored in await router.tail(positions, 100)] == ["new"]
+
+    run(scenario)
+
+
 def test_dead_letters_are_kept_paged_taken_and_marked(run: Callable[[Scenario], None]) -> None:
     async def scenario(router: Router, shards: LocalShards) -> None:
         letters = [

@@ -141,6 +141,11 @@ class FakeRouter:
     async def tail(self, after: dict[int, int], limit: int) -> list[StoredEvent]:
         return [stored for stored in self.log if stored.sequence > after.get(stored.shard, 0)][:limit]
 
+    async def latest(self, limit: int) -> tuple[list[StoredEvent], dict[int, int]]:
+        self._require_up()
+        positions = dict.fromkeys(range(SHARDS), 0) | {stored.shard: stored.sequence for stored in self.log}
+        return sorted(self.log, key=lambda stored: stored.event.received_at)[-limit:], positions
+
     async def changed_profiles(self, after: dict[int, int], timeout_s: float) -> tuple[list[int], dict[int, int]]:
         self._require_up()
         await asyncio.sleep(0)  # the shards would wait for a change

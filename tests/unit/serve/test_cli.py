@@ -247,6 +247,7 @@ def test_events_tail(onefold: Call, service: Service) -> None:
     done = onefold("events", "tail", "-n", "2", "--url", service.url, "--key", "k", "--json")
     assert [json.loads(line) for line in done.out.splitlines()] == [EVENT, EVENT]
     done = onefold("events", "tail", "-n", "2", "--url", service.url, "--key", "k")
+    assert onefold("events", "tail", "-n", "1001", "--url", service.url, "--key", "k").exit_code == 2
     assert done.out.splitlines()[0] == "2026-01-01T00:00:00.000Z  track Order Completed  cus_1  from web"
 
 
