@@ -93,7 +93,7 @@ class Router:
     async def latest(self, limit: int) -> tuple[list[StoredEvent], dict[int, int]]:
         """The last `limit` events of all shards, in order of receipt, and the positions that `tail` goes on from."""
         logs = await self._calls.all("latest", limit, timeout_s=self._timeout_s)
-        events = list(heapq.merge(*logs, key=lambda stored: stored.event.received_at))
+        events = sorted((stored for log in logs for stored in log), key=lambda stored: stored.event.received_at)
         # Of events, not of shards: nothing that is committed meanwhile is left out.
         return events[-limit:], {shard: log[-1].sequence if log else 0 for shard, log in enumerate(logs)}
 
