@@ -9,7 +9,7 @@ import asyncio
 import base64
 import heapq
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,7 @@ from models.shard.protocol import (
 TIMEOUT_S = 10.0
 PREVIEW_TIMEOUT_S = 60.0
 BACKFILL_TIMEOUT_S = 30.0
-_LETTERS_MAX = 10_000  # taken for one replay
-_LETTERS_PAGE = 200
+_LETTERS_PAGE = 1_000  # deleted at once in each shard
 _AFTER_ALL_LETTERS = (1 << 62, "")
 
 
@@ -282,27 +281,36 @@ class Router:
             return page, ""
         return page, base64.urlsafe_b64encode(f"{page[-1].received_at}:{page[-1].letter_id}".encode()).decode()
 
-    async def take_dead_letters(self, ids: list[str] | None) -> list[DeadLetter]:
-        """The letters with these ids, or the oldest 10,000, that have not been replayed yet."""
-        letters: list[DeadLetter] = []
+    async def take_dead_letters(self, ids: list[str]) -> list[DeadLetter]:
+        """The letters with these ids that have not been replayed yet, oldest first."""
+        calls = {shard: (group,) for shard, group in self._letters_by_shard(ids).items()}
+        pages = await self._calls.each("letters_with", calls, self._timeout_s)
+        return _oldest_first(pages.values())
+
+    async def waiting_dead_letters(
+        self, after: dict[int, int], limit: int
+    ) -> tuple[list[DeadLetter], dict[int, int], bool]:
+        """Letters that have not been replayed yet, after the positions: as many of each shard, some `limit` in all.
+
+        With the new positions, and whether there may be more after them.
+        """
+        share = max(1, limit // self._shards)
+        logs = await self._after("letters_waiting", after, share)
+        positions = {shard: position for shard, (_, position) in enumerate(logs)}
+        return _oldest_first(page for page, _ in logs), positions, any(len(page) >= share for page, _ in logs)
+
+    async def delete_dead_letters(self, ids: list[str] | None) -> int:
+        """Deletes the letters with these ids, or all, whether replayed or not. Returns how many were there.
+
+        That many at least: what an attempt without an answer deleted is not counted.
+        """
         if ids is not None:
             calls = {shard: (group,) for shard, group in self._letters_by_shard(ids).items()}
-            for found in (await self._calls.each("letters_with", calls, self._timeout_s)).values():
-                letters += found
-        else:
-            for shard in range(self._shards):
-                await self._take_waiting(shard, letters)
-        return sorted(letters, key=lambda letter: (letter.received_at, letter.letter_id))
-
-    async def _take_waiting(self, shard: int, letters: list[DeadLetter]) -> None:
-        after = 0
-        while len(letters) < _LETTERS_MAX:
-            page, after = await self._calls.call(
-                shard, "letters_waiting", after, _LETTERS_PAGE, timeout_s=self._timeout_s
-            )
-            if not page:
-                return
-            letters += page
+            return sum((await self._calls.each("delete_letters", calls, self._timeout_s)).values())
+        total = 0
+        while deleted := sum(await self._calls.all("delete_any_letters", _LETTERS_PAGE, timeout_s=self._timeout_s)):
+            total += deleted
+        return total
 
     async def mark_replayed(self, ids: list[str], now: int) -> None:
         """Notes that these letters were taken after all, at `now` ms."""
@@ -325,6 +333,11 @@ class Router:
         """The shards' pages of a log, each from its position on."""
         calls = {shard: (after.get(shard, 0), limit) for shard in range(self._shards)}
         return list((await self._calls.each(method, calls, self._timeout_s)).values())
+
+
+def _oldest_first(pages: Iterable[list[DeadLetter]]) -> list[DeadLetter]:
+    letters = [letter for page in pages for letter in page]
+    return sorted(letters, key=lambda letter: (letter.received_at, letter.letter_id))
 
 
 def _decode_letter_cursor(cursor: str) -> tuple[int, str]:

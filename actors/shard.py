@@ -151,6 +151,19 @@ class Shard(ShardReads):
         """Notes that these letters, of which some may be elsewhere, were taken after all."""
         await self._commits.write(lambda: self._store.mark_replayed(letter_ids, now))
 
+    async def delete_letters(self, letter_ids: list[str]) -> int:
+        """Deletes dead letters; returns how many of them were here."""
+        return await self._delete(lambda: self._store.delete_letters(letter_ids))
+
+    async def delete_any_letters(self, limit: int) -> int:
+        """Deletes the oldest `limit` dead letters; returns how many there were."""
+        return await self._delete(lambda: self._store.delete_any_letters(limit))
+
+    async def _delete(self, delete: Callable[[], int]) -> int:
+        deleted: list[int] = []
+        await self._commits.write(lambda: deleted.append(delete()))
+        return deleted[0]
+
     # Operators
 
     async def unmerge(self, merge_id: str) -> tuple[int, int]:

@@ -182,6 +182,19 @@ class Store:
         statement = "UPDATE dead_letters SET replayed_at = ? WHERE letter_id = ?"
         self._db.executemany(statement, [(now, letter_id) for letter_id in letter_ids])
 
+    def delete_letters(self, letter_ids: Iterable[str]) -> int:
+        """Deletes letters; returns how many were there."""
+        before = self._db.total_changes
+        self._db.executemany("DELETE FROM dead_letters WHERE letter_id = ?", [(letter_id,) for letter_id in letter_ids])
+        return self._db.total_changes - before
+
+    def delete_any_letters(self, limit: int) -> int:
+        """Deletes up to `limit` letters, the oldest first; returns how many."""
+        statement = (
+            "DELETE FROM dead_letters WHERE position IN (SELECT position FROM dead_letters ORDER BY position LIMIT ?)"
+        )
+        return self._db.execute(statement, (limit,)).rowcount
+
     # History
 
     def events_after(self, customer_id: int, head: int, after: int) -> list[StoredEvent]:

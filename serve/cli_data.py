@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
+import msgspec
 import typer
 from rich.console import Console
 
@@ -126,7 +127,12 @@ def replay(
     if bool(ids) == everything:
         raise CommandError("give the ids of dead letters, or --all", USAGE, "usage")
     with connect(data_dir, config, url, api_key) as client:
-        answer = client.post("/v1/deadletters/replay", {"all": True} if everything else {"ids": ids})
+        body: dict[str, Any] = {"all": True} if everything else {"ids": ids}
+        answer = page = client.post("/v1/deadletters/replay", body)
+        while page["cursor"]["has_more"]:
+            page = client.post("/v1/deadletters/replay", {**body, "after": page["cursor"]["next"]})
+            answer["replayed"] += page["replayed"]
+            answer["rejected"] += page["rejected"]
 
     def human(console: Console) -> None:
         console.print(f"replayed {answer['replayed']}, refused again {len(answer['rejected'])}")
@@ -134,9 +140,33 @@ def replay(
             reasons = "; ".join(str(reason.get("message", "")) for reason in entry["reasons"])
             console.print(f"  {entry['id']}  {reasons}", markup=False)
 
-    emit(as_json, answer, human)
+    emit(as_json, {"replayed": answer["replayed"], "rejected": answer["rejected"]}, human)
     if answer["rejected"]:
         raise typer.Exit(PARTLY)
+
+
+@deadletter.command("delete")
+def delete(
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids from `deadletter list`.", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Delete all of them, replayed ones too.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    url: Url = None,
+    api_key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete refused messages for good."""
+    if bool(ids) == everything:
+        raise CommandError("give the ids of dead letters, or --all", USAGE, "usage")
+    with connect(data_dir, config, url, api_key) as client:
+        if not yes:
+            typer.confirm(
+                "Delete all dead letters?" if everything else "Delete these dead letters?", abort=True, err=True
+            )
+        body = msgspec.json.encode({"all": True} if everything else {"ids": ids})
+        answer = client.request("DELETE", "/v1/deadletters", body)
+    emit(as_json, answer, lambda console: console.print(f"deleted {answer['deleted']}"))
 
 
 def import_path(

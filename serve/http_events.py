@@ -9,7 +9,7 @@ from starlette.responses import Response
 from actors.errors import Invalid
 from models.identity.customer_id import to_text
 from models.shard.protocol import DeadLetter, StoredEvent
-from serve.dead_letters import replay
+from serve.dead_letters import PAGE, replay, replay_waiting
 from serve.http_body import read_json
 from serve.http_context import Context, Limit, PageCursor, authorise, respond
 from serve.http_openapi import answers, takes
@@ -19,6 +19,8 @@ from serve.http_schemas import (
     EventEntry,
     EventsPage,
     LetterEntry,
+    LettersDeleteAnswer,
+    LettersDeleteRequest,
     LettersPage,
     Reason,
     ReplayAnswer,
@@ -66,16 +68,38 @@ async def list_dead_letters(context: Context, limit: Limit = 100, cursor: PageCu
     response_class=Response,
 )
 async def replay_dead_letters(request: Request, context: Context) -> Response:
-    """Tries refused messages again, as if they came in now. What is refused again stays."""
+    """Tries refused messages again, as if they came in now. What is refused again stays.
+
+    All of them are tried page by page: while `cursor.has_more`, give `cursor.next` as `after`.
+    """
     asked = await read_json(request, ReplayRequest)
     if (asked.ids is UNSET) is not asked.all:
         raise Invalid('body: expected either "ids", a list of ids of dead letters, or "all": true')
-    replayed = await replay(context, None if asked.ids is UNSET else asked.ids)
+    if asked.ids is UNSET:
+        replayed = await replay_waiting(context, parse_positions(asked.after) if asked.after else {})
+    else:
+        replayed = await replay(context, asked.ids)
     rejected = [
         ReplayRejection(letter_id, [Reason(**reason) for reason in reasons])
         for letter_id, reasons in replayed.rejected.items()
     ]
-    return respond(ReplayAnswer(replayed.count, rejected))
+    following = positions_text(replayed.positions) if replayed.has_more else ""
+    return respond(ReplayAnswer(replayed.count, rejected, cursor_of(following, PAGE)))
+
+
+@router.delete(
+    "/deadletters",
+    responses=answers(LettersDeleteAnswer, 400, 401, 403, 503),
+    openapi_extra=takes(LettersDeleteRequest),
+    response_class=Response,
+)
+async def delete_dead_letters(request: Request, context: Context) -> Response:
+    """Deletes refused messages, replayed ones too, for good."""
+    asked = await read_json(request, LettersDeleteRequest)
+    if (asked.ids is UNSET) is not asked.all:
+        raise Invalid('body: expected either "ids", a list of ids of dead letters, or "all": true')
+    ids = None if asked.ids is UNSET else asked.ids
+    return respond(LettersDeleteAnswer(await context.services.router.delete_dead_letters(ids)))
 
 
 def event_entry(stored: StoredEvent) -> EventEntry:

@@ -335,10 +335,24 @@ class LettersPage(msgspec.Struct, frozen=True):
 
 
 class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Which dead letters to try again: some by id, or all of them."""
+    """Which dead letters to try again: some by id, or all of them, a page at a time."""
 
     ids: Annotated[list[str], Meta(max_length=REPLAY_MAX)] | UnsetType = UNSET
     all: bool = False
+    after: str = ""  # `cursor.next` of the answer before, to go on with all
+
+
+class LettersDeleteRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Which dead letters to delete: some by id, or all of them."""
+
+    ids: Annotated[list[str], Meta(max_length=REPLAY_MAX)] | UnsetType = UNSET
+    all: bool = False
+
+
+class LettersDeleteAnswer(msgspec.Struct, frozen=True):
+    """How many dead letters were deleted."""
+
+    deleted: int
 
 
 class ReplayAnswer(msgspec.Struct, frozen=True):
@@ -346,6 +360,7 @@ class ReplayAnswer(msgspec.Struct, frozen=True):
 
     replayed: int
     rejected: list["ReplayRejection"]
+    cursor: Cursor
 
 
 class ReplayRejection(msgspec.Struct, frozen=True):

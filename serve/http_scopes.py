@@ -43,6 +43,7 @@ SCOPES: Mapping[tuple[str, str], Scope | Literal["public"]] = {
     ("GET", "/v1/segments/{segment_id}/changes"): "read",
     ("GET", "/v1/events"): "read",
     ("GET", "/v1/deadletters"): "read",
+    ("DELETE", "/v1/deadletters"): "admin",
     ("POST", "/v1/deadletters/replay"): "admin",
     ("GET", "/v1/status"): "read",
     ("GET", "/v1/admin/keys"): "admin",

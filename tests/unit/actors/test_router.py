@@ -293,8 +293,32 @@ def test_dead_letters_are_kept_paged_taken_and_marked(run: Callable[[Scenario], 
         assert sum(status.dead_letters for status in await router.status()) == 7
         assert [letter.letter_id for letter in await router.take_dead_letters(["l3", "l1", "lx"])] == ["l1", "l3"]
         await router.mark_replayed(["l1", "l3"], NOW)
-        assert [letter.letter_id for letter in await router.take_dead_letters(None)] == ["l0", "l2", "l4", "l5", "l6"]
+        waiting, _, more = await router.waiting_dead_letters({}, 1000)
+        assert ([letter.letter_id for letter in waiting], more) == (["l0", "l2", "l4", "l5", "l6"], False)
         (replayed,) = [letter for letter in (await router.dead_letters(10))[0] if letter.letter_id == "l3"]
         assert replayed.replayed_at == NOW
+
+    run(scenario)
+
+
+def test_every_waiting_letter_has_its_turn_and_letters_can_be_deleted(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        reasons = [{"code": "schema", "field": "x", "message": "no"}]
+        ids = [f"l{n}" for n in range(60)]
+        await router.reject([DeadLetter(i, NOW + n, "web", "track", reasons, b"{}") for n, i in enumerate(ids)])
+        seen: list[str] = []
+        positions: dict[int, int] = {}
+        more = True
+        while more:  # none of them passes
+            page, positions, more = await router.waiting_dead_letters(positions, 9)
+            per_shard = [home_shard(letter.letter_id, SHARDS) for letter in page]
+            assert all(per_shard.count(shard) <= 3 for shard in range(SHARDS))
+            seen += [letter.letter_id for letter in page]
+        assert sorted(seen) == sorted(ids)
+        assert await router.delete_dead_letters(["l1", "l2", "l3", "lx"]) == 3
+        assert await router.take_dead_letters(["l0", "l1"]) == (await router.dead_letters(100))[0][-1:]
+        assert await router.delete_dead_letters(None) == 57
+        assert await router.dead_letters(10) == ([], "")
+        assert await router.delete_dead_letters(None) == 0
 
     run(scenario)

@@ -157,9 +157,22 @@ class FakeRouter:
         start = _offset(cursor)
         return letters[start : start + limit], str(start + limit) if len(letters) > start + limit else ""
 
-    async def take_dead_letters(self, ids: list[str] | None) -> list[DeadLetter]:
-        waiting = [letter for letter in self.letters.values() if not letter.replayed_at]
-        return [letter for letter in waiting if ids is None or letter.letter_id in ids]
+    async def take_dead_letters(self, ids: list[str]) -> list[DeadLetter]:
+        return [letter for letter in self.letters.values() if not letter.replayed_at and letter.letter_id in ids]
+
+    async def waiting_dead_letters(
+        self, after: dict[int, int], limit: int
+    ) -> tuple[list[DeadLetter], dict[int, int], bool]:
+        letters = list(enumerate(self.letters.values(), 1))
+        waiting = [(n, letter) for n, letter in letters if not letter.replayed_at and n > after.get(0, 0)][:limit]
+        position = waiting[-1][0] if waiting else after.get(0, 0)
+        return [letter for _, letter in waiting], {0: position}, len(waiting) >= limit
+
+    async def delete_dead_letters(self, ids: list[str] | None) -> int:
+        gone = [letter_id for letter_id in self.letters if ids is None or letter_id in ids]
+        for letter_id in gone:
+            del self.letters[letter_id]
+        return len(gone)
 
     async def mark_replayed(self, ids: list[str], now: int) -> None:
         for letter_id in ids:

@@ -116,7 +116,7 @@ def test_every_command_explains_itself_and_offers_json(onefold: Call) -> None:
         "keys": ("create", "list", "revoke"),
         "segments": ("create", "list", "show", "members", "preview", "delete"),
         "events": ("tail",),
-        "deadletter": ("list", "replay"),
+        "deadletter": ("list", "replay", "delete"),
         "bench": ("lookup", "ingest"),
     }
     for command in ("init", "serve", "stop", "status", "doctor", "demo", "import", "profile"):
@@ -133,6 +133,7 @@ def test_wrong_command_lines_exit_with_2(onefold: Call) -> None:
     assert onefold("nosuch").exit_code == 2
     assert onefold("init", "--shards", "none").exit_code == 2
     assert onefold("deadletter", "replay").exit_code == 2
+    assert onefold("deadletter", "delete", "--yes").exit_code == 2
 
 
 def test_wrong_settings_exit_with_2_and_say_what_is_wrong(onefold: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +253,7 @@ def test_events_tail(onefold: Call, service: Service) -> None:
 
 
 def test_dead_letters(onefold: Call, service: Service) -> None:
-    refused = {"replayed": 1, "rejected": [{"id": "dl_1", "reasons": [{"message": "is required"}]}]}
+    refused = {"replayed": 1, "rejected": [{"id": "dl_1", "reasons": [{"message": "is required"}]}], "cursor": NO_MORE}
     service.answers |= {
         "GET /v1/deadletters?limit=50": (200, {"data": [LETTER], "cursor": NO_MORE}),
         "POST /v1/deadletters/replay": (200, refused),
@@ -263,6 +264,11 @@ def test_dead_letters(onefold: Call, service: Service) -> None:
     assert done.exit_code == 6 and "dl_1  is required" in done.out
     assert service.asked[-1][1] == {"ids": ["dl_1", "dl_2"]}
     onefold("deadletter", "replay", "--all", *where)
+    assert service.asked[-1][1] == {"all": True}
+    service.answers["DELETE /v1/deadletters"] = (200, {"deleted": 2})
+    assert onefold("deadletter", "delete", "dl_1", "dl_2", "--yes", *where).out == "deleted 2\n"
+    assert service.asked[-1][1] == {"ids": ["dl_1", "dl_2"]}
+    onefold("deadletter", "delete", "--all", "--yes", *where)
     assert service.asked[-1][1] == {"all": True}
     assert onefold("deadletter", "replay", "dl_1", "--all", *where).exit_code == 2
 

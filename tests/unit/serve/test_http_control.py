@@ -7,6 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from actors.control import SchemaRule, Source
+from serve import dead_letters
 from tests.unit.serve.http_service import HttpService
 
 PRO = {"type": "demographic", "trait": "plan", "operator": "equals", "value": "pro"}
@@ -161,6 +162,30 @@ def test_some_dead_letters_can_be_replayed(service: HttpService) -> None:
     assert first["cursor"]["has_more"]
     answer = service.post("/v1/deadletters/replay", {"ids": [first["data"][0]["id"]]}).json()
     assert len(answer["rejected"]) == 1
+
+
+def test_letters_that_never_pass_keep_no_others_back(service: HttpService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letters, "PAGE", 2)
+    service.send(*[{"type": "nope"}] * 5)
+    after, refused = "", 0
+    while True:
+        answer = service.post("/v1/deadletters/replay", {"all": True, "after": after}).json()
+        refused += len(answer["rejected"])
+        after = answer["cursor"]["next"]
+        if not answer["cursor"]["has_more"]:
+            break
+    assert refused == 5
+    assert service.post("/v1/deadletters/replay", {"all": True, "after": "x"}).status_code == 400
+
+
+def test_dead_letters_can_be_deleted(service: HttpService) -> None:
+    service.send({"type": "nope"}, {"type": "nope"}, {"type": "nope"})
+    ids = [letter["id"] for letter in service.get("/v1/deadletters").json()["data"]]
+    assert service.request("DELETE", "/v1/deadletters", {"ids": ids[:1]}).json() == {"deleted": 1}
+    assert [letter["id"] for letter in service.get("/v1/deadletters").json()["data"]] == ids[1:]
+    assert service.request("DELETE", "/v1/deadletters", {"all": True}).json() == {"deleted": 2}
+    assert service.get("/v1/deadletters").json()["data"] == []
+    assert service.request("DELETE", "/v1/deadletters", {}).status_code == 400
 
 
 @pytest.mark.parametrize("body", [{}, {"ids": ["x"], "all": True}, {"all": False}, {"ids": "x"}])

@@ -60,7 +60,8 @@ def test_every_operation_says_what_it_takes_and_answers(document: dict[str, Any]
         assert operation["description"]
         assert "200" in operation["responses"]
         assert "422" not in operation["responses"], "requests that are wrong are answered 400"
-        assert ("requestBody" in operation) == (method in ("POST", "PUT")), path
+        with_body = method in ("POST", "PUT") or (method, path) == ("DELETE", "/v1/deadletters")
+        assert ("requestBody" in operation) == with_body, path
         if SCOPES[method, path] != PUBLIC:
             assert {"401", "403", "default"} <= operation["responses"].keys()
 
@@ -100,6 +101,7 @@ def test_answers_are_what_the_document_says(service: HttpService, document: dict
         ("GET", "/v1/events", "", None),
         ("GET", "/v1/deadletters", "", None),
         ("POST", "/v1/deadletters/replay", "", {"all": True}),
+        ("DELETE", "/v1/deadletters", "", {"all": True}),
         ("GET", "/v1/status", "", None),
         ("PUT", "/v1/admin/sources/{source_id}", "", {"schemas": {"track": {"document": {}}}}),
         ("GET", "/v1/admin/sources", "", None),
