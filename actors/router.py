@@ -136,6 +136,11 @@ class Router:
                 changed.update(dict.fromkeys(customer_ids))
         return list(changed), positions
 
+    async def change_positions(self) -> dict[int, int]:
+        """The position of each shard's changes now, to follow them from here."""
+        answers = await self._calls.all("changed", -1, 0.0, timeout_s=self._timeout_s)
+        return {shard: position for shard, (_, position) in enumerate(answers)}
+
     def _watch(self, shard: int, after: int, timeout_s: float) -> asyncio.Task[tuple[list[int], int]]:
         """Everybody who waits for a shard's changes after the same position waits for the same call."""
         watch = self._watches.get((shard, after))

@@ -104,12 +104,7 @@ class ProfileMethods(Methods):
 
     async def _after(self, token: str) -> dict[int, int]:
         """The position of each shard's changes that a stream starts after: the token's, or now."""
-        if token:
-            return parse_positions(token)
-        found: dict[int, int] = {}
-        while not found or min(found.values()) < 0:  # a shard that has not answered yet has position -1
-            _, found = await self.context.services.router.changed_profiles(found, HEARTBEAT_S)
-        return found
+        return parse_positions(token) if token else await self.context.services.router.change_positions()
 
 
 def _result(message: bytes) -> bytes:

@@ -5,7 +5,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from actors.errors import NotFound
@@ -17,8 +17,9 @@ from serve.http_body import read_json
 from serve.http_context import Context, Limit, MinSeq, PageCursor, authorise, respond
 from serve.http_events import event_entry
 from serve.http_openapi import PROFILE, answers, takes
-from serve.http_pages import cursor_of, page
+from serve.http_pages import cursor_of, page, parse_positions, positions_text
 from serve.http_schemas import (
+    ChangedProfiles,
     EventsPage,
     LinkEntry,
     LinksPage,
@@ -51,6 +52,23 @@ async def get_profiles(request: Request, context: Context) -> Response:
     keys = [context.parse_key(key, f"keys[{index}]") for index, key in enumerate(asked.keys)]
     profiles = await context.services.reads.get_many(keys, context.parse_min_seq(asked.min_seq))
     return respond(ProfilesAnswer([None if profile is None else document_of(context, profile) for profile in profiles]))
+
+
+@router.get("/changes", responses=answers(ChangedProfiles, 400, 401, 403, 503), response_class=Response)
+async def get_changes(
+    context: Context,
+    after: Annotated[str, Query(description="`cursor` of the answer before; without it, the cursor of now")] = "",
+    timeout_s: Annotated[float, Query(ge=0.1, le=60, description="how long to wait for the first change")] = 20,
+) -> Response:
+    """Who changed since `after`, as soon as there is somebody; nobody, when the time is over."""
+    shards = context.services.router
+    customer_ids: list[int] = []
+    if after:
+        customer_ids, positions = await shards.changed_profiles(parse_positions(after), timeout_s)
+    else:
+        positions = await shards.change_positions()
+    known = {shard: position for shard, position in positions.items() if position >= 0}  # of those that answered
+    return respond(ChangedProfiles([to_text(customer_id) for customer_id in customer_ids], positions_text(known)))
 
 
 @router.get("/{key:path}/traits", responses=answers(TraitsPage, *_ERRORS), response_class=Response)

@@ -151,6 +151,13 @@ class EventEntry(msgspec.Struct, frozen=True):
     group_id: str = ""
 
 
+class ChangedProfiles(msgspec.Struct, frozen=True):
+    """Customer ids of profiles that changed; `cursor` is where the next call goes on."""
+
+    customer_ids: list[str]
+    cursor: str
+
+
 class EventsPage(msgspec.Struct, frozen=True):
     """Events; `cursor.next` is where the next call goes on."""
 

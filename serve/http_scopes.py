@@ -30,6 +30,7 @@ SCOPES: Mapping[tuple[str, str], Scope | Literal["public"]] = {
     ("GET", "/v1/profiles/{key}/consents"): "read",
     ("GET", "/v1/profiles/{key}/links"): "read",
     ("GET", "/v1/profiles/{key}/merges"): "read",
+    ("GET", "/v1/profiles/changes"): "read",
     ("POST", "/v1/profiles/batch"): "read",
     ("POST", "/v1/identity/resolve"): "read",
     ("POST", "/v1/identity/merge"): "admin",

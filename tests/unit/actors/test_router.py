@@ -247,8 +247,8 @@ def test_segments_are_filled_listed_previewed_and_deleted(run: Callable[[Scenari
 
 def test_changes_are_told_to_those_who_wait_and_the_tail_goes_on(run: Callable[[Scenario], None]) -> None:
     async def scenario(router: Router, shards: LocalShards) -> None:
-        changed, positions = await router.changed_profiles({}, 1)
-        assert changed == []
+        positions = await router.change_positions()
+        assert sorted(positions) == list(range(SHARDS))
         waiting = asyncio.ensure_future(router.changed_profiles(positions, 5))
         await asyncio.sleep(0.05)
         result = (await router.ingest([track("m1", "user_id:u1")], wait=True)).results[0]

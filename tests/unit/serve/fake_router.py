@@ -152,6 +152,10 @@ class FakeRouter:
         changed = {stored.customer_id for stored in self.log if stored.sequence > after.get(stored.shard, 0)}
         return sorted(changed), dict(self._sequence)
 
+    async def change_positions(self) -> dict[int, int]:
+        self._require_up()
+        return dict(self._sequence)
+
     async def dead_letters(self, limit: int, cursor: str = "") -> tuple[list[DeadLetter], str]:
         letters = list(self.letters.values())
         start = _offset(cursor)

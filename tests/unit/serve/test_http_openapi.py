@@ -93,6 +93,8 @@ def test_answers_are_what_the_document_says(service: HttpService, document: dict
         ("POST", "/v1/segments/preview", "", {"criteria": pro}),
         *(("GET", path, "", None) for _, path in SCOPES if path.startswith("/v1/profiles/{key}")),
         ("GET", "/v1/profiles/{key}/traits", "?limit=0", None),
+        ("GET", "/v1/profiles/changes", "", None),
+        ("GET", "/v1/profiles/changes", "?after=later", None),
         ("POST", "/v1/profiles/batch", "", {"keys": ["user_id:u1", "user_id:u9"]}),
         ("POST", "/v1/identity/resolve", "", {"identifiers": ["user_id:u9"]}),
         ("POST", "/v1/identity/merge", "", {"left": "user_id:u1", "right": "user_id:u2"}),

@@ -201,3 +201,15 @@ def test_links_show_their_evidence(service: HttpService) -> None:
     links = service.get("/v1/profiles/user_id:u1/links").json()["data"]
     assert {(link["message_id"], link["method"], link["confidence"]) for link in links} == {("m1", "exact", 1.0)}
     assert {link["left"] for link in links} == {"user_id:u1", "email:jane@example.com"}
+
+
+def test_changes_are_followed_from_a_cursor(service: HttpService) -> None:
+    start = service.get("/v1/profiles/changes").json()
+    assert start["customer_ids"] == []
+    service.send({"type": "identify", "userId": "newcomer", "messageId": "newcomer"})
+    changed = service.get(f"/v1/profiles/changes?after={start['cursor']}&timeout_s=1").json()
+    assert changed["customer_ids"] == [service.get("/v1/profiles/user_id:newcomer").json()["customer_id"]]
+    rest = service.get(f"/v1/profiles/changes?after={changed['cursor']}&timeout_s=1").json()
+    assert rest == {"customer_ids": [], "cursor": changed["cursor"]}
+    for wrong in ("after=later", "timeout_s=0", "timeout_s=soon"):
+        assert service.get(f"/v1/profiles/changes?{wrong}").status_code == 400
