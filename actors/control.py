@@ -66,8 +66,8 @@ class SchemaRule(msgspec.Struct, frozen=True):
     mode: Literal["block", "omit"] = "block"
 
 
-class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where events come from."""
+class Source(msgspec.Struct, frozen=True):
+    """Where events come from. Fields that an earlier version stored and this one does not know are passed over."""
 
     source_id: str
     kind: str = "http"  # free text, such as web, mobile, crm

@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from actors.control import KEY_PREFIX, ControlStore, SchemaRule, Source
@@ -176,3 +177,9 @@ def test_many_threads_and_a_second_process_write_at_once(store: ControlStore, pa
     assert other.wait(30) == 0
     assert len(store.keys()) == 40
     assert store.version() == 40
+
+
+def test_a_source_that_an_earlier_version_stored_is_read() -> None:
+    assert msgspec.json.decode(b'{"source_id":"crm","kind":"crm","priority":5,"schemas":{}}', type=Source) == Source(
+        "crm", "crm"
+    )
