@@ -142,3 +142,4 @@ PROFILE_SCHEMA: dict[str, Any] = {
     },
 }
 PROFILE_SCHEMA["required"] = list(PROFILE_SCHEMA["properties"])
+PROFILE_SCHEMA["properties"]["beyond_limits"] = {**_SECTION, "description": "section -> observations left out, if any"}

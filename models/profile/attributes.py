@@ -10,20 +10,30 @@ import msgspec
 
 from models.profile.policy import AttributePolicy, ProfilePolicy
 from models.profile.registers import canonical_json, is_later
+from models.profile.room import SIZED, SMALL, Room
 from models.profile.state import Attribute, Observation, Profile
 
 _Count = tuple[int, int, int, str]  # count; timestamp, tie and source of the latest
 
 
-def observe_attribute(attributes: dict[str, Attribute], key: str, new: Observation, policy: AttributePolicy) -> bool:
+def room_of(profile: Profile, policy: ProfilePolicy) -> Room:
+    """What the profile's attributes still take."""
+    return Room(profile.attributes, "attributes", policy.limits.traits, policy.limits, profile.beyond_limits)
+
+
+def observe_attribute(
+    attributes: dict[str, Attribute], key: str, new: Observation, policy: AttributePolicy, room: Room
+) -> bool:
     """Tells attribute `key` of an observation. Returns whether its value is another one now."""
     merge = policy.merge
     if merge == "most_frequent":
-        return new.value is not None and _count(attributes, key, canonical_json(new.value), new, 1)
+        return new.value is not None and _count(attributes, key, canonical_json(new.value), new, 1, room)
     if merge == "first" and new.value is None:
         return False
     held = attributes.get(key)
     if held is None:
+        if not room.takes(key, new.value):
+            return False
         attributes[key] = Attribute(new)
         return True
     held.counts = None  # of an earlier policy
@@ -36,20 +46,28 @@ def observe_attribute(attributes: dict[str, Attribute], key: str, new: Observati
         wins = _is_better_source(new, winner, policy.sources)
     if not wins:
         return False
+    value = new.value
+    changed = _differ(value, winner.value)
+    if changed:
+        kind = type(value)
+        sized = kind in SIZED and (kind is not str or len(value) > SMALL)
+        if sized and not room.takes_instead(value, winner.value):
+            return False
     held.winner = new
-    return _differ(new.value, winner.value)
+    return changed
 
 
 def merge_attributes(into: Profile, other: Profile, policy: ProfilePolicy) -> None:
     """Joins the attributes of two profiles."""
+    room = room_of(into, policy)
     for key, attribute in other.attributes.items():
         rule = policy.attributes.get(key, policy.default_attribute)
         if rule.merge == "most_frequent":
             for text, (count, timestamp, tie, source) in _counts_of(attribute).items():
                 value = msgspec.json.decode(text)
-                _count(into.attributes, key, text, Observation(timestamp, tie, value, source), count)
+                _count(into.attributes, key, text, Observation(timestamp, tie, value, source), count, room)
         else:
-            observe_attribute(into.attributes, key, attribute.winner, rule)
+            observe_attribute(into.attributes, key, attribute.winner, rule, room)
 
 
 def _is_better_source(new: Observation, held: Observation, sources: tuple[str, ...]) -> bool:
@@ -74,10 +92,12 @@ def _rank(source: str, sources: tuple[str, ...]) -> int:
     return sources.index(source) if source in sources else len(sources)
 
 
-def _count(attributes: dict[str, Attribute], key: str, text: str, new: Observation, times: int) -> bool:
+def _count(attributes: dict[str, Attribute], key: str, text: str, new: Observation, times: int, room: Room) -> bool:
     """Adds `times` observations of a value, the latest of them `new`. Returns whether another value leads now."""
     held = attributes.get(key)
     if held is None:
+        if not room.takes(key, new.value):
+            return False
         attributes[key] = Attribute(new, {text: (times, new.timestamp, new.tie, new.source)})
         return True
     if held.counts is None:
@@ -86,6 +106,8 @@ def _count(attributes: dict[str, Attribute], key: str, text: str, new: Observati
     stamp = (new.timestamp, new.tie, new.source)
     before = counts.get(text)
     if before is None:
+        if not room.takes_count(counts, text):
+            return False
         mine = counts[text] = (times, *stamp)
     else:
         mine = counts[text] = (before[0] + times, *max(stamp, before[1:]))

@@ -1,16 +1,20 @@
 """Behaviors: how often and when each event happened, exact for the latest RECENT_MAX, by day for the older ones.
 
 The latest RECENT_MAX of a multiset of times, and the days of the rest, depend on the multiset alone: so do
-the statistics, in whatever order the times come.
+the statistics, in whatever order the times come, as long as no limit is reached.
 """
 
 from bisect import insort
 
 from models.events.event import Event
+from models.profile.policy import ProfileLimits
+from models.profile.room import leave_out
 from models.profile.state import DAY_MS, RECENT_MAX, EventStats
 
 PAGE_VIEWED = "Page Viewed"
 SCREEN_VIEWED = "Screen Viewed"
+_TIMES_MIN = 16  # exact times that every name may have
+_SECTION = "behaviors"
 
 
 def names_of(event: Event) -> tuple[str, ...]:
@@ -24,12 +28,17 @@ def names_of(event: Event) -> tuple[str, ...]:
     return ()
 
 
-def count_event(events: dict[str, EventStats], name: str, at: int) -> None:
-    """Counts one occurrence at `at` (ms)."""
+def count_event(
+    events: dict[str, EventStats], name: str, at: int, limits: ProfileLimits, beyond: dict[str, int]
+) -> bool:
+    """Counts one occurrence at `at` (ms). Returns False for one more name than the limits allow."""
     stats = events.get(name)
     if stats is None:
+        if len(events) >= limits.events or len(name) > limits.text:
+            leave_out(beyond, _SECTION)
+            return False
         events[name] = EventStats(1, at, at, [at])
-        return
+        return True
     stats.count += 1
     recent = stats.recent
     if at >= stats.last:
@@ -38,17 +47,29 @@ def count_event(events: dict[str, EventStats], name: str, at: int) -> None:
     else:
         if at < stats.first:
             stats.first = at
+        if stats.older and at < recent[0]:
+            _count_day(events, stats, at, limits, beyond)
+            return True
         insort(recent, at)
-    if len(recent) > RECENT_MAX:
-        day = recent.pop(0) // DAY_MS
-        stats.older[day] = stats.older.get(day, 0) + 1
+    if len(recent) > RECENT_MAX or (
+        len(events) * RECENT_MAX > limits.exact_times
+        and len(recent) > _TIMES_MIN
+        and sum([len(one.recent) for one in events.values()]) > limits.exact_times
+    ):
+        _count_day(events, stats, recent.pop(0), limits, beyond)
+    return True
 
 
-def merge_events(into: dict[str, EventStats], other: dict[str, EventStats]) -> None:
+def merge_events(
+    into: dict[str, EventStats], other: dict[str, EventStats], limits: ProfileLimits, beyond: dict[str, int]
+) -> None:
     """Joins two persons' statistics, event by event."""
     for name, theirs in other.items():
         stats = into.get(name)
         if stats is None:
+            if len(into) >= limits.events:
+                leave_out(beyond, _SECTION, theirs.count)
+                continue
             into[name] = EventStats(theirs.count, theirs.first, theirs.last, list(theirs.recent), dict(theirs.older))
             continue
         stats.count += theirs.count
@@ -62,6 +83,7 @@ def merge_events(into: dict[str, EventStats], other: dict[str, EventStats]) -> N
         for at in aged:
             day = at // DAY_MS
             older[day] = older.get(day, 0) + 1
+    _bound(into, limits, beyond)
 
 
 def count_by_day(stats: EventStats) -> dict[int, int]:
@@ -71,3 +93,32 @@ def count_by_day(stats: EventStats) -> dict[int, int]:
         day = at // DAY_MS
         days[day] = days.get(day, 0) + 1
     return dict(sorted(days.items()))
+
+
+def _count_day(
+    events: dict[str, EventStats], stats: EventStats, at: int, limits: ProfileLimits, beyond: dict[str, int]
+) -> None:
+    """Counts an occurrence by its day; a day too many takes the place of the name's oldest."""
+    older = stats.older
+    day = at // DAY_MS
+    if day in older:
+        older[day] += 1
+        return
+    older[day] = 1
+    if sum([len(one.older) for one in events.values()]) > limits.days:
+        leave_out(beyond, _SECTION, older.pop(min(older)))
+
+
+def _bound(events: dict[str, EventStats], limits: ProfileLimits, beyond: dict[str, int]) -> None:
+    """Brings joined statistics back under the limits: fewer exact times, then fewer days, of the names with most."""
+    if sum([len(stats.recent) for stats in events.values()]) > limits.exact_times:
+        most = max(_TIMES_MIN, limits.exact_times // len(events))
+        for stats in events.values():
+            aged, stats.recent = stats.recent[:-most], stats.recent[-most:]
+            for at in aged:
+                stats.older[at // DAY_MS] = stats.older.get(at // DAY_MS, 0) + 1
+    if sum([len(stats.older) for stats in events.values()]) > limits.days:
+        most = limits.days // len(events)
+        for stats in events.values():
+            for day in sorted(stats.older)[: max(0, len(stats.older) - most)]:
+                leave_out(beyond, _SECTION, stats.older.pop(day))

@@ -13,7 +13,7 @@ from models.profile.behaviors import count_by_day
 from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules, lifecycle
 from models.profile.money import to_decimal_text
 from models.profile.realtime import MINUTE_MS, session_bounds, session_end
-from models.profile.state import DAY_MS, Observation, Order, Profile
+from models.profile.state import DAY_MS, Folded, Observation, Order, Profile, Totals
 from models.profile.transactions import is_sale, refund_of
 
 FOREVER_MS = 1 << 62  # later than every time that can be written
@@ -72,6 +72,7 @@ def document(
             {"id": group_id, "traits": told.value, "source": told.source, "updated_at": text[told.timestamp]}
             for group_id, told in sorted(profile.groups.items())
         ],
+        **({"beyond_limits": dict(sorted(profile.beyond_limits.items()))} if profile.beyond_limits else {}),
     }
 
 
@@ -136,8 +137,9 @@ def _iso_day(day: int) -> str:
 
 def _transactions(profile: Profile, text: _Times) -> dict[str, Any]:
     """Sales of the currency with most orders, the other currencies beside it, products and the latest orders."""
-    by_currency: dict[str, list[tuple[str, Order]]] = {}
-    cancelled = 0
+    folded = profile.folded or Folded()
+    by_currency: dict[str, list[tuple[str, Order]]] = {currency: [] for currency in folded.totals}
+    cancelled = folded.cancelled
     sales: list[tuple[str, Order]] = []
     for order_id, order in profile.orders.items():
         if order.cancelled:
@@ -146,26 +148,30 @@ def _transactions(profile: Profile, text: _Times) -> dict[str, Any]:
             sales.append((order_id, order))
             by_currency.setdefault(order.currency, []).append((order_id, order))
     sales.sort(key=lambda sale: (sale[1].timestamp, sale[1].tie, sale[0]))
-    main = min(by_currency, key=lambda currency: (-len(by_currency[currency]), currency), default=None)
+    totals = {currency: _totals(orders, folded.totals.get(currency)) for currency, orders in by_currency.items()}
+    main = min(totals, key=lambda currency: (-totals[currency]["orders"], currency), default=None)
+    times = [sale[1].timestamp for sale in sales] + ([folded.first, folded.last] if folded.first else [])
     return {
         "currency": main,
-        **_totals(by_currency[main] if main is not None else []),
-        "other_currencies": {c: _totals(by_currency[c]) for c in sorted(by_currency) if c != main},
-        "first_at": text[sales[0][1].timestamp] if sales else None,
-        "last_at": text[sales[-1][1].timestamp] if sales else None,
+        **(totals[main] if main is not None else _totals([], None)),
+        "other_currencies": {c: totals[c] for c in sorted(totals) if c != main},
+        "first_at": text[min(times)] if times else None,
+        "last_at": text[max(times)] if times else None,
         "cancelled": cancelled,
         "products": _products(by_currency[main]) if main is not None else [],
         "latest": [_order(order_id, order, text) for order_id, order in sales[: -ORDERS_MAX - 1 : -1]],
     }
 
 
-def _totals(sales: list[tuple[str, Order]]) -> dict[str, Any]:
-    revenue = sum(order.revenue for _, order in sales)
-    refunds = sum(refund_of(order) for _, order in sales)
+def _totals(sales: list[tuple[str, Order]], folded: Totals | None) -> dict[str, Any]:
+    folded = folded or Totals()
+    count = folded.count + len(sales)
+    revenue = folded.revenue + sum(order.revenue for _, order in sales)
+    refunds = folded.refunded + sum(refund_of(order) for _, order in sales)
     return {
-        "orders": len(sales),
+        "orders": count,
         "revenue": to_decimal_text(revenue),
-        "average_order_value": to_decimal_text(_rounded_ratio(revenue, len(sales), 10_000)) if sales else None,
+        "average_order_value": to_decimal_text(_rounded_ratio(revenue, count, 10_000)) if count else None,
         "refunds": to_decimal_text(refunds),
         "net_revenue": to_decimal_text(revenue - refunds),
     }

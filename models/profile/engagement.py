@@ -7,8 +7,9 @@ setting, else from what the client tells of itself (a page: web; an app or a pho
 from typing import Any
 
 from models.events.event import Event
-from models.profile.policy import ProfilePolicy
-from models.profile.state import ChannelStats
+from models.profile.policy import ProfileLimits, ProfilePolicy
+from models.profile.room import leave_out
+from models.profile.state import ChannelStats, Profile
 
 _NAME_MAX = 32  # characters of a channel that clients make up
 _MESSAGE_WORDS = {
@@ -69,12 +70,16 @@ def channel_of(event: Event, policy: ProfilePolicy) -> tuple[str, str]:
     return "", action
 
 
-def count_engagement(channels: dict[str, ChannelStats], channel: str, action: str, at: int) -> None:
-    """Counts one event on a channel."""
+def count_engagement(profile: Profile, channel: str, action: str, at: int, limits: ProfileLimits) -> bool:
+    """Counts one event on a channel. Returns False for one more channel than the limits allow."""
+    channels = profile.channels
     stats = channels.get(channel)
     if stats is None:
+        if len(channels) >= limits.channels:
+            leave_out(profile.beyond_limits, "engagement")
+            return False
         channels[channel] = ChannelStats(1, at, at, {action: 1} if action else {})
-        return
+        return True
     stats.count += 1
     if at > stats.last:
         stats.last = at
@@ -82,14 +87,19 @@ def count_engagement(channels: dict[str, ChannelStats], channel: str, action: st
         stats.first = at
     if action:
         stats.actions[action] = stats.actions.get(action, 0) + 1
+    return True
 
 
-def merge_channels(into: dict[str, ChannelStats], other: dict[str, ChannelStats]) -> None:
+def merge_channels(into: Profile, other: Profile, limits: ProfileLimits) -> None:
     """Joins two persons' engagement, channel by channel."""
-    for channel, theirs in other.items():
-        stats = into.get(channel)
+    channels = into.channels
+    for channel, theirs in other.channels.items():
+        stats = channels.get(channel)
         if stats is None:
-            into[channel] = ChannelStats(theirs.count, theirs.first, theirs.last, dict(theirs.actions))
+            if len(channels) >= limits.channels:
+                leave_out(into.beyond_limits, "engagement", theirs.count)
+                continue
+            channels[channel] = ChannelStats(theirs.count, theirs.first, theirs.last, dict(theirs.actions))
             continue
         stats.count += theirs.count
         stats.first = min(stats.first, theirs.first)

@@ -62,8 +62,13 @@ DEFAULT_RULES = LifecycleRules()
 
 def lifecycle(profile: Profile, now: int, rules: LifecycleRules = DEFAULT_RULES) -> Lifecycle:
     """The profile's stage at `now` (ms). O(n log n) in the number of orders."""
-    if profile.orders:
+    if profile.orders or profile.folded is not None:
         times = [order.timestamp for order in profile.orders.values() if order.timestamp and not order.cancelled]
+        folded = profile.folded
+        if folded is not None and folded.first:
+            # When those between the first and the last were is not known any more.
+            count = sum(totals.count for totals in folded.totals.values())
+            times += [folded.first] * min(count - 1, rules.loyal_orders) + [folded.last]
         if times:
             return _of_customer(times, now, rules)
     known = [

@@ -3,17 +3,16 @@
 from typing import Any
 
 from models.events.event import Event
-from models.profile.policy import ProfilePolicy
+from models.profile.policy import ProfileLimits, ProfilePolicy
 from models.profile.registers import is_later, is_later_permission, observe, observe_permission
-from models.profile.state import Observation
+from models.profile.room import leave_out
+from models.profile.state import Observation, Profile
 
 _OPT_IN = "_opt_in"
 _YES = frozenset({"true", "yes", "y", "1", "on", "subscribed", "opted_in"})
 
 
-def observe_preference(
-    preferences: dict[str, Observation], trait: str, observation: Observation, policy: ProfilePolicy
-) -> str:
+def observe_preference(profile: Profile, trait: str, observation: Observation, policy: ProfilePolicy) -> str:
     """Tells the preference that a trait sets, if it sets one. Returns its name if it is another one now, else ""."""
     name = policy.preference_traits.get(trait)
     inverted = name is None
@@ -25,12 +24,15 @@ def observe_preference(
     if not name.endswith(_OPT_IN):
         if value is not None and not isinstance(value, str):
             return ""
-        return name if observe(preferences, name, observation) else ""
+        if value is not None and len(value) > policy.limits.text:
+            leave_out(profile.beyond_limits, "preferences")
+            return ""
+        return name if observe(profile.preferences, name, observation) else ""
     if value is not None:
         said = _is_yes(value)
         value = not said if inverted else said
     changed = observe_permission(
-        preferences, name, Observation(observation.timestamp, observation.tie, value, observation.source)
+        profile.preferences, name, Observation(observation.timestamp, observation.tie, value, observation.source)
     )
     return name if changed else ""
 
@@ -46,7 +48,7 @@ def observe_subscription(
     return name if observe_permission(preferences, name, told) else ""
 
 
-def observe_consents(consents: dict[str, Observation], event: Event, timestamp: int, tie: int) -> list[str]:
+def observe_consents(profile: Profile, event: Event, timestamp: int, tie: int, limits: ProfileLimits) -> list[str]:
     """Tells what the event says of consent. Returns the categories that are another one now.
 
     Read from context.consent.categoryPreferences of every event, as "Segment Consent Preference Updated"
@@ -58,8 +60,12 @@ def observe_consents(consents: dict[str, Observation], event: Event, timestamp: 
     categories = given.get("categoryPreferences")
     if not isinstance(categories, dict):
         return []
+    consents = profile.consents
     changed = []
     for category, value in categories.items():
+        if category not in consents and (len(consents) >= limits.consents or len(category) > limits.text):
+            leave_out(profile.beyond_limits, "privacy")
+            continue
         told = Observation(timestamp, tie, value is True, event.source)
         if observe_permission(consents, category, told):
             changed.append(category)
@@ -75,10 +81,14 @@ def merge_preferences(into: dict[str, Observation], other: dict[str, Observation
             into[name] = theirs
 
 
-def merge_consents(into: dict[str, Observation], other: dict[str, Observation]) -> None:
+def merge_consents(into: Profile, other: Profile, limits: ProfileLimits) -> None:
     """Joins two persons' consents."""
-    for category, theirs in other.items():
-        observe_permission(into, category, theirs)
+    consents = into.consents
+    for category, theirs in other.consents.items():
+        if category not in consents and len(consents) >= limits.consents:
+            leave_out(into.beyond_limits, "privacy")
+            continue
+        observe_permission(consents, category, theirs)
 
 
 def _is_yes(value: Any) -> bool:

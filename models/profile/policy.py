@@ -78,6 +78,30 @@ CHANNEL_NAMES = {
 }
 
 
+class ProfileLimits(msgspec.Struct, frozen=True):
+    """How much is kept of one person. What is beyond is left out and counted; see docs/profile.md, "Limits"."""
+
+    text: int = 200  # characters of a key: a trait, an event name, a group or order id, a product id
+    traits: int = 512
+    value_bytes: int = 4096  # encoded, of one trait's value or one group's traits
+    section_bytes: int = 32_768  # encoded, of all attributes, and the same of all groups
+    counted_values: int = 256  # different values of one most_frequent attribute
+    events: int = 512  # event names
+    exact_times: int = 8192  # of all event names together; older ones are counted by day
+    days: int = 4096  # day counts of all event names together
+    channels: int = 64
+    groups: int = 64
+    consents: int = 128
+    orders: int = 1000  # in detail; older ones are folded into totals
+    order_bytes: int = 65_536  # encoded, of the orders in detail
+    currencies: int = 64  # of folded orders
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            if getattr(self, name) < 1:
+                raise ValueError(f"profile.limits.{name} must be at least 1")
+
+
 class ProfilePolicy(msgspec.Struct, frozen=True):
     """How events are folded into profiles."""
 
@@ -89,3 +113,4 @@ class ProfilePolicy(msgspec.Struct, frozen=True):
     order_events: dict[str, OrderStep] = msgspec.field(default_factory=ORDER_EVENTS.copy)
     preference_traits: dict[str, str] = msgspec.field(default_factory=PREFERENCE_TRAITS.copy)
     opt_out_traits: dict[str, str] = msgspec.field(default_factory=OPT_OUT_TRAITS.copy)
+    limits: ProfileLimits = ProfileLimits()

@@ -1,11 +1,12 @@
 """The reduction: an event folded into a profile, and two profiles joined into one.
 
 Whatever the order of the events, and however they were split over profiles that were merged later, the
-state is the same: every section is a join of registers, sums and sets, each in its own module.
+state is the same: every section is a join of registers, sums and sets, each in its own module. That holds
+below `policy.limits`; what is left out beyond them is what came too late.
 """
 
 from models.events.event import Event
-from models.profile.attributes import merge_attributes, observe_attribute
+from models.profile.attributes import merge_attributes, observe_attribute, room_of
 from models.profile.behaviors import count_event, merge_events, names_of
 from models.profile.engagement import PASSIVE_ACTIONS, channel_of, count_engagement, merge_channels
 from models.profile.permissions import (
@@ -18,8 +19,9 @@ from models.profile.permissions import (
 from models.profile.policy import ProfilePolicy
 from models.profile.realtime import mark_active, merge_minutes, observe_context
 from models.profile.registers import is_later, observe
+from models.profile.room import Room
 from models.profile.state import IdentifierInfo, Observation, Profile, copy_of, tie_of
-from models.profile.transactions import merge_orders, observe_order
+from models.profile.transactions import bound_orders, merge_folded, merge_orders, observe_order
 
 
 def add_identifier(profile: Profile, identifier: str, event: Event) -> None:
@@ -51,13 +53,13 @@ def apply(profile: Profile, event: Event, policy: ProfilePolicy) -> list[str]:
     if event.type == "identify" or "traits" in context:
         _apply_traits(profile, event, policy, at, tie, changed)
     if "consent" in context:
-        categories = observe_consents(profile.consents, event, at, tie)
+        categories = observe_consents(profile, event, at, tie, policy.limits)
         changed += [f"privacy.consents.{category}" for category in categories]
     names = names_of(event)
     if names:
         _apply_action(profile, event, names, policy, at, tie, changed)
     elif event.type == "group" and event.group_id:
-        _apply_group(profile, event, at, tie, changed)
+        _apply_group(profile, event, policy, at, tie, changed)
     if observe_context(profile, event, at, tie):
         changed.append("realTimeContext")
     return changed
@@ -82,16 +84,22 @@ def merge(into: Profile, other: Profile, policy: ProfilePolicy) -> None:
         held.last = max(held.last, theirs.last)
         held.count += theirs.count
     merge_attributes(into, other, policy)
-    merge_events(into.events, other.events)
+    limits, beyond = policy.limits, into.beyond_limits
+    merge_events(into.events, other.events, limits, beyond)
     merge_orders(into.orders, other.orders)
-    merge_channels(into.channels, other.channels)
+    merge_folded(into, other, limits)
+    bound_orders(into, limits)
+    merge_channels(into, other, limits)
     merge_preferences(into.preferences, other.preferences)
-    merge_consents(into.consents, other.consents)
+    merge_consents(into, other, limits)
+    room = _room_for_groups(into, policy)
     for group_id, group in other.groups.items():
-        _observe_group(into.groups, group_id, group)
+        _observe_group(into.groups, group_id, group, room)
     for key, observation in other.context.items():
         observe(into.context, key, observation)
     merge_minutes(into.active_minutes, other.active_minutes)
+    for section, count in other.beyond_limits.items():
+        beyond[section] = beyond.get(section, 0) + count
 
 
 def _time_of(event: Event) -> int:
@@ -124,13 +132,14 @@ def _apply_traits(profile: Profile, event: Event, policy: ProfilePolicy, at: int
         traits = {}
     if event.type == "identify":
         traits = {**traits, **event.traits} if traits else event.traits
-    attributes, preferences = profile.attributes, profile.preferences
+    attributes = profile.attributes
+    room = room_of(profile, policy)
     rules, default = policy.attributes, policy.default_attribute
     for trait, value in traits.items():
         observation = Observation(at, tie, value, event.source)
-        if observe_attribute(attributes, trait, observation, rules.get(trait, default)):
+        if observe_attribute(attributes, trait, observation, rules.get(trait, default), room):
             changed.append(f"attributes.{trait}")
-        preference = observe_preference(preferences, trait, observation, policy)
+        preference = observe_preference(profile, trait, observation, policy)
         if preference:
             changed.append(f"preferences.{preference}")
 
@@ -146,15 +155,15 @@ def _apply_action(
 ) -> None:
     """Something that the person did, or that was done to them: a track, page or screen event."""
     for name in names:
-        count_event(profile.events, name, at)
-        changed.append(f"behaviors.{name}")
+        if count_event(profile.events, name, at, policy.limits, profile.beyond_limits):
+            changed.append(f"behaviors.{name}")
     step = policy.order_events.get(event.name) if event.type == "track" else None
-    if step and observe_order(profile.orders, event, step, at, tie, policy.currency):
+    if step and observe_order(profile, event, step, at, tie, policy):
         changed.append("transactions")
     channel, action = channel_of(event, policy)
     if channel:
-        count_engagement(profile.channels, channel, action, at)
-        changed.append(f"engagement.{channel}")
+        if count_engagement(profile, channel, action, at, policy.limits):
+            changed.append(f"engagement.{channel}")
         preference = observe_subscription(profile.preferences, channel, action, at, tie, event.source)
         if preference:
             changed.append(f"preferences.{preference}")
@@ -163,12 +172,17 @@ def _apply_action(
         mark_active(profile.active_minutes, at)
 
 
-def _apply_group(profile: Profile, event: Event, at: int, tie: int, changed: list[str]) -> None:
-    if _observe_group(profile.groups, event.group_id, Observation(at, tie, event.traits, event.source)):
+def _room_for_groups(profile: Profile, policy: ProfilePolicy) -> Room:
+    return Room(profile.groups, "groups", policy.limits.groups, policy.limits, profile.beyond_limits)
+
+
+def _apply_group(profile: Profile, event: Event, policy: ProfilePolicy, at: int, tie: int, changed: list[str]) -> None:
+    told = Observation(at, tie, event.traits, event.source)
+    if _observe_group(profile.groups, event.group_id, told, _room_for_groups(profile, policy)):
         changed.append(f"groups.{event.group_id}")
 
 
-def _observe_group(groups: dict[str, Observation], group_id: str, new: Observation) -> bool:
+def _observe_group(groups: dict[str, Observation], group_id: str, new: Observation, room: Room) -> bool:
     """The latest traits of the group; a call without any does not wipe what is known of it."""
     held = groups.get(group_id)
     if held is not None:
@@ -177,5 +191,9 @@ def _observe_group(groups: dict[str, Observation], group_id: str, new: Observati
                 return False
         elif not is_later(new, held):
             return False
+        if not room.takes_instead(new.value, held.value):
+            return False
+    elif not room.takes(group_id, new.value):
+        return False
     groups[group_id] = new
     return held is None or bool(new.value != held.value)

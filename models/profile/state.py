@@ -63,6 +63,23 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     cancelled: bool = False
 
 
+class Totals(msgspec.Struct, array_like=True, gc=False):
+    """Sums over orders of one currency that are not kept in detail any more."""
+
+    count: int = 0
+    revenue: int = 0  # micro-units
+    refunded: int = 0  # micro-units
+
+
+class Folded(msgspec.Struct, array_like=True, gc=False):
+    """Orders beyond the limit, the oldest ones: their sums."""
+
+    first: int = 0  # ms, of the sales; 0 for none
+    last: int = 0  # ms
+    cancelled: int = 0
+    totals: dict[str, Totals] = {}  # by currency
+
+
 class ChannelStats(msgspec.Struct, array_like=True, gc=False):
     """Engagement on one channel."""
 
@@ -108,6 +125,8 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
     memberships: dict[str, int] = {}  # segment id -> ms of entry
     last_event: int = 0  # the shard's sequence number of the latest stored event, head of a chain; 0 for none
     due: int = 0  # ms at which time alone may change a membership; 0 for never
+    beyond_limits: dict[str, int] = {}  # section of the document -> observations that its limits left out
+    folded: Folded | None = None  # orders that `orders` has no place for
 
 
 def tie_of(message_id: str) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from models.profile.state import Order, Profile
+from models.profile.state import Order, Profile, Totals
 from models.profile.transactions import is_sale, refund_of
 from models.segments.criteria import ALL_TIME, PRESENCE_OPERATORS, Behavioral, Rolling, Transactional
 from models.segments.spans import (
@@ -125,7 +125,7 @@ def transactional(clause: Transactional) -> Judge:
     without = (holds(0, 0), NEVER)
 
     def judge(profile: Profile, now: int) -> Judgement:
-        if not profile.orders:
+        if not profile.orders and profile.folded is None:
             return without
         return judge_spans(in_window(found(profile), window), now, holds)
 
@@ -135,6 +135,8 @@ def transactional(clause: Transactional) -> Judge:
 def _sales_of(clause: Transactional) -> Callable[[Profile], list[Occurrence]]:
     """Reads the sales that a clause is about, with the amount that it measures in micro-units.
 
+    Folded orders (see models.profile.transactions) count as if all had happened when the last of them did.
+
     Amounts of different currencies are never added: without a currency, they are of the person's main one.
     """
     product, currency, refunds = clause.product, clause.currency, clause.measure == "refunds"
@@ -142,23 +144,33 @@ def _sales_of(clause: Transactional) -> Callable[[Profile], list[Occurrence]]:
 
     def found(profile: Profile) -> list[Occurrence]:
         sales = [order for order in profile.orders.values() if is_sale(order)]
+        folded = profile.folded
+        totals = folded.totals if folded is not None else {}
         if currency:
             sales = [order for order in sales if order.currency == currency]
-        elif adds and sales and any(order.currency != sales[0].currency for order in sales):
-            main = _main_currency(sales)
+            totals = {name: sums for name, sums in totals.items() if name == currency}
+        elif adds and (totals or (sales and any(order.currency != sales[0].currency for order in sales))):
+            main = _main_currency(sales, totals)
             sales = [order for order in sales if order.currency == main]
+            totals = {name: sums for name, sums in totals.items() if name == main}
         if product:
             return [(order.timestamp, 1, much) for order in sales if (much := _of_product(order, product)) is not None]
         if refunds:
-            return [(order.timestamp, 1, refund_of(order)) for order in sales]
-        return [(order.timestamp, 1, order.revenue) for order in sales]
+            times = [(order.timestamp, 1, refund_of(order)) for order in sales]
+        else:
+            times = [(order.timestamp, 1, order.revenue) for order in sales]
+        if folded is not None:
+            at = folded.first if clause.measure == "first" else folded.last
+            times += [(at, sums.count, sums.refunded if refunds else sums.revenue) for sums in totals.values()]
+        return times
 
     return found
 
 
-def _main_currency(sales: list[Order]) -> str:
+def _main_currency(sales: list[Order], folded: dict[str, Totals]) -> str:
     """The currency of most of a person's sales, as in the profile's document; the first by name of several."""
     counts = Counter(order.currency for order in sales)
+    counts.update({currency: sums.count for currency, sums in folded.items()})
     return min(counts, key=lambda currency: (-counts[currency], currency))
 
 

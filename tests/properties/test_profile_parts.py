@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.events.event import Event
-from models.profile.attributes import merge_attributes, observe_attribute
+from models.profile.attributes import merge_attributes, observe_attribute, room_of
 from models.profile.permissions import merge_consents, merge_preferences
-from models.profile.policy import AttributePolicy, ProfilePolicy
+from models.profile.policy import AttributePolicy, ProfileLimits, ProfilePolicy
 from models.profile.realtime import ACTIVITY_MIN, SESSION_GAP_MIN, mark_active, merge_minutes, session_bounds
 from models.profile.reduce import apply, merge
 from models.profile.registers import canonical_json, observe, observe_permission
@@ -58,12 +58,14 @@ def test_permission_holds_the_strictest_of_the_latest(
     held = told(observe_permission, history)
     shuffled = chance.sample(history, len(history))
     assert held == told(observe_permission, shuffled)
-    for merge_permissions in (merge_preferences, merge_consents):
-        joined: dict[str, Observation] = {}
-        for part in (shuffled[:cut], shuffled[cut:]):
-            if part:
-                merge_permissions(joined, {"sms_opt_in": told(observe_permission, part)})
-        assert joined == {"sms_opt_in": held}
+    preferences: dict[str, Observation] = {}
+    consenting = Profile(1, 1)
+    for part in (shuffled[:cut], shuffled[cut:]):
+        if part:
+            found = {"sms_opt_in": told(observe_permission, part)}
+            merge_preferences(preferences, found)
+            merge_consents(consenting, Profile(2, 1, consents=found), ProfileLimits())
+    assert preferences == consenting.consents == {"sms_opt_in": held}
     values = [o.value for o in history if o.timestamp == max(o.timestamp for o in history)]
     assert held.value is (False if False in values else None if None in values else True)
 
@@ -77,7 +79,7 @@ def test_attribute_goes_by_its_policy(
     shuffled = chance.sample(history, len(history))
     for profile, part in zip(profiles, (history, shuffled[:cut], shuffled[cut:]), strict=True):
         for observation in part:
-            observe_attribute(profile.attributes, "city", observation, rule)
+            observe_attribute(profile.attributes, "city", observation, rule, room_of(profile, policy))
     merge_attributes(profiles[1], profiles[2], policy)
     assert canonical(profiles[0]) == canonical(profiles[1])
     attribute = profiles[0].attributes.get("city")

@@ -127,7 +127,9 @@ def test_answers_are_what_the_document_says(service: HttpService, document: dict
 def test_the_profiles_schema_has_the_sections_of_the_document(service: HttpService, document: dict[str, Any]) -> None:
     service.send({"type": "track", "event": "x", "userId": "u1"})
     profile = service.get("/v1/profiles/user_id:u1").json()
-    assert list(document["components"]["schemas"][PROFILE]["properties"]) == list(profile)
+    schema = document["components"]["schemas"][PROFILE]
+    assert schema["required"] == list(profile)
+    assert list(schema["properties"]) == [*profile, "beyond_limits"]  # there only if something was left out
 
 
 @pytest.mark.parametrize(
