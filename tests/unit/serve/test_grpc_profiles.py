@@ -76,6 +76,20 @@ def test_a_profile_has_what_its_document_has(service: GrpcService) -> None:
     assert profile.scores_json == profile.insights_json == "{}"
 
 
+def test_every_section_of_the_document_is_in_the_message(service: GrpcService) -> None:
+    sections = {*service.http.get("/v1/profiles/user_id:jane").json(), "beyond_limits"}
+    names = {"realTimeContext": "real_time_context", "scores": "scores_json", "insights": "insights_json"}
+    assert {names.get(section, section) for section in sections} == set(pb.Profile.DESCRIPTOR.fields_by_name)
+
+
+def test_what_a_full_profile_left_out_is_told(service: GrpcService) -> None:
+    (profile,) = service.http.router.people.values()
+    assert not get(service, "user_id:jane").beyond_limits
+    profile.beyond_limits = {"attributes": 3}
+    profile.sequence += 1
+    assert dict(get(service, "user_id:jane").beyond_limits) == {"attributes": 3}
+
+
 def test_any_spelling_of_any_identifier(service: GrpcService) -> None:
     customer_id = get(service, "user_id:jane").customer_id
     for key in ("email:Jane@Example.COM", "customer_id:" + customer_id, customer_id):
