@@ -207,7 +207,7 @@ def test_large_requests_and_answers(client: Client, name: str) -> None:
     people = [f"{name}-{number}" for number in range(500)]
     traits = {f"bio{number}": "x" * 1_000 for number in range(6)}
     messages = [{"type": "identify", "userId": each, "traits": traits} for each in people]
-    sequence = client.ingest(messages).sequence  # 2 MB
+    sequence = client.ingest(messages).sequence  # 3 MB
     found = client.batch_get([f"user_id:{each}" for each in people], min_seq=sequence)  # as much again
     assert all(profile is not None and set(profile.attributes) == set(traits) for profile in found)
 
