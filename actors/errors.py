@@ -7,7 +7,7 @@ OnefoldError
  +- Unavailable   not now; the same call may succeed later
 
 `code` is the stable word for programs, `message` the sentence for people. Neither holds personal data. Transports
-map codes to their own (HTTP 400, 404, 409, 503; gRPC INVALID_ARGUMENT, NOT_FOUND, ABORTED, UNAVAILABLE).
+map codes to their own (HTTP 400, 404, 409, 503; gRPC INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, UNAVAILABLE).
 """
 
 
