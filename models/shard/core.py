@@ -60,6 +60,7 @@ class Workflow(msgspec.Struct, array_like=True):
     candidates: dict[int, Candidate] = {}  # of those locked so far
     moved: dict[int, int] = {}  # of those asked for, the ones that turned out to be merged away
     flushed: int = 0  # unmerge: answers to its Flush
+    unseen: int = 0  # unmerge: shards whose readers do not yet see it
 
 
 class Settling(msgspec.Struct, array_like=True):

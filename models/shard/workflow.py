@@ -7,6 +7,8 @@ losers yield their state to the winner, the winner settles and is unlocked, iden
 An unmerge is the same with one profile.
 """
 
+from collections.abc import Iterable
+
 import msgspec
 
 from models.identity.customer_id import shard_of
@@ -106,9 +108,9 @@ class Workflows:
         core.sequence += 1
         return core.sequence << 10 | core.shard
 
-    def _lock_keys(self, workflow: Workflow, identifiers: object) -> None:
+    def _lock_keys(self, workflow: Workflow, identifiers: Iterable[str]) -> None:
         core = self._core
-        workflow.keys = sorted(identifiers, key=lambda i: (core.home(i), i))  # type: ignore[call-overload]
+        workflow.keys = sorted(identifiers, key=lambda i: (core.home(i), i))
         workflow.owners = {}
         self._next_keys(workflow)
 
@@ -387,6 +389,18 @@ class Workflows:
         self._close(workflow, settling, finish)
 
     def confirmed(self, message: Confirmed) -> None:
+        """Readers of one more shard see what the workflow did. An unmerge is answered when all do."""
+        core = self._core
+        workflow = core.workflows.get(message.workflow)
+        if workflow is not None and workflow.merge_id:
+            workflow.unseen -= 1
+            if workflow.unseen:
+                core.workflows.put(workflow.number, workflow)
+            else:
+                record = core.merges[workflow.merge_id]
+                core.workflows.delete(workflow.number)
+                core.replies.append((workflow.call, (record.winner, record.loser)))
+            return
         settling = self._core.settling.get(message.workflow) or Settling()
         settling.confirmed += 1
         if settling.applied and settling.finish is not None:
@@ -492,10 +506,9 @@ class Workflows:
         core = self._core
         workflow = core.workflows[message.workflow]
         record = core.merges[workflow.merge_id]
-        self._unlock_keys(workflow, workflow.owners)
+        workflow.unseen = self._unlock_keys(workflow, workflow.owners, core.shard)
+        core.workflows.put(workflow.number, workflow)
         self._unlock_profiles(workflow, [record.winner])
-        core.workflows.delete(workflow.number)
-        core.replies.append((workflow.call, (record.winner, record.loser)))
 
     def _give_up_unmerge(self, workflow: Workflow, code: str, text: str) -> None:
         core = self._core

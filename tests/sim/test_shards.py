@@ -123,6 +123,27 @@ def test_a_repeated_request_waits_for_the_first() -> None:
     assert later.results[0].customer_id == world.owner("user_id:u1")
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_an_unmerge_is_answered_when_readers_see_it(seed: int) -> None:
+    world = World(seed, shards=4, settings=PLAIN, chaos=Chaos(lose=0.3, double=0.2, crash=0))
+    left, right = ("user_id:u1", "email:a@x.io"), ("user_id:u2", "email:b@x.io", "email:c@x.io")
+    for number, identifiers in enumerate((left, right, ("user_id:u1", "user_id:u2"))):
+        world.quiet(Event(f"m{number}", "identify", "", 1, 1, "web", identifiers, identifiers[0]))
+    (merge,) = [m for machine in world.machines for m in machine.core.merges.values()]
+    seen: list[bool] = []
+    plain_run = world.run
+
+    def run(shard: int, command: object) -> list[tuple[int, object]]:
+        replies = plain_run(shard, command)
+        if any(isinstance(reply, tuple) for _, reply in replies):
+            seen.append(all(world.read(i).customer_id == merge.loser for i in right))
+        return replies
+
+    world.run = run  # type: ignore[method-assign]
+    world.unmerge(merge.merge_id)
+    assert seen == [True]
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_one_at_a_time_equals_the_oracle_in_the_same_order(seed: int) -> None:
     events = history(1000 + seed, count=60, people=5)
