@@ -7,8 +7,6 @@ import hashlib
 import secrets
 import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 from serve.settings import Settings
@@ -30,9 +28,10 @@ def environment(settings: Settings) -> dict[str, str]:
     ones of the moment, so that several services can share a machine. Raises OSError if there are none.
     """
     run = run_dir(settings)
-    ports = _free_ports(4)
     each = _REPLICA_PORTS_MIN + 2 * settings.replicas  # released ports rest for minutes before they are used again
-    replica_ports = free_range(2 * each)
+    # All from below the ports that connections get: one that is free now could be a connection's a moment later.
+    replica_ports = free_range(2 * each + 4)
+    ports = iter(range(replica_ports + 2 * each, replica_ports + 2 * each + 4))
     return {
         # Requests go from HAProxy to the replica without a Python proxy between them.
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
@@ -91,13 +90,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _free_ports(count: int) -> Iterator[int]:
-    """Distinct TCP ports that were free a moment ago."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        ports = [each.getsockname()[1] for each in sockets]
-    return iter(ports)
