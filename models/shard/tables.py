@@ -5,7 +5,7 @@ tables on disk; a drain turns the changes into one transaction. Keys that appear
 drains leave no trace, so locks taken and released within one step cost no write.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -98,7 +98,7 @@ class Effects(msgspec.Struct):
     identifiers_deleted: list[str] = []
     redirects: list[tuple[int, int, int]] = []  # customer id, target, head of its chain of events
     redirects_deleted: list[int] = []
-    small: list[tuple[str, str, bytes]] = []  # kind (see SMALL_KINDS), key, MessagePack
+    small: list[tuple[str, str, bytes]] = []  # kind (models.shard.machine.SMALL_TABLES), key, MessagePack
     small_deleted: list[tuple[str, str]] = []  # kind, key
     meta: list[tuple[str, int]] = []
     events: list[EventRow] = []
@@ -123,9 +123,3 @@ class History(Protocol):
 
     def merge(self, merge_id: str) -> MergeRecord:
         """A merge, whole."""
-
-
-# Tables of small working state, stored together as (kind, key, MessagePack).
-SMALL_KINDS = ("locks", "requests", "held", "workflows", "settling", "unsettled", "merges", "segments", "backfills")
-
-Encode = Callable[[object], bytes]
