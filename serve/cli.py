@@ -9,7 +9,17 @@ import typer
 from actors.errors import Conflict, Invalid, NotFound, OnefoldError
 from pipelines.batch_client import ApiError
 from pipelines.import_mapping import MappingError
-from serve import cli_bench, cli_common, cli_data, cli_demo, cli_doctor, cli_keys, cli_segments, cli_service
+from serve import (
+    cli_bench,
+    cli_common,
+    cli_data,
+    cli_demo,
+    cli_doctor,
+    cli_identity,
+    cli_keys,
+    cli_segments,
+    cli_service,
+)
 from serve.cli_common import FAILED, NOT_FOUND, USAGE, CommandError
 from serve.data_dir import DirectoryError
 from serve.settings import SettingsError
@@ -37,7 +47,7 @@ def root(
     """Options before any command."""
 
 
-SERVICE, DATA = "The service", "Data"
+SERVICE, DATA, IDENTITY = "The service", "Data", "Identity resolution"
 app.command("init", rich_help_panel=SERVICE)(cli_service.init)
 app.command("serve", rich_help_panel=SERVICE)(cli_service.serve)
 app.command("stop", rich_help_panel=SERVICE)(cli_service.stop)
@@ -51,6 +61,7 @@ app.add_typer(cli_segments.segments, name="segments", rich_help_panel=DATA)
 app.add_typer(cli_data.events, name="events", rich_help_panel=DATA)
 app.add_typer(cli_bench.bench, name="bench", rich_help_panel=DATA)
 app.add_typer(cli_data.deadletter, name="deadletter", rich_help_panel=DATA)
+app.command("evaluate", rich_help_panel=IDENTITY)(cli_identity.evaluate)
 
 
 def main() -> None:

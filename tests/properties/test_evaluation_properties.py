@@ -90,15 +90,13 @@ def test_neither_names_nor_order_matter(labels: tuple[list[int], list[int]], ran
     order = list(range(len(truth)))
     random.shuffle(order)
     renamed = evaluate([f"c{9 - predicted[i]}" for i in order], [1_000_000 - truth[i] for i in order])
-    scores = evaluate(predicted, truth)
-    for name in scores.__struct_fields__:
-        assert getattr(renamed, name) == pytest.approx(getattr(scores, name), rel=1e-12), name
+    assert renamed == evaluate(predicted, truth)
 
 
 @given(partitions())
 def test_swapping_the_partitions_swaps_precision_and_recall(labels: tuple[list[int], list[int]]) -> None:
     one, other = evaluate(*labels), evaluate(*reversed(labels))
     assert (one.pairwise_precision, one.pairwise_recall) == (other.pairwise_recall, other.pairwise_precision)
-    assert one.bcubed_precision == pytest.approx(other.bcubed_recall)
+    assert (one.bcubed_precision, one.bcubed_recall) == (other.bcubed_recall, other.bcubed_precision)
     assert (one.adjusted_rand, one.entities_exact) == (other.adjusted_rand, other.entities_exact)
     assert one.clusters_over_merged == other.entities_split
