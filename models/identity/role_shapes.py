@@ -117,13 +117,13 @@ def shape_of(values: Sequence[str], distinct: float | None = None) -> Shape:
         return share(sum(text in known for text in lowered))
 
     dated = [found for text in texts if (found := year_of(text)) is not None]
-    phones = [text for text in texts if _PHONE.fullmatch(text) and 6 < sum(c.isdigit() for c in text) < 19]
+    phones = [text for text in texts if could_be_phone(text)]
     split = [text.split() for text in texts]
     whole = [int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 10]
     return Shape(
         count=count,
         distinct=share(len(set(texts))) if distinct is None else distinct,
-        email=full(_EMAIL),
+        email=share(sum(map(could_be_email, texts))),
         phone=share(len(phones)),
         phone_marked=share(sum(_PHONE_MARKED.search(text) is not None and not year_of(text) for text in phones)),
         date=share(len(dated)),
@@ -159,6 +159,16 @@ def shape_of(values: Sequence[str], distinct: float | None = None) -> Shape:
         longest=max(map(len, texts), default=0),
         number_range=(min(whole), max(whole)) if count and len(whole) == count else (0, -1),
     )
+
+
+def could_be_email(text: str) -> bool:
+    """Whether the text is one e-mail address, perhaps after a name: Jane <jane@example.com>."""
+    return _EMAIL.fullmatch(text) is not None
+
+
+def could_be_phone(text: str) -> bool:
+    """Whether the text is one telephone number: 7 to 18 digits with the usual signs between them."""
+    return _PHONE.fullmatch(text) is not None and 6 < sum(c.isdigit() for c in text) < 19
 
 
 def year_of(text: str) -> int | None:

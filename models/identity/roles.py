@@ -8,8 +8,8 @@ Never matched on: a record's own id; labels of groups of records, which would gi
 text, statuses, dates that are not births. An id other than a person-unique government number is used only if it
 says whose it is (account, loyalty card, ...) and some value is there twice.
 
-Names of organisations are the role employer beside names of people; where a file has no people's names, its
-records are the organisations, and their name is the role full_name.
+Names of organisations are the role employer; where no column tells of people, the records are the organisations
+themselves, and their name is the role full_name.
 """
 
 from collections.abc import Callable, Sequence
@@ -272,7 +272,7 @@ def _in_context(guesses: list[RoleGuess], hints: list[Hint], shapes: list[Shape]
     numbers, is a street name.
     """
     roles = {guess.role for guess in guesses}
-    people = roles & {"full_name", "given_name", "family_name"}
+    people = roles & {"full_name", "given_name", "family_name", "birth_date", "gender", "occupation", "email"}
     out = []
     for guess, hint, shape in zip(guesses, hints, shapes, strict=True):
         if guess.role == "full_name" and hint.bare and shape.words < 2.0:
@@ -284,6 +284,8 @@ def _in_context(guesses: list[RoleGuess], hints: list[Hint], shapes: list[Shape]
             if shape.starts_with_digit < _SOME:
                 guess = replace(guess, role="street_name")
         elif guess.role == "employer" and not people:
-            guess = replace(guess, role="full_name", reason=f"{guess.reason}; no other names, so of organisations")
+            guess = replace(
+                guess, role="full_name", reason=f"{guess.reason}; of organisations, since nothing tells of people"
+            )
         out.append(guess)
     return out
