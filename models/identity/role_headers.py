@@ -27,9 +27,10 @@ _CONTEXT = word_set(
     "alternate alternative alt main current permanent legal residential residence personal private preferred "
     "customer client user person contact member patient subscriber student buyer recipient traits trait "
     "properties attributes context profile the of and a c my your raw original orig clean cleaned std "
-    "standardized normalized fake new old previous prev former text value field input s e 1 2 3 line full "
+    "standardized normalized new old previous prev former text value field input s e 1 2 3 line full "
     "complete display cardholder holder account card guest applicant passenger voter borrower insured participant "
-    "respondent resident employee pt p attr col column english local id1"
+    "respondent resident employee pt p attr col column english local additional associated und et y or de du da "
+    "di do la el van der"
 )
 _ABOUT_A_VALUE = word_set(
     "type kind status verified valid validated validity opt optin optout consent subscribed unsubscribed bounce "
@@ -150,13 +151,10 @@ def _birth(found: tuple[str, ...], said: frozenset[str]) -> Hint | None:
         return Hint("family_name") if "maiden" in said else None
     if said & {"place", "city", "country", "region", "in", "house"}:
         return Hint("birth_place")
-    if "date" not in said:
-        for part, role in _BIRTH_PARTS:
-            if part in said:
-                return Hint(role)
-        if "name" in said:
-            return Hint("family_name")
-    return Hint("birth_date")
+    for part, role in _BIRTH_PARTS:
+        if part in said:
+            return Hint(role)
+    return Hint("family_name" if "name" in said and "date" not in said else "birth_date")
 
 
 _BIRTH_PARTS: tuple[tuple[str, Role], ...] = (
@@ -207,8 +205,9 @@ def _names(found: tuple[str, ...], said: frozenset[str]) -> Hint | None:
 
 
 def _places(found: tuple[str, ...], said: frozenset[str]) -> Hint | None:
-    if "number" in said and said & {"street", "house", "road", "address"} and "unit" not in said:
-        return Hint("street_number")
+    if "number" in said and said & {"street", "house", "address"} and "unit" not in said:
+        both = found.count("street") > 1 or ("street" in said and said & {"and", "und", "et", "e", "y"})
+        return Hint("street_address" if both else "street_number")
     if "postcode" in said:
         return Hint("postcode")
     if said & {"unit"}:

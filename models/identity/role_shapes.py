@@ -190,5 +190,5 @@ def _percentiles(years: list[int]) -> tuple[int, int, int]:
 
 
 def _is_full_address(text: str) -> bool:
-    parts = [part for part in re.split(r"[,\n;]", text) if part.strip()]
+    parts = [part for part in re.split(r"[,\n;]", text) if part.strip() and not _UNIT_WORD.match(part.strip())]
     return len(parts) >= 2 and any(c.isdigit() for c in text) and sum(c.isalpha() for c in text) >= 8

@@ -24,11 +24,11 @@ _SYNONYMS = {
     "surname": "surname surnames familienname nachname achternaam cognome sobrenome apellido apellidos nazwisko "
     "efternamn etternavn efternavn sukunimi lastnm",
     "last name": "lname",
-    "family": "family familial",
+    "family": "family famille familia",
     "middle": "middle mid tussenvoegsel mname",
     "initial": "initial initials",
     "name": "name names nm nom nombre nome naam navn namn nimi imya",
-    "full": "full whole complete completo complet volledige voll",
+    "full": "full whole complete completo complet volledige voll formatted",
     "full name": "fullname",
     "suffix": "suffix generation",
     "maiden": "maiden geburtsname",
@@ -68,7 +68,7 @@ _SYNONYMS = {
     "provinz oblast territory",
     "country": "country land pays pais paese nation kraj ctry",
     "nationality": "nationality citizenship",
-    "employer": "employer company organisation organization org orgname firm business firma unternehmen entreprise "
+    "employer": "employer company organisation organization org orgname firm firma unternehmen entreprise "
     "empresa azienda bedrijf workplace arbeitgeber employeur companyname societe",
     "occupation": "occupation profession job jobtitle beruf metier profesion professione beroep ocupacion position "
     "vocation",
@@ -104,11 +104,13 @@ _PLAIN = (
     "home work billing shipping mailing default primary secondary alternate other permanent current legal residential "
     "of and number type status created updated modified order total amount count source cluster entity household "
     "group device cookie anonymous visitor external patient student employee policy subscriber crm opt in out "
+    "or twitter instagram linkedin facebook github tiktok snapchat telegram wechat discord youtube paypal "
     "personal private main verified valid owner manager emergency mother father spouse is has start end expiry "
     "stripe shopify advertising description note notes comment comments display invoice transaction session event"
 )
 _KNOWN = {**{word: (word,) for word in _PLAIN.split()}, **_WORDS}
-_SHORT = frozenset({"of", "id", "no", "in"})  # shorter parts than three letters that a run-together name may have
+_SHORT = frozenset({"of", "or", "id", "no", "in"})  # shorter parts than three letters that a run-together name may have
+_CHUNKS = re.compile(r"[^\W_]+")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\dA-Za-z_]+")
 _LETTERS = str.maketrans({"ß": "ss", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "Ł": "L", "Ø": "O"})
 
@@ -119,9 +121,11 @@ def words(name: str) -> tuple[str, ...]:
     plain = "".join(c for c in normalize("NFKD", name.translate(_LETTERS)) if not combining(c))
     plain = re.sub(r"(?i)\be[-_ ]?mail", "email", plain)
     found: list[str] = []
-    for part in _PARTS.findall(plain):
-        lower = part.lower()
-        found += _WORDS.get(lower) or (lower,) if lower in _KNOWN else _cut(lower) or (lower,)
+    for chunk in _CHUNKS.findall(plain):
+        # LinkedIn is one word, its hump regardless.
+        for part in (chunk,) if chunk.lower() in _KNOWN else _PARTS.findall(chunk):
+            lower = part.lower()
+            found += _KNOWN.get(lower) or _cut(lower) or (lower,)
     return tuple(found)
 
 

@@ -142,7 +142,8 @@ def _of_name(shape: Shape) -> int:
 
 
 def _of_full_name(shape: Shape) -> int:
-    return _sign(shape.one_word < _MANY, shape.street > 0.6) and _of_name(shape)
+    verdict = _of_name(shape)
+    return verdict if verdict < 0 else _sign(verdict > 0 and shape.one_word < _MANY, shape.street > 0.6)
 
 
 def _of_suffix(shape: Shape) -> int:
@@ -217,7 +218,7 @@ def _of_national_id(shape: Shape) -> int:
 
 
 def _of_other_id(shape: Shape) -> int:
-    strange = shape.length > 200 or shape.boolean > _MANY or shape.words > 4 or shape.longest < 3
+    strange = shape.length > 200 or shape.boolean > _MANY or shape.words > 3 or shape.longest < 3
     return _sign(shape.code > _MANY or shape.hashed > _MANY, strange)
 
 
