@@ -46,6 +46,11 @@ class ResolveInput:
     sources: Any  # pa.ChunkedArray
     roles: list[RoleGuess]
 
+    @property
+    def source_count(self) -> int:
+        """How many sources the records are from."""
+        return len(self.sources.chunk(0).dictionary) if self.sources.num_chunks else 0
+
     def columns(self, role: Role) -> list[Any]:
         """The columns (pa.ChunkedArray) of a role, in the order of the files; [] if there are none."""
         return [self.table[guess.column] for guess in self.roles if guess.role == role]
@@ -165,7 +170,7 @@ def _record_ids(files: Sequence[FileTable], id_column: str, source_column: str |
         )
     if (repeated := _repeated(ids)) is None:
         return ids
-    if len(sources.chunk(0).dictionary if sources.num_chunks else ()) > 1:
+    if pc.count_distinct(sources.cast(STRINGS)).as_py() > 1:
         ids = pc.binary_join_element_wise(sources.cast(STRINGS), ids, "/")
         repeated = _repeated(ids)
         if repeated is None:

@@ -17,6 +17,7 @@ from serve import (
     cli_doctor,
     cli_identity,
     cli_keys,
+    cli_resolve,
     cli_segments,
     cli_service,
 )
@@ -61,6 +62,7 @@ app.add_typer(cli_segments.segments, name="segments", rich_help_panel=DATA)
 app.add_typer(cli_data.events, name="events", rich_help_panel=DATA)
 app.add_typer(cli_bench.bench, name="bench", rich_help_panel=DATA)
 app.add_typer(cli_data.deadletter, name="deadletter", rich_help_panel=DATA)
+app.command("resolve", rich_help_panel=IDENTITY)(cli_resolve.resolve)
 app.command("evaluate", rich_help_panel=IDENTITY)(cli_identity.evaluate)
 
 

@@ -218,7 +218,8 @@ def _of_national_id(shape: Shape) -> int:
 
 
 def _of_other_id(shape: Shape) -> int:
-    strange = shape.length > 200 or shape.boolean > _MANY or shape.words > 3 or shape.longest < 3
+    few = shape.count >= 1000 and shape.distinct < 0.005  # a code of a kind or a place
+    strange = few or shape.length > 200 or shape.boolean > _MANY or shape.words > 3
     return _sign(shape.code > _MANY or shape.hashed > _MANY, strange)
 
 
