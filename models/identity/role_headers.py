@@ -38,14 +38,14 @@ _ABOUT_A_VALUE = word_set(
     "issue issued issuer issuing latitude longitude lat lng lon geo geocode geocoded accuracy domain description "
     "photo avatar image picture locale timezone timezones tz language lang browser agent page path referrer utm "
     "campaign ip format quality confidence method frequency brand funding cvc cvv delinquent size length hour "
-    "width preference preferences reason quarantined clicked opened sent replied delivered website web homepage "
-    "url uri link version"
+    "width preference preferences relationship relation role reason quarantined clicked opened sent replied "
+    "delivered website web homepage url uri link version"
 )
 _SOURCES = word_set("source origin channel medium")
 _FREE_TEXT = word_set("note notes comment comments remark remarks bio about message tag tags memo body")
 _AMOUNTS = word_set(
     "amount price cost revenue spend spent balance salary income sum qty quantity orders purchases visits "
-    "sessions ltv clv discount currency points percent ratio age weight height"
+    "sessions ltv clv wages wage discount currency points percent ratio age weight height"
 )
 _EVENTS = word_set(
     "order invoice transaction event session message payment charge refund cart checkout shipment ticket case "
@@ -53,13 +53,13 @@ _EVENTS = word_set(
 )
 _LABELS = word_set(
     "cluster clusters entity truth household hh match matched matching dedupe dedup duplicate golden gold "
-    "canonical master resolved merge merged fold component block family group ground"
+    "canonical master resolved merge merged fold component block family group ground label labels true actual"
 )
 _OTHERS = word_set(
     "mother mothers father fathers spouse partner husband wife emergency guardian parent parents child children "
     "kin owner assistant manager agent referred referrer referral sponsor beneficiary reports supervisor rep "
     "representative advisor doctor physician creator author editor approver assignee madre padre mere pere mutter "
-    "vater"
+    "vater dependent"
 )
 _DATES = word_set(
     "date time created create updated modified changed joined since signup registered registration last seen "
@@ -115,6 +115,7 @@ def _national(found: tuple[str, ...], said: frozenset[str]) -> Hint | None:
         or {"social", "insurance"} <= said
         or "passport" in said
         or ("driver" in said and said & {"license", "id", "number"})
+        or said == {"driver"}
         or ("license" in said and said <= _CONTEXT | _GROUPS_NUMBER | {"license"})
         or ("tax" in said and said & {"id", "number", "code"})
         or (said >= {"personal", "number"} or said >= {"personal", "id"})
@@ -139,6 +140,8 @@ def _contact(found: tuple[str, ...], said: frozenset[str]) -> Hint | None:
         return Hint(ignore=ORGANISATION)
     if {"account", "name"} <= said and "holder" not in said and not said & {"first", "last", "given", "surname"}:
         return Hint("employer")
+    if said >= {"contact", "number"} and said <= {"contact", "number"} | _CONTEXT:
+        return Hint("phone")
     if said & {"email"}:
         return Hint("email")
     if "phone" in said and not said & {"device", "model", "carrier", "code", "os"}:
@@ -185,14 +188,14 @@ def _names(found: tuple[str, ...], said: frozenset[str]) -> Hint | None:
         return Hint("middle_name")
     if first and last:
         return Hint("full_name")
-    if "suffix" in said and set(rest) <= {"suffix", "name"}:
+    if "suffix" in said and set(rest) <= {"suffix", "name", "code"}:
         return Hint("name_suffix")
     if first and set(rest) <= {"first", "given", "name", "nickname", "initial"}:
         return Hint("given_name")
     if last and set(rest) <= {"last", "surname", "family", "name", "initial"}:
         return Hint("family_name")
     if set(rest) <= {"nickname", "name"} and "nickname" in rest:
-        return Hint("given_name")
+        return Hint("given_name", bare=True)
     if set(rest) == {"initial"}:
         return Hint("given_name")
     if rest and set(rest) <= {"name"}:
@@ -208,6 +211,8 @@ def _places(found: tuple[str, ...], said: frozenset[str]) -> Hint | None:
     if "number" in said and said & {"street", "house", "address"} and "unit" not in said:
         both = found.count("street") > 1 or ("street" in said and said & {"and", "und", "et", "e", "y"})
         return Hint("street_address" if both else "street_number")
+    if "city" in said and said & {"region", "postcode"}:
+        return Hint("full_address" if said >= {"region", "postcode"} else "city")
     if "postcode" in said:
         return Hint("postcode")
     if said & {"unit"}:

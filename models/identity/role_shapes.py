@@ -75,6 +75,7 @@ class Shape:
     code: float  # one word with a digit in it: ids, codes, numbers
     number: float
     name: float  # letters and the punctuation of names, up to six words
+    lettered: float  # letters are two fifths of it or more
     given: float  # one of the words is a frequent given name
     company: float
     street: float
@@ -137,6 +138,7 @@ def shape_of(values: Sequence[str], distinct: float | None = None) -> Shape:
         code=share(sum(bool(_CODE.fullmatch(t) or _UUID.fullmatch(t)) for t in texts)),
         number=full(_NUMBER),
         name=share(sum(_NAME.fullmatch(t) is not None and len(p) <= 6 for t, p in zip(texts, split, strict=True))),
+        lettered=share(sum(sum(map(str.isalpha, text)) > 0.4 * len(text) for text in texts)),
         given=share(sum(any(word.strip(",.").lower() in GIVEN for word in parts) for parts in split)),
         company=within(_COMPANY),
         street=within(_STREET_WORD),

@@ -25,12 +25,12 @@ _SYNONYMS = {
     "efternamn etternavn efternavn sukunimi lastnm",
     "last name": "lname",
     "family": "family famille familia",
-    "middle": "middle mid tussenvoegsel mname",
+    "middle": "middle mid midl mdl tussenvoegsel mname",
     "initial": "initial initials",
     "name": "name names nm nom nombre nome naam navn namn nimi imya",
     "full": "full whole complete completo complet volledige voll formatted",
     "full name": "fullname",
-    "suffix": "suffix generation",
+    "suffix": "suffix sufx sfx generation",
     "maiden": "maiden geburtsname",
     "nickname": "nickname nick aka alias preferred",
     "salutation": "salutation honorific anrede prefix civilite tratamiento",
@@ -62,8 +62,8 @@ _SYNONYMS = {
     "unit": "unit apt apartment apartmentnumber suite ste flat room floor wohnung appartement piso",
     "city": "city town suburb locality municipality village ort wohnort stadt ville ciudad citta cidade woonplaats "
     "plaats miasto kommune comune commune localidad poblacion borough",
-    "postcode": "postcode zip zipcode plz postleitzahl postnummer codepostal cep postal pincode eircode zcode",
-    "code": "code codigo codice kode kod",
+    "postcode": "postcode zip zipcode plz postleitzahl postnummer postnr codepostal cep postal pincode eircode zcode",
+    "code": "code cd codigo codice kode kod",
     "region": "state province region county prefecture bundesland canton kanton provincia provincie estado "
     "provinz oblast territory",
     "country": "country land pays pais paese nation kraj ctry",
@@ -101,12 +101,13 @@ _WORDS = {word: tuple(common.split()) for common, names in _SYNONYMS.items() for
 
 # Further words that run-together names are made of.
 _PLAIN = (
-    "home work billing shipping mailing default primary secondary alternate other permanent current legal residential "
-    "of and number type status created updated modified order total amount count source cluster entity household "
-    "group device cookie anonymous visitor external patient student employee policy subscriber crm opt in out "
-    "or twitter instagram linkedin facebook github tiktok snapchat telegram wechat discord youtube paypal "
-    "personal private main verified valid owner manager emergency mother father spouse is has start end expiry "
-    "stripe shopify advertising description note notes comment comments display invoice transaction session event"
+    "home work billing shipping mailing default primary secondary alternate other permanent current legal "
+    "residential of and number type status created updated modified order total amount count source cluster "
+    "entity household group device cookie anonymous visitor external patient student employee policy subscriber "
+    "crm opt in out or twitter instagram linkedin facebook github tiktok snapchat telegram wechat discord youtube "
+    "paypal personal private main verified valid owner manager emergency mother father spouse is has start end "
+    "expiry death register stripe shopify advertising description note notes comment comments display invoice "
+    "transaction session event"
 )
 _KNOWN = {**{word: (word,) for word in _PLAIN.split()}, **_WORDS}
 _SHORT = frozenset({"of", "or", "id", "no", "in"})  # shorter parts than three letters that a run-together name may have

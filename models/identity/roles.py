@@ -97,12 +97,14 @@ def _refined(hint: Hint, shape: Shape) -> Role:
     assert role is not None
     if role == "other_id" and shape.national_id > _MANY:
         return "national_id"
+    if role == "other_id" and shape.email > _MOST:
+        return "email"  # as logins are
+    if role == "given_name" and hint.bare and shape.one_word < 0.3:
+        return "full_name"
     if role == "full_address" and hint.bare and shape.full_address < _MANY:
         return "street_address"
     if role == "unit" and hint.bare and shape.unit_word < 0.3 and shape.unit < _MANY:
         return "street_address"
-    if role == "occupation" and shape.form_of_address > _MANY:
-        return role  # its verdict is a veto
     if role == "birth_date" and shape.date < _SOME and 1800 < shape.number_range[0] <= shape.number_range[1] < 2100:
         return "birth_year"
     return role
@@ -121,6 +123,8 @@ def _by_contents(shape: Shape) -> Role | None:
         return "birth_date"
     if shape.postcode_sure > _MOST and shape.distinct < 1.0:
         return "postcode"
+    if shape.full_address > _MOST and shape.street > 0.6:
+        return "full_address"
     if shape.company > _MANY:
         return "employer"
     if shape.name > 0.9 and shape.given > 0.3 and shape.street < _SOME:
@@ -136,7 +140,7 @@ def _sign(agree: bool, object_: bool) -> int:
 
 
 def _of_name(shape: Shape) -> int:
-    strange = shape.email > 0.3 or shape.name < _MANY or shape.longest > 400 or shape.length > 60
+    strange = shape.email > 0.3 or shape.lettered < _MANY or shape.longest > 400 or shape.length > 60
     strange = strange or shape.status > _MANY or shape.boolean > _MANY
     return _sign(shape.name > _MOST and shape.company < _SOME, strange or shape.company > _MANY)
 
@@ -182,7 +186,7 @@ def _of_full_address(shape: Shape) -> int:
 
 def _of_street(shape: Shape) -> int:
     agree = shape.street > 0.3 or (shape.starts_with_digit > _MANY and shape.words > 1.5)
-    strange = shape.email > 0.3 or shape.url > 0.3 or shape.date > _MANY or shape.number > 0.9
+    strange = shape.email > 0.3 or shape.url > 0.3 or shape.date > _MANY or shape.number > 0.9 or shape.length < 4
     return _sign(agree, strange or shape.status > _MANY or shape.longest > 400)
 
 

@@ -85,7 +85,8 @@ TAKEN = {
         ("preferred_first_name", "given"), ("Nickname", "given"), ("firstname", "given"), ("First Name__c", "given"),
     ],
     "middle_name": [
-        ("middle_name", "given"), ("MiddleName", "initial"), ("middle", "initial"), ("Middle Initial", "initial"),
+        ("middle_name", "given"), ("MiddleName", "initial"), ("middle", "initial"), ("midl_name", "given"),
+        ("Middle Initial", "initial"),
         ("mname", "given"), ("tussenvoegsel", "family"), ("Additional Middle Name", "given"),
     ],
     "family_name": [
@@ -99,9 +100,10 @@ TAKEN = {
         ("name", "full"), ("Name", "full"), ("full_name", "full"), ("FullName", "full"), ("Customer Name", "full"),
         ("Card Name", "full"), ("cardholder_name", "full"), ("Billing Name", "full"), ("Shipping Name", "full"),
         ("display_name", "full"), ("contact_name", "full"), ("PRIMARY_NAME_FULL", "full"), ("traits.name", "full"),
-        ("first_and_last_name", "full"), ("account_holder_name", "full"), ("patientName", "full"),
+        ("first_and_last_name", "full"), ("account_holder_name", "full"), ("aka", "full"), ("patientName", "full"),
     ],
-    "name_suffix": [("suffix", "suffix"), ("Name Suffix", "suffix"), ("generation", "suffix")],
+    "name_suffix": [("suffix", "suffix"), ("Name Suffix", "suffix"), ("generation", "suffix"),
+    ("name_sufx_cd", "suffix")],
     "birth_date": [
         ("dob", "birth"), ("DOB", "slashes"), ("date_of_birth", "birth"), ("DATE_OF_BIRTH", "slashes"),
         ("Birthdate", "birth"), ("PersonBirthdate", "birth"), ("birthday", "birth"),
@@ -124,6 +126,7 @@ TAKEN = {
         ("Email Address", "email"), ("EMAIL_ADDRESS", "email"), ("eMail", "email"), ("traits.email", "email"),
         ("emailaddress1", "email"), ("Work email", "email"), ("E-mail 1 - Value", "email"), ("mail", "email"),
         ("correo electrónico", "email"), ("PersonEmail", "email"), ("courriel", "email"), ("user_email", "email"),
+        ("login", "email"),
         ("Contact Email", "email"),
     ],
     "phone": [
@@ -133,7 +136,7 @@ TAKEN = {
         ("Default Address Phone", "phone"), ("Business Phone", "phone"), ("Phone 1 - Value", "phone"),
         ("téléphone", "digits_phone"), ("teléfono", "phone"), ("billing_phone", "phone"),
         ("SMS Phone Number", "phone"),
-        ("msisdn", "digits_phone"), ("Work Phone", "phone"), ("day_phone", "phone"),
+        ("msisdn", "digits_phone"), ("Work Phone", "phone"), ("Contact No", "phone"), ("day_phone", "phone"),
     ],
     "street_address": [
         ("MailingStreet", "street"), ("OtherStreet", "street"), ("Street Address", "street"), ("address_1", "street"),
@@ -144,7 +147,8 @@ TAKEN = {
     ],
     "full_address": [
         ("address", "address"), ("ADDR_FULL", "address"), ("full_address", "address"), ("Adresse", "address"),
-        ("mailing_address", "address"), ("Address 1 - Formatted", "address"), ("Anschrift", "address"),
+        ("mailing_address", "address"), ("Address 1 - Formatted", "address"), ("City State Zip", "address"),
+        ("location", "address"), ("Anschrift", "address"),
     ],
     "street_number": [
         ("street_number", "number"), ("house_number", "number"), ("Hausnummer", "number"), ("houseNo", "number"),
@@ -245,7 +249,8 @@ IGNORED = {
     ("Account Balance", "amount"),
                ("lifetime_revenue", "amount"), ("age", "number")],
     "free text": [("notes", "text"), ("Comments", "text"), ("Note", "text"), ("Tags", "word")],
-    "another value": [("status", "status"), ("Lead Status", "status"), ("record_type", "word"),
+    "another value": [("status", "status"), ("Lead Status", "status"), ("relationship_to_customer", "word"),
+    ("record_type", "word"),
     ("Accepts Email Marketing", "boolean"),
                       ("IsEmailBounced", "boolean"), ("email_verified", "boolean"), ("phone_type", "word"),
                       ("OPTIN_IP", "ip"),
@@ -320,6 +325,7 @@ def test_labels_of_groups_are_called_a_leak_risk(name: str) -> None:
         ("occupation", "amount", None),
         ("title", "prefix", None),
         ("house_number", "street_name", None),
+        ("street_direction", "initial", None),
         ("country", "status", None),
         ("customer_id", "text", None),
         ("first_name", "code", None),
