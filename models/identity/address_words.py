@@ -136,6 +136,7 @@ trce trace
 trak track
 trl trail trails trls
 tunl tunnel tunel
+ul ulica ulitsa
 un union
 vly valley vally vlly
 via viaduct

@@ -14,7 +14,7 @@ abraham ibrahim avraham abram ebrahim ibraheem brahim
 adam adem adham
 adrian adriano adrien adrianus
 agnes agnieszka ines agnese agnesa
-ahmed ahmad ahmet achmed ahmad achmad ahamed
+ahmed ahmad ahmet achmed achmad ahamed
 aisha ayesha aysha aishah aicha ayse aischa ayisha
 albert alberto albrecht
 alexander aleksandr alexandr aleksander alexandre alejandro alessandro aliaksandr alyaksandr oleksandr iskandar \
@@ -50,7 +50,8 @@ cecilia cecile cecily cacilie
 charles carlos karl carl carlo karel karol charlie
 charlotte carlotta karlotta
 christian kristian cristian cristiano krystian christiaan
-christine christina kristina kristine cristina krystyna khrystyna kirsten kerstin kirstin kristin kristen kristyn
+christine christina kristina kristine cristina krystyna khrystyna kirsten kerstin kirstin kristin kristen \
+kristyn
 christopher christoph christophe cristobal kristoffer krzysztof christoffer kristopher cristoforo khristofor
 clara klara claire clare
 claude claudio claudius
@@ -66,7 +67,7 @@ dorothy dorothea dorotea dorota doroteia
 edmund edmond edmundo
 edward eduard eduardo edoardo edvard eduards
 eleanor eleonora leonor elinor eleonore ellinor
-elena helena helen helene olena yelena jelena alena ellen helen ileana ilona
+elena helena helen helene olena yelena jelena alena ellen ileana ilona
 elias ilya eliyahu ilyas elijah ilias ilja illia
 elizabeth elisabeth elisabetta isabel isabella elzbieta yelizaveta elizaveta erzsebet alzbeta elisabet elisaveta \
 isabelle elspeth elise
@@ -110,7 +111,8 @@ jane joanna johanna giovanna juana jeanne joana jana yana janina joan jeannette 
 jerome geronimo gerolamo hieronymus jeronimo hieronim
 joachim joaquin joaquim
 jonathan yonatan jonatan johnathan jonathon johnathon
-joseph yusuf yosef jose josef giuseppe yousef youssef josip jozef yusef iosif yousuf yusif jusuf osip josefo jozsef
+joseph yusuf yosef jose josef giuseppe yousef youssef josip jozef yusef iosif yousuf yusif jusuf osip josefo \
+jozsef
 josephine josefina josefine giuseppina josepha josefa jozefina
 joshua yehoshua josue jozua
 jeffrey geoffrey jeffery gottfried geoffroy
@@ -127,11 +129,11 @@ leo leon lev leonid lew leone
 leonard leonardo leonhard leonhardt
 louis luis ludwig luigi lewis ludovic ludvig lodewijk luiz ludwik ludovico aloysius
 louise luisa luise louisa ludwika
-lucas luke luca lukas lukasz luka luc luka loukas
+lucas luke luca lukas lukasz luka luc loukas
 lucy lucia lucie lucja luzia luciya
 madeleine magdalena maddalena magdalene madeline madelyn
 mahmoud mahmud mahmut mehmood mahmood
-marcus mark marco marcos marc marek marko markus marcin marko mark
+marcus mark marco marcos marc marek marko markus marcin
 margaret margarita margarete margherita marguerite malgorzata marketa margaretha margareta margret
 martha marta marthe marfa
 martin martino martins maarten marten marcin martinus
@@ -145,7 +147,7 @@ mihajlo mikayil micheal
 mohammed muhammad mohamed mohammad mehmet muhammed mohamad muhamed mahomet muhammet mohd muhamad mohamet \
 mahammad mamadou magomed mohamud
 mustafa mostafa moustafa mustapha moustapha
-moses musa moshe moussa moise moises moussa mousa moisei
+moses musa moshe moussa moise moises mousa moisei
 nadia nadezhda nadiya nadja nadya
 natalia natalie natalya nataliya nathalie natalja
 nathan natan nathaniel nathanael natanael
@@ -163,9 +165,10 @@ patrick patricio patrice patryk patrizio padraig
 patricia patrizia patrycja patrice
 paul pablo pavel paolo paulo pavlo pawel pal pauls pavlos pol bulus
 paula paola pavla
-peter pedro pierre pietro petr piotr pyotr petro petar peder pieter petros petur butros boutros piero pjotr petrus
+peter pedro pierre pietro petr piotr pyotr petro petar peder pieter petros petur butros boutros piero pjotr \
+petrus
 philip felipe philippe filippo filip phillip philipp filipp pilypas
-rachel raquel rahel rakel rachele raquel
+rachel raquel rahel rakel rachele
 ralph rafe raoul raul rolf
 raphael rafael raffaele rafal
 rasheed rashid rachid rashed
@@ -293,7 +296,7 @@ michael mike mick mickey misha mikey michl micky
 mikhail misha
 mohammed mo moh mohd hamada
 natalia natasha talia tasha nata
-nicholas nick nico klaus nicky kolya nicholas nichs
+nicholas nick nico klaus nicky kolya nichs
 nikolai kolya
 olga olya
 pavel pasha

@@ -16,6 +16,9 @@ TITLES = _words(
     "admiral rabbi imam sheikh sheik shaikh hajji haji hajj hadji hajah viscount viscountess baron baroness "
     "marquess marchioness countess sr sra srta senor senora senorita herr frau fraulein monsieur "
     "madame mme mlle mademoiselle signor signora dott dottssa shri smt"
+) | frozenset(
+    # Words joined by a hyphen count as one.
+    ("rear admiral", "vice admiral", "major general", "lieutenant general", "lieutenant colonel", "maj gen", "lt gen")
 )
 # A whole value that is one of these names nobody.
 BARE_TITLES = _words("mr mrs ms mx dr prof sir rev hon capt sgt lt col")
@@ -57,6 +60,8 @@ DIGNITIES = _words(
     "baron baroness baronet bart bt duke duchess earl countess count viscount viscountess marquess marquis marchioness "
     "lord lady prince princess king queen laird"
 )
+# Those of them that are seldom names.
+RANKS = DIGNITIES - _words("duke earl count marquis lord lady prince princess king queen laird duchess")
 ORDINALS = _words(
     "1st 2nd 3rd 4th 5th 6th 7th 8th 9th 10th 11th 12th 13th 14th 15th 16th 17th 18th 19th 20th 21st 22nd 23rd 24th "
     "first second third fourth fifth sixth seventh eighth ninth tenth"

@@ -56,10 +56,11 @@ _UNIT_NUMBER = re.compile(r"#?(?:[a-z]|[a-z]?-?\d+(?:-?[a-z])?(?:-\d+)?)", re.AS
 _POSTCODE_1 = re.compile(r"\d{5}(?:-\d{4})?|\d{6}|[a-z]{1,2}\d[a-z\d]?\d[a-z]{2}|[a-z]\d[a-z]\d[a-z]\d", re.ASCII)
 _POSTCODE_2 = re.compile(r"[a-z]{1,2}\d[a-z\d]? \d[a-z]{2}|[a-z]\d[a-z] \d[a-z]\d", re.ASCII)
 _POSTCODE_FIRST = re.compile(r"(?:[a-z]{1,3}-)?\d{4,6}", re.ASCII)
-_ZIP = re.compile(r"\s*(\d{5})[-\s]?\d{4}\s*|\s*(\d+)\.0+\s*", re.ASCII)
+_DECIMAL = re.compile(r"\s*(\d+)\.0+\s*", re.ASCII)
+_ZIP_4_DIGITS = 9
 _POSTCODE_COUNTRY = re.compile(r"\s*[A-Za-z]{1,3}-(?=\d{4,5}\s*\Z)", re.ASCII)
 _NUMBER_LETTER = re.compile(r"\b(?:(\d+) ([a-z])|([a-z]) (\d+))\b", re.ASCII)
-_NTH_FLOOR = re.compile(r"\b(\d+)(?:st|nd|rd|th) fl\b", re.ASCII)
+_NTH_FLOOR = re.compile(r"\A(\d+)(?:st|nd|rd|th)? fl\b", re.ASCII)
 
 
 def fold_street(text: str) -> str:
@@ -73,8 +74,9 @@ def fold_unit(text: str) -> str:
     unit = " ".join([word for word in words if word not in UNIT_DEFAULTS])
     if unit in _NOWHERE:
         return ""
-    unit = _NTH_FLOOR.sub(r"fl \1", unit)
-    return _NUMBER_LETTER.sub(r"\1\2\3\4", unit)
+    if " " not in unit:
+        return unit
+    return _NUMBER_LETTER.sub(r"\1\2\3\4", _NTH_FLOOR.sub(r"fl \1", unit))
 
 
 def fold_postcode(text: str) -> str:
@@ -82,10 +84,13 @@ def fold_postcode(text: str) -> str:
 
     Of a US ZIP+4 code the five digits are taken: the other four change with the delivery route.
     """
-    if found := _ZIP.fullmatch(text):
-        code = found[1] or found[2]
-    else:
-        code = fold(_POSTCODE_COUNTRY.sub("", text)).replace(" ", "").upper()
+    if "." in text and (found := _DECIMAL.fullmatch(text)):  # read as a number on its way here
+        text = found[1]
+    elif "-" in text:
+        text = _POSTCODE_COUNTRY.sub("", text)
+    code = fold(text).replace(" ", "").upper()
+    if len(code) == _ZIP_4_DIGITS and code.isdigit():
+        code = code[:5]
     return "" if code in _NO_POSTCODE or not code.strip("0") else code
 
 
@@ -123,6 +128,10 @@ def parse_address(text: str) -> Address:
     parts = [words for part in line.split(",") if (words := part.split())]
     if not parts or " ".join(parts[0]) in _NOWHERE:
         return _NO_ADDRESS
+    if len(parts) == 1 and parts[0][-1] in STREET_TYPES and STREET_TYPES.keys().isdisjoint(parts[0][:-1]):
+        # A street and nothing behind it, as in most columns of streets.
+        number, street, unit = _split_street(parts[0])
+        return Address(number.lstrip("0"), _street(street), fold_unit(unit) if unit else "", "", "", "")
     if len(parts) > 1 and len(parts[0]) == 1 and _NUMBER.fullmatch(parts[0][0]):
         parts[:2] = [parts[0] + parts[1]]
     postcode, region, country, city = _take_place(parts)
@@ -131,7 +140,11 @@ def parse_address(text: str) -> Address:
     after = []
     for part in parts[at + 1 :]:
         if part[0] in UNITS or part[0][0] == "#" or part[-1] in UNITS_ALONE or UNITS.get(part[-1]) == "ste":
-            units.append(" ".join(part))
+            # "appt. 71 Smolensk": the city follows.
+            size = 2 if len(part) > 2 and _UNIT_NUMBER.fullmatch(part[1]) and part[2] not in UNITS else len(part)
+            units.append(" ".join(part[:size]))
+            if size < len(part):
+                after.append(part[size:])
         else:
             after.append(part)
     number, street, unit = _split_street(parts[at] if parts else [])
@@ -162,14 +175,16 @@ def _street(words: list[str]) -> str:
     if street in _NOWHERE:
         return ""
     if "strasse" in street:
-        street = street.replace("strasse", "str")
+        street = " ".join([STREET_WORDS.get(word, word) for word in street.replace("strasse", "str").split()])
     if any(pair in street for pair in SPLIT_DIRECTIONS):
         words = street.split(" ")
         for at in range(len(words) - 1, 0, -1):
             if f"{words[at - 1]} {words[at]}" in SPLIT_DIRECTIONS:
                 words[at - 1 : at + 1] = [words[at - 1] + words[at]]
         street = " ".join(words)
-    return street.replace("-", " ").replace("#", "").replace("/", " ") if not street.isalnum() else street
+    if "-" in street or "#" in street or "/" in street:
+        street = " ".join(street.replace("-", " ").replace("#", " ").replace("/", " ").split())
+    return street
 
 
 def _city(words: list[str]) -> str:
@@ -180,7 +195,7 @@ def _city(words: list[str]) -> str:
         return CITY_NAMES[city]
     if len(words) > 1 and words[0] in CITY_WORDS:
         city = " ".join([CITY_WORDS[words[0]], *words[1:]])
-    return city.replace("-", " ")
+    return " ".join(city.replace("-", " ").replace("#", " ").replace("/", " ").split())
 
 
 def _take_place(parts: list[list[str]]) -> tuple[str, str, str, list[str]]:
@@ -266,10 +281,11 @@ def _street_part(parts: list[list[str]]) -> int:
     for at, part in enumerate(parts):
         if len(part) > 1 and _NUMBER.fullmatch(part[0]):
             return at
-    for at, part in enumerate(parts):
-        if (part[0] not in UNITS and part[-1] in STREET_TYPES) or _NUMBER.fullmatch(part[-1]):
-            return at if part[0] not in UNITS else min(at + 1, len(parts) - 1)
-    return 0
+    named = [at for at, part in enumerate(parts) if part[0] not in UNITS and part[0][0] != "#"]
+    for at in named:
+        if len(parts[at]) > 1 and (parts[at][-1] in STREET_TYPES or _NUMBER.fullmatch(parts[at][-1])):
+            return at
+    return named[0] if named else 0
 
 
 def _split_street(words: list[str]) -> tuple[str, list[str], str]:
@@ -314,6 +330,8 @@ def _split_street(words: list[str]) -> tuple[str, list[str], str]:
 
 def _split_city(words: list[str]) -> tuple[list[str], list[str]]:
     """(street, city) of words without a comma between them; no city if no street type parts them."""
+    if not words or words[-1] in MAIN_STREET_TYPES:
+        return words, []
     for types in (MAIN_STREET_TYPES, STREET_TYPES):
         for at in range(1, len(words) - 1):
             if words[at] in types:

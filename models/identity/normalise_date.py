@@ -44,7 +44,7 @@ _MONTH_DAYS = (31, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)  # first: any
 
 _REST = r"(?:[T\s,].*)?"  # a time of day
 _YEAR_FIRST = re.compile(rf"(\d{{4}})[-/. ](\d{{1,2}})(?:[-/. ](\d{{1,2}}))?\.?{_REST}", re.ASCII | re.DOTALL)
-_NUMBERS = re.compile(rf"(\d{{1,2}})[-/. ] ?(\d{{1,2}})[-/. ] ?(\d{{4}}|\d{{2}})\.?{_REST}", re.ASCII | re.DOTALL)
+_NUMBERS = re.compile(rf"(\d{{1,2}})[-/. ] ?(\d{{1,2}})[-/. ] ?(\d{{4}}|\d{{1,2}})\.?{_REST}", re.ASCII | re.DOTALL)
 _MONTH_YEAR = re.compile(r"(\d{1,2})[-/. ](\d{4})", re.ASCII)
 _DIGITS = re.compile(rf"(\d{{4}}|\d{{6,8}}|\d{{14}})(?:\.0+)?{_REST}", re.ASCII | re.DOTALL)
 _WORDS = re.compile(r"[a-z]+|\d+", re.ASCII)
@@ -144,10 +144,12 @@ def _full_year(digits: str, latest_year: int) -> int:
 
 def _read_three(first: str, second: str, third: str, order: DateOrder, latest_year: int, keep_impossible: bool) -> int:
     """Three numbers with the year last, or with a two-digit year at either end."""
-    if order == "ymd" and len(third) == 2:
-        year, month, day = _full_year(first.zfill(2), latest_year), int(second), int(third)
+    if order == "ymd" and len(first) == 2 and len(third) < 3:
+        year, month, day = _full_year(first, latest_year), int(second), int(third)
         if _possible(year, month, day):
             return _pack(year, month, day, False)
+    if len(third) == 1:
+        return 0
     year = _full_year(third, latest_year)
     month, day = (int(second), int(first)) if order == "dmy" else (int(first), int(second))
     if not _possible(year, month, day) and _possible(year, day, month):

@@ -6,13 +6,17 @@ a father from a son. Particles ("van der", "de la", "bin") stay with the family 
 
 A name of one word has no given name: `family` is that word. Who compares full names should expect the other case
 too, as well as swapped names: Latin spellings of Chinese names come in both orders, and nothing in them says which.
-What stands in brackets at the end is left out: it is a former name or a remark.
+What stands in brackets at the end is left out (a former name, a remark), and so is a peer's rank; only for one
+known by a first name and a rank ("Henry, Duke of Gloucester") is the title the family name.
 """
 
 import re
 from typing import NamedTuple
 
+from anyascii import anyascii
+
 from models.identity.fold import fold
+from models.identity.name_variants import VARIANTS
 from models.identity.name_words import (
     BARE_TITLES,
     CREDENTIALS,
@@ -26,6 +30,7 @@ from models.identity.name_words import (
     NOBODY_WORDS,
     ORDINALS,
     PARTICLES,
+    RANKS,
     TITLES,
     WEAK_GENERATIONS,
 )
@@ -54,11 +59,12 @@ _NOBODY_PART = NamePart("", "")
 _SPECIAL = frozenset().union(
     *(TITLES, GENERATIONS, WEAK_GENERATIONS, CREDENTIALS, PARTICLES, DIGNITIES, ORDINALS),
     *(phrase.split() for phrase in NOBODY | DOTTED_CREDENTIALS),
-    ("nee", "geb", "mc", "the"),
+    ("nee", "geb", "mc", "the", "of"),
 )
 _GENERATIONS_ALL = GENERATIONS | WEAK_GENERATIONS
 _TAIL = CREDENTIALS.union(_GENERATIONS_ALL)
-_PEERAGE = ORDINALS | {"of"}
+_DEGREES = _TAIL - DIGNITIES
+_GIVEN_NAMES = frozenset(VARIANTS.split())
 # In a column of its own, a short word at the end is rather a second name.
 _LONG_CREDENTIALS = frozenset(word for word in CREDENTIALS if len(word) > 2) | {"md"}
 _FORMERLY = frozenset(("nee", "geb"))
@@ -75,7 +81,7 @@ def parse_name(text: str) -> PersonName:
         return _parse_with_commas(text)
     if not text.isascii() and _EAST_ASIAN.fullmatch(text):
         return _parse_east_asian(text.split())
-    words = fold(text).split()
+    words = _name_words(text)
     if _SPECIAL.isdisjoint(words):
         if len(words) == 2:
             return PersonName(words[0], "", words[1], "")
@@ -113,6 +119,21 @@ def fold_suffix(text: str) -> str:
         if word in _GENERATIONS_ALL:
             return _GENERATIONS_ALL[word]
     return ""
+
+
+def _name_words(text: str) -> list[str]:
+    """The folded words of a name. Names joined by a hyphen are one word, with a space in it."""
+    if not text.isascii():
+        text = anyascii(text)
+    if "-" not in text:
+        return fold(text).split()
+    words: list[str] = []
+    for piece in text.split():
+        if "-" not in piece:
+            words += fold(piece).split()
+        elif word := fold(piece):
+            words.append(word)
+    return words
 
 
 def _is_nobody(folded: str, text: str) -> bool:
@@ -155,20 +176,39 @@ def _split_tail(words: list[str], names_min: int) -> tuple[list[str], str]:
 
 
 def _without_peerage(words: list[str]) -> list[str]:
-    """Cuts "1st baron clifford", "duke of gloucester" and "nee jones" from the end."""
+    """Cuts "1st baron clifford", "duke of gloucester" and "nee jones" from the end of a name."""
     for at in range(1, len(words)):
         word = words[at]
         if word in _FORMERLY:
             return words[:at]
-        following = words[at + 1] if at + 1 < len(words) else ""
-        if (word in ORDINALS and following in DIGNITIES) or (word in DIGNITIES and following == "of"):
-            return words[:at]
+        if at == len(words) - 1:
+            break
+        following = words[at + 1]
+        if (
+            word == "of"
+            or (word in DIGNITIES and following == "of")
+            or (word in RANKS and at > 1)
+            or (word in ORDINALS and (word[0].isdigit() or following in DIGNITIES) and following not in _DEGREES)
+        ):
+            return [words[0], *_peer_name(words[1:])] if at == 1 else words[:at]
     return words
+
+
+def _peer_name(words: list[str]) -> list[str]:
+    """What a peer is called by: clifford of "1st baron clifford of chudleigh", gloucester of "duke of gloucester"."""
+    words = [word for word in words if word not in DIGNITIES and word not in ORDINALS and word != "the"]
+    if "of" in words:
+        at = words.index("of")
+        words = words[:at] or words[at + 1 :]
+    return words[-1:]
 
 
 def _western(words: list[str], suffix: str) -> PersonName:
     """Given, middle, family, suffix in this order."""
-    words = _without_peerage(_without_titles(words))
+    words = _without_titles(words)
+    if words[0] == "of" and len(words) > 1:  # "countess of bedford"
+        words = words[1:]
+    words = _without_peerage(words)
     words, generation = _split_tail(words, 1)
     words = _joined(words)
     last = len(words) - 1
@@ -199,21 +239,22 @@ def _parse_east_asian(names: list[str]) -> PersonName:
 
 def _parse_with_commas(text: str) -> PersonName:
     """ "Last, First Middle", with degrees, suffixes and dignities in parts of their own."""
-    parts = [words for part in text.split(",") if (words := fold(part).split())]
+    parts = [words for part in text.split(",") if (words := _name_words(part))]
     if not parts or _is_nobody(" ".join([" ".join(words) for words in parts]), text):
         return _NOBODY_NAME
     head, suffix = parts[0], ""
     names: list[str] = []
     for words in parts[1:]:
-        if _TAIL.issuperset(words) or " ".join(words) in DOTTED_CREDENTIALS:
+        if _is_peerage(words) or (len(head) > 1 and words[0] in DIGNITIES):
+            if len(head) == 1:
+                head = [*head, *_peer_name(words)]
+        elif _TAIL.issuperset(words) or " ".join(words) in DOTTED_CREDENTIALS:
             suffix = next((_GENERATIONS_ALL[word] for word in words if word in _GENERATIONS_ALL), suffix)
-        elif not _PEERAGE.isdisjoint(words) or (len(head) > 1 and words[0] in DIGNITIES) or words[0] in _FORMERLY:
-            continue
-        else:
+        elif words[0] not in _FORMERLY:
             names += words
     while names and names[0] in TITLES:
         del names[0]
-    if not names:
+    if not names or _is_afterthought(head, names):
         return _western(head, suffix)
     head, generation = _split_tail(_without_titles(head), 1)
     names, generation_after = _split_tail(names, 1)
@@ -222,3 +263,18 @@ def _parse_with_commas(text: str) -> PersonName:
         family = [names[-1], *family]
         names = names[:-1]
     return _known(names, family, suffix or generation or generation_after)
+
+
+def _is_peerage(words: list[str]) -> bool:
+    """Whether these words behind a comma tell a rank: "3rd baronet", "duke of gloucester"."""
+    return "of" in words or (len(words) > 1 and words[0] in ORDINALS and not _DEGREES.issuperset(words[1:]))
+
+
+def _is_afterthought(head: list[str], names: list[str]) -> bool:
+    """Whether the words before the comma are a whole name: "Gerald Balfour, Balfour", "Charles Stuart, Rothesay".
+
+    That is so if they begin with a well-known given name, and those behind the comma do not.
+    """
+    if len(head) < 2 or head[0] not in _GIVEN_NAMES:
+        return False
+    return len(names[0]) > 1 and names[0] not in _GIVEN_NAMES
