@@ -184,7 +184,7 @@ _ORDINALS = """
 """
 
 _UNITS = """
-apt apartment appartment appt apmt aptmt
+apt apartment appartment appt apmt aptmt aprt
 unit
 ste suite
 rm room

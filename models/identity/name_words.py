@@ -89,8 +89,8 @@ NOBODY = (
         )
     )
 )
-# People are called Na and Nan; software writes "NA" and "nan". These are kept when written as a name is.
-NOBODY_UNLESS_CAPITALISED = frozenset(("na", "nan"))
+# There are people called Na, Nan, Guest and Sample. These are kept when written as a name is: software writes "nan".
+NOBODY_UNLESS_CAPITALISED = frozenset(("na", "nan", "guest", "sample"))
 
 # Han and Hangul family names of two characters.
 DOUBLE_FAMILY_NAMES = _words(

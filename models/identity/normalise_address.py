@@ -44,6 +44,7 @@ _NOWHERE = frozenset(
         *("not provided", "not applicable", "no address", "address unknown", "no fixed abode", "no fixed address"),
     )
 )
+_MISREAD_ZIP = re.compile(r"(?=.*\d)[\dOI]{5}", re.ASCII)  # no other code is made of these
 _NO_POSTCODE = frozenset(("UNKNOWN", "NONE", "NULL", "NA", "NAN", "XXXXX", "99999", "TBD", "UNDEFINED"))
 
 # For one-line addresses: separators to commas; "-", "/" and "#" are part of house and flat numbers.
@@ -82,6 +83,8 @@ def fold_unit(text: str) -> str:
 def fold_postcode(text: str) -> str:
     """A postcode in upper case without spaces and hyphens; "" for zeros, nines and words that mean none.
 
+    In five-digit codes the letters O and I are read as 0 and 1.
+
     Of a US ZIP+4 code the five digits are taken: the other four change with the delivery route.
     """
     if "." in text and (found := _DECIMAL.fullmatch(text)):  # read as a number on its way here
@@ -91,6 +94,8 @@ def fold_postcode(text: str) -> str:
     code = fold(text).replace(" ", "").upper()
     if len(code) == _ZIP_4_DIGITS and code.isdigit():
         code = code[:5]
+    elif len(code) == 5 and _MISREAD_ZIP.fullmatch(code):
+        code = code.replace("O", "0").replace("I", "1")
     return "" if code in _NO_POSTCODE or not code.strip("0") else code
 
 
@@ -219,7 +224,7 @@ def _take_place(parts: list[list[str]]) -> tuple[str, str, str, list[str]]:
 
 def _take_postcode(parts: list[list[str]]) -> str:
     last = parts[-1]
-    if len(parts) > 1 or len(last) > 2:
+    if (len(parts) > 1 or len(last) > 2) and last[-2:-1] != ["box"]:
         taken = 0
         if _POSTCODE_1.fullmatch(last[-1]):
             taken = 1
@@ -318,7 +323,14 @@ def _split_street(words: list[str]) -> tuple[str, list[str], str]:
             unit = f"{unit} {' '.join(words[at:])}"
             words = words[:at]
             break
-    if not number and len(words) > 1 and words[-2] not in NUMBERED_ROADS:
+    if number or len(words) < 2:
+        return number, words, unit
+    if len(words) > 3 and words[-1] in STREET_TYPES:
+        # "Skyline Apartments 638 Downey St": a building before the number.
+        for at in range(1, len(words) - 2):
+            if words[at].isdigit() and words[at - 1] not in NUMBERED_ROADS:
+                return words[at], words[at + 1 :], f"{' '.join(words[:at])} {unit}"
+    if words[-2] not in NUMBERED_ROADS and (len(words) > 2 or words[0] not in STREET_TYPES):
         if _NUMBER.fullmatch(words[-1]):
             number = words[-1]
             words = words[:-1]

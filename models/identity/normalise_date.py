@@ -5,10 +5,13 @@ column, `parse_date` is told the result. Only calendar dates are read: a time of
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, get_args
 
 from anyascii import anyascii
+
+from models.identity.misread_digits import restore_digits
 
 DateOrder = Literal["mdy", "dmy", "ymd"]
 DATE_ORDERS: tuple[DateOrder, ...] = get_args(DateOrder)
@@ -16,10 +19,11 @@ DEFAULT_DATE_ORDER: DateOrder = "mdy"
 YEAR_MIN = 1000
 # Two-digit years fall in the hundred years that end here: 25 is 2025, 26 is 1926.
 LATEST_YEAR = 2025
+MINORITY_MAX = 0.05  # wrong dates happen; more than these are a second order
 
 
 class GuessedOrder(NamedTuple):
-    """`ambiguous`: no value of the sample decided, or values spoke for both orders."""
+    """`ambiguous`: no value of the sample decided, or many spoke for both orders."""
 
     order: DateOrder
     ambiguous: bool
@@ -50,7 +54,8 @@ _DIGITS = re.compile(rf"(\d{{4}}|\d{{6,8}}|\d{{14}})(?:\.0+)?{_REST}", re.ASCII 
 _WORDS = re.compile(r"[a-z]+|\d+", re.ASCII)
 _CLOCK = re.compile(r"t?\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?\s*(?:[+-]\d{2}:?\d{2})?", re.ASCII)
 _EAST_ASIAN_DATE = re.compile(r"\s*([\u5e74\u6708\ub144\uc6d4])\s*|\s*[\u65e5\uc77c]")
-_FIRST_TWO = re.compile(r"\s*(\d{1,2})([-/. ]) ?(\d{1,2})[-/. ] ?\d{2}|\s*(\d\d)(\d\d)\d{4}\s*\Z", re.ASCII)
+_FIRST_TWO = re.compile(r"(\d{1,2})([-/. ]) ?(\d{1,2})[-/. ] ?\d{2}", re.ASCII)
+_EIGHT_DIGITS = re.compile(r"\d{8}", re.ASCII)
 
 
 def parse_date(
@@ -59,7 +64,8 @@ def parse_date(
     """The date in `text` as yyyymmdd, 00 for parts not known; 0 if it holds none.
 
     `order` is that of the numbers in dates such as 3/4/70; where it gives no date and the other order does, the
-    other is taken (25/12 is Christmas in any column). `latest_year` is the last that two-digit years can mean.
+    other is taken (25/12 is Christmas in any column, and so is 1978-25-12). `latest_year` is the last that two-digit
+    years can mean. Digits misread for letters are restored where nothing else makes a date of them.
     Dates that cannot be (month 13, 30 February) give 0, or with `keep_impossible` their digits as they stand, so
     that a wrong digit can still be seen to be one: 1861-88-12 is 18618812. Years are 1000 to 9999.
     """
@@ -68,43 +74,48 @@ def parse_date(
         text = anyascii(_EAST_ASIAN_DATE.sub(lambda part: "-" if part[1] else "", text)).strip(" -")
     if found := _YEAR_FIRST.fullmatch(text):
         year, month, day = found.groups()
-        return _pack(int(year), int(month), int(day or 0), keep_impossible)
+        return _year_first(int(year), int(month), int(day or 0), keep_impossible)
     if found := _NUMBERS.fullmatch(text):
         return _read_three(found[1], found[2], found[3], order, latest_year, keep_impossible)
     if found := _DIGITS.fullmatch(text):
         return _read_digits(found[1], order, latest_year, keep_impossible)
     if found := _MONTH_YEAR.fullmatch(text):
         return _pack(int(found[2]), int(found[1]), 0, keep_impossible)
-    return _read_words(text.lower(), latest_year, keep_impossible)
+    packed = _read_words(text.lower(), latest_year, keep_impossible)
+    if not packed and (restored := restore_digits(text)):
+        return parse_date(restored, order, latest_year, keep_impossible)
+    return packed
 
 
 def guess_date_order(values: Iterable[str]) -> GuessedOrder:
     """The order of numbers in the dates of one column, from a sample of its values.
 
-    A first number above 12 is a day (dmy), a second one is too (mdy); the majority decides. If none is, dates with
-    dots are dmy, as they are where dots are used, and all others mdy; both are reported as ambiguous. A column
-    whose dates all have the year first is ymd.
+    A first number above 12 is a day (dmy), a second one is too (mdy); the majority decides, and is reported as
+    ambiguous if more than one in twenty are against it. If no number is above 12, dates with dots are dmy, as they
+    are where dots are used, and all others mdy; both are ambiguous. A column whose dates all have the year first is
+    ymd.
     """
-    day_first = month_first = dotted = others = year_first = 0
+    split: Counter[str] = Counter()
+    unsplit: Counter[str] = Counter()
     for value in values:
-        found = _FIRST_TWO.match(value)
-        if found is None or (found[4] and _year_is_first(value.strip())):
-            year_first += found is not None or _YEAR_FIRST.fullmatch(value.strip()) is not None
-            continue
-        first, second = int(found[1] or found[4]), int(found[3] or found[5])
-        if 12 < first <= 31 and second <= 12:
-            day_first += 1
-        elif 12 < second <= 31 and first <= 12:
-            month_first += 1
-        elif found[2] == ".":
-            dotted += 1
-        else:
-            others += 1
-    if day_first != month_first:
-        return GuessedOrder("dmy" if day_first > month_first else "mdy", bool(day_first and month_first))
-    if year_first and not (dotted or others or day_first):
+        value = value.strip()
+        if found := _FIRST_TWO.match(value):
+            split[_which_is_day(int(found[1]), int(found[3])) or found[2]] += 1
+        elif _YEAR_FIRST.fullmatch(value):
+            split["ymd"] += 1
+        elif _EIGHT_DIGITS.fullmatch(value):
+            year_first = _pack(int(value[:4]), int(value[4:6]), int(value[6:]), False)
+            unsplit["ymd" if year_first else _which_is_day(int(value[:2]), int(value[2:4])) or " "] += 1
+    if unsplit["ymd"] * 2 > unsplit.total():
+        unsplit = Counter({"ymd": unsplit["ymd"]})  # the rest are rather wrong than in another order
+    votes = split + unsplit
+    pairs: tuple[tuple[DateOrder, DateOrder], ...] = (("dmy", "mdy"), ("mdy", "dmy"))
+    for order, other in pairs:
+        if votes[order] > votes[other]:
+            return GuessedOrder(order, votes[other] > MINORITY_MAX * (votes[order] + votes[other]))
+    if votes and votes["ymd"] == votes.total():
         return GuessedOrder("ymd", False)
-    return GuessedOrder("dmy" if dotted > others else DEFAULT_DATE_ORDER, True)
+    return GuessedOrder("dmy" if votes["."] * 2 > votes.total() - votes["ymd"] else DEFAULT_DATE_ORDER, True)
 
 
 def is_placeholder_date(packed: int) -> bool:
@@ -121,12 +132,24 @@ _PLACEHOLDERS = frozenset(
 )
 
 
+def _which_is_day(first: int, second: int) -> str:
+    """The order that two numbers of a date give away, or ""."""
+    if 12 < first <= 31 and second <= 12:
+        return "dmy"
+    return "mdy" if 12 < second <= 31 and first <= 12 else ""
+
+
 def _pack(year: int, month: int, day: int, keep_impossible: bool) -> int:
     if year < YEAR_MIN:
         return 0
     if not keep_impossible and not _possible(year, month, day):
         return 0
     return year * 10000 + month * 100 + day
+
+
+def _year_first(year: int, month: int, day: int, keep_impossible: bool) -> int:
+    packed = _pack(year, month, day, keep_impossible)
+    return packed or (_pack(year, day, month, False) if day else 0)
 
 
 def _possible(year: int, month: int, day: int) -> bool:
@@ -157,25 +180,29 @@ def _read_three(first: str, second: str, third: str, order: DateOrder, latest_ye
     return _pack(year, month, day, keep_impossible)
 
 
-def _year_is_first(digits: str) -> bool:
-    """Whether yyyymm or yyyymmdd gives a date."""
-    year = int(digits[:4])
-    return year >= YEAR_MIN and _possible(year, int(digits[4:6]), int(digits[6:8] or 0))
-
-
 def _read_digits(digits: str, order: DateOrder, latest_year: int, keep_impossible: bool) -> int:
-    """Digits without separators. The year is taken to be first wherever that gives a date."""
+    """Digits without separators. The first that gives a date is taken: yyyymmdd; `order` with the year last; yyyyddmm;
+    the other order with the year last."""
     if len(digits) == 7:  # a number that lost its leading zero: the year is last
         return _read_three(digits[:1], digits[1:3], digits[3:], order, latest_year, keep_impossible)
     if len(digits) == 4:
         return _pack(int(digits), 0, 0, keep_impossible)
     year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:8] or 0)
-    if _year_is_first(digits) and (len(digits) > 6 or month):
-        return _pack(year, month, day, False)
     if len(digits) == 6:
+        if month and year >= YEAR_MIN and _possible(year, month, 0):
+            return _pack(year, month, 0, False)
         return _read_three(digits[:2], digits[2:4], digits[4:], order, latest_year, keep_impossible)
-    year_last = _read_three(digits[:2], digits[2:4], digits[4:8], order, latest_year, False)
-    return year_last or _pack(year, month, day, keep_impossible)
+    if packed := _pack(year, month, day, False):
+        return packed
+    first, second, third = int(digits[:2]), int(digits[2:4]), int(digits[4:8])
+    if third <= latest_year:
+        month_last, day_last = (second, first) if order == "dmy" else (first, second)
+        if packed := _pack(third, month_last, day_last, False):
+            return packed
+    if packed := _year_first(year, month, day, False):
+        return _pack(year, month, day, True) if keep_impossible else packed
+    packed = _read_three(digits[:2], digits[2:4], digits[4:8], order, latest_year, False)
+    return packed or _pack(year, month, day, keep_impossible)
 
 
 def _read_words(text: str, latest_year: int, keep_impossible: bool) -> int:

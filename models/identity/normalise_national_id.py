@@ -24,18 +24,25 @@ def fold_id(text: str) -> str:
     """`text` as upper-case letters and digits only; "" if it means nobody.
 
     Nobody: shorter than 4 characters, one character throughout, digits that count up or down ("123456789"), masked
-    numbers ("***-**-1234"), words such as "unknown". A label before a colon ("SSN:...") stays in the result.
+    numbers ("***-**-1234"), words such as "unknown". A label before a colon ("SSN:...") stays in the result. Where
+    all else is digits, the letters O and I are read as 0 and 1.
     """
     if _MASKED.search(text):
         return ""
-    if not text.isascii():
-        text = anyascii(text)
-    folded = text.encode("ascii").translate(_UPPER, _NOT_ALPHANUMERIC).decode("ascii")
-    value = folded
-    if ":" in text:
-        value = text.rpartition(":")[2].encode("ascii").translate(_UPPER, _NOT_ALPHANUMERIC).decode("ascii")
+    folded = _alphanumeric(text)
+    value = _alphanumeric(text.rpartition(":")[2]) if ":" in text else folded
     if len(value) < _CHARS_MIN or value.count(value[0]) == len(value) or value in _NOBODY:
         return ""
     if value in _RUNS[0] or value in _RUNS[1]:
         return ""
     return folded
+
+
+def _alphanumeric(text: str) -> str:
+    if not text.isascii():
+        text = anyascii(text)
+    text = text.replace("|", "1").encode("ascii").translate(_UPPER, _NOT_ALPHANUMERIC).decode("ascii")
+    if text.isdigit():
+        return text
+    restored = text.replace("O", "0").replace("I", "1")
+    return restored if restored.isdigit() else text

@@ -34,6 +34,9 @@ from models.identity.place_codes import COUNTRY_CODES
         ("Hardenbergstraße 87", "87", "hardenbergstr", "", "", "", "", ""),
         ("Hauptstr. 5 a", "5a", "hauptstr", "", "", "", "", ""),
         ("PO Box 12", "12", "po box", "", "", "", "", ""),
+        ("P.O. Box 12987", "12987", "po box", "", "", "", "", ""),
+        ("Street 128", "", "st 128", "", "", "", "", ""),
+        ("Skyline Apartments 638 Downey St", "638", "downey st", "skyline apartments", "", "", "", ""),
         ("P.O. Box 12, Reno NV 89501", "12", "po box", "", "reno", "nv", "89501", ""),
         # With a city, American.
         ("123 E Main St Apt 4, Las Vegas NV 89132", "123", "e main st", "4", "las vegas", "nv", "89132", ""),
@@ -137,6 +140,8 @@ def test_units(text: str, expected: str) -> None:
         ("m5e 1w7", "M5E1W7"),
         ("00000", ""),
         ("00000-0000", ""),
+        ("O0o0O", ""),
+        ("9OI32", "90132"),
         ("99999", ""),
         ("N/A", ""),
         ("", ""),

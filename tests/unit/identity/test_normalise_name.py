@@ -107,6 +107,8 @@ def test_full_names(text: str, expected: tuple[str, str, str, str]) -> None:
         ("Lane-Poole", ("lane poole", "")),
         ("Lord", ("lord", "")),
         ("Nan", ("nan", "")),
+        ("Guest", ("guest", "")),
+        ("GUEST", ("", "")),
         ("nan", ("", "")),
         ("Mrs.", ("", "")),
         ("XXX", ("", "")),

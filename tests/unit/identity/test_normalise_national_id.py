@@ -14,6 +14,8 @@ from models.identity.normalise_national_id import fold_id
         ("SSN:617635033", "SSN617635033"),
         ("\uff11\uff12\uff13\uff15", "1235"),
         ("1112", "1112"),
+        ("4|3-O4-3711", "413043711"),
+        ("O12345X", "O12345X"),
     ],
 )
 def test_one_spelling(text: str, expected: str) -> None:
