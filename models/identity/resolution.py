@@ -10,8 +10,11 @@ A statement that two identifiers are one person (`explicit`: alias, merge, an op
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import msgspec
+
+Standing = Literal["free", "limits", "apart"]
 
 
 class Candidate(msgspec.Struct, frozen=True, array_like=True):
@@ -61,6 +64,14 @@ def plan(
             demoted.reverse()
             return Plan(joined[0] if joined else 0, joined[1:], kept, added, demoted)
         demoted.append(kept.pop())
+
+
+def standing(left: Candidate, right: Candidate, limits: Mapping[str, int], default_limit: int) -> Standing:
+    """Whether two profiles may become one without an explicit statement, or what forbids it."""
+    parts = (left, right)
+    if _apart(parts):
+        return "apart"
+    return "free" if _within_limits(parts, (), limits, default_limit) else "limits"
 
 
 def _within_limits(
