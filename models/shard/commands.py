@@ -3,6 +3,7 @@
 import msgspec
 
 from models.events.event import Event
+from models.shard.protocol import Finding, Pairing
 
 
 class Accept(msgspec.Struct, tag=True, frozen=True):
@@ -56,7 +57,29 @@ class Unmerge(msgspec.Struct, tag=True, frozen=True):
     merge_id: str
 
 
-Command = Accept | Receive | Tick | PutSegment | DeleteSegment | Backfill | Unmerge
+class Pair(msgspec.Struct, tag=True, frozen=True):
+    """Joins two profiles or sets them apart. Replies Paired, when readers see it; asked again, "same"."""
+
+    call: int
+    pairing: Pairing
+
+
+class Reviewed(msgspec.Struct, tag=True, frozen=True):
+    """Brings the reviews of some profiles up to date. Replies None."""
+
+    call: int
+    findings: list[Finding]
+
+
+class Matched(msgspec.Struct, tag=True, frozen=True):
+    """Profiles have been matched as they were at their mark; those `deferred` go to the end. Replies None."""
+
+    call: int
+    done: list[tuple[int, int]]  # customer id, mark
+    deferred: list[int] = []
+
+
+Command = Accept | Receive | Tick | PutSegment | DeleteSegment | Backfill | Unmerge | Pair | Reviewed | Matched
 
 
 class UnmergeRefused(Exception):

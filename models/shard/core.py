@@ -15,7 +15,9 @@ from pyroaring import BitMap64
 from models.events.event import Event
 from models.identity.customer_id import mint
 from models.identity.identifiers import IdentitySettings
+from models.identity.online import MatchingSettings
 from models.identity.placement import home_shard
+from models.identity.profile_record import is_matched_by, profile_record
 from models.identity.resolution import Candidate
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
@@ -26,9 +28,19 @@ from models.segments.evaluate import evaluate
 from models.segments.index import SegmentIndex
 from models.shard.locks import Lock, Locks, Request
 from models.shard.messages import Applied, Finish, Intake, Message
-from models.shard.protocol import EventResult, IngestResult, Link, MergeRecord, SegmentChange, StoredEvent
+from models.shard.protocol import (
+    EventResult,
+    IngestResult,
+    Link,
+    MergeRecord,
+    Pairing,
+    Review,
+    SegmentChange,
+    StoredEvent,
+)
 from models.shard.tables import EventRow, History, Table
 
+MARK_BITS = 20
 TIMERS_MAX = 1000  # profiles re-evaluated in one step because of time
 
 
@@ -38,6 +50,7 @@ class MachineSettings(msgspec.Struct):
     identity: IdentitySettings
     policy: ProfilePolicy
     lifecycle: LifecycleRules
+    matching: MatchingSettings = MatchingSettings()
 
 
 class Redirect(msgspec.Struct, array_like=True, frozen=True):
@@ -48,7 +61,7 @@ class Redirect(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Workflow(msgspec.Struct, array_like=True):
-    """A resolution in progress, at the shard that coordinates it. Exactly one of `intake` and `merge_id` is set."""
+    """A resolution in progress, at the shard that coordinates it. One of `intake`, `merge_id`, `pairing` is set."""
 
     number: int
     intake: Intake | None = None
@@ -61,6 +74,8 @@ class Workflow(msgspec.Struct, array_like=True):
     moved: dict[int, int] = {}  # of those asked for, the ones that turned out to be merged away
     flushed: int = 0  # unmerge: answers to its Flush
     unseen: int = 0  # unmerge: shards whose readers do not yet see it
+    pairing: Pairing | None = None
+    digests: dict[int, int] = {}  # pairing: of the records of the profiles locked so far
 
 
 class Settling(msgspec.Struct, array_like=True):
@@ -71,6 +86,7 @@ class Settling(msgspec.Struct, array_like=True):
     confirmed: int = 0
     applied: bool = False
     result: EventResult | None = None
+    merge_id: str = ""  # of a pairing
 
 
 class SegmentRow(msgspec.Struct, array_like=True):
@@ -109,16 +125,21 @@ class ShardCore:
         self.merges: Table[str, MergeRecord] = Table()
         self.segments: Table[str, SegmentRow] = Table()
         self.backfills: Table[str, int] = Table()  # segment id -> last customer id evaluated
+        self.pending: Table[int, int] = Table()  # customer id -> mark (see `mark_for_matching`), in order
+        self.reviews: Table[str, Review] = Table()
         self.channels: dict[int, int] = {}  # source shard -> number of the latest envelope taken
         self.sequence = 0
         self.last_customer_id = 0
         self.events_applied = 0
         self.duplicates = 0
+        self.reviews_left_out = 0
         # Derived state.
         self.lock = Locks(self.locks, self.requests)
         self.compiled: dict[str, CompiledSegment] = {}
         self.index = SegmentIndex([])
         self.members: dict[str, BitMap64] = {}
+        self.reviews_of: dict[int, set[str]] = {}  # customer id -> ids of the reviews kept here, on either side
+        self.open_reviews = 0
         self.timers: list[tuple[int, int]] = []  # (due ms, customer id); stale entries are skipped
         self.waiting: dict[int, list[tuple[Waiter, int]]] = {}  # sequence -> waiters, index of the result in each
         # Of this step.
@@ -162,6 +183,8 @@ class ShardCore:
         self._deleted.discard(profile.customer_id)
 
     def delete_profile(self, customer_id: int) -> None:
+        if self.settings.matching.enabled and profile_record(self.profile(customer_id)) is not None:
+            self.mark_for_matching(customer_id)  # what matching holds of it must go
         self._open.pop(customer_id, None)
         self._dirty.discard(customer_id)
         self.profiles.pop(customer_id, None)
@@ -179,6 +202,19 @@ class ShardCore:
         self._dirty.clear()
         self._deleted.clear()
         return rows, deleted
+
+    def mark_for_matching(self, customer_id: int, changed: bool = True) -> None:
+        """The profile is to be matched: its record has `changed`, or what it is matched with.
+
+        The mark holds, high to low, since when it waits (ms), 19 bits of a fresh sequence number, so that one mark is
+        never another's, and whether the record has changed since it was last matched.
+        """
+        if self.settings.matching.enabled:
+            self.sequence += 1
+            before = self.pending.get(customer_id) or 0
+            since = before >> MARK_BITS or self.now
+            number = self.sequence % (1 << MARK_BITS - 1)
+            self.pending.put(customer_id, since << MARK_BITS | number << 1 | changed | before & 1)
 
     # Messages and replies
 
@@ -244,6 +280,8 @@ class ShardCore:
         self.log_event(profile, event)
         moved = self.reevaluate(profile, self.index.affected(changed), event.message_id)
         self.save(profile)
+        if is_matched_by(changed):
+            self.mark_for_matching(profile.customer_id)
         self.events_applied += 1
         if not intake.wait:
             return None

@@ -22,6 +22,7 @@ class Request(msgspec.Struct, array_like=True):
     workflow: int
     names: list[str]
     taken: int = 0
+    digests: bool = False  # the answer shall tell the digests of the profiles' records
 
 
 class Locks:
@@ -34,9 +35,9 @@ class Locks:
     def held(self, name: str) -> bool:
         return name in self._locks
 
-    def acquire(self, workflow: int, names: list[str]) -> bool:
+    def acquire(self, workflow: int, names: list[str], digests: bool = False) -> bool:
         """Asks for `names` (sorted). True if all are held now; otherwise `release` will grant them later."""
-        return self._go_on(Request(workflow, names))
+        return self._go_on(Request(workflow, names, digests=digests))
 
     def hold(self, name: str, held: int) -> None:
         """Queues a held event behind the lock on its profile."""

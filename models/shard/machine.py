@@ -17,7 +17,19 @@ from models.profile.state import decode_profile
 from models.segments.compile import CompiledSegment, compile_segment
 from models.segments.criteria import SegmentDefinition
 from models.segments.index import SegmentIndex
-from models.shard.commands import Accept, Backfill, Command, DeleteSegment, PutSegment, Receive, Tick, Unmerge
+from models.shard.commands import (
+    Accept,
+    Backfill,
+    Command,
+    DeleteSegment,
+    Matched,
+    Pair,
+    PutSegment,
+    Receive,
+    Reviewed,
+    Tick,
+    Unmerge,
+)
 from models.shard.core import (
     MachineSettings,
     Redirect,
@@ -32,6 +44,7 @@ from models.shard.locks import Lock, Request
 from models.shard.messages import (
     Absorb,
     Absorbed,
+    Answer,
     Applied,
     Confirmed,
     Deliver,
@@ -43,17 +56,20 @@ from models.shard.messages import (
     LockKeys,
     LockProfiles,
     ProfilesLocked,
+    Rematch,
     Repoint,
     Reroute,
     Restore,
     Restored,
+    SetApart,
     UnlockKeys,
     UnlockProfiles,
     Yield,
     decode_envelope,
     encode_envelope,
 )
-from models.shard.protocol import EventResult, MergeRecord
+from models.shard.protocol import EventResult, MergeRecord, Review
+from models.shard.reviews import Reviews
 from models.shard.tables import Effects, History, Table
 from models.shard.workflow import Workflows
 
@@ -68,6 +84,8 @@ SMALL_TABLES: dict[str, tuple[type, Any]] = {
     "merges": (str, MergeRecord),
     "segments": (str, SegmentRow),
     "backfills": (str, int),
+    "pending": (int, int),
+    "reviews": (str, Review),
 }
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -77,7 +95,8 @@ class ShardMachine:
 
     def __init__(self, shard: int, shards: int, settings: MachineSettings, history: History) -> None:
         self.core = ShardCore(shard, shards, settings, history)
-        self._workflows = Workflows(self.core)
+        self._reviews = Reviews(self.core)
+        self._workflows = Workflows(self.core, self._reviews)
         self._small: dict[str, Table[Any, Any]] = {name: getattr(self.core, name) for name in SMALL_TABLES}
         self._saved_meta: dict[str, int] = {}
         self._fresh: dict[str, int] = {}  # dedupe keys of this step -> sequence
@@ -90,21 +109,24 @@ class ShardMachine:
             Applied: lambda m: self.core.settle(m.sequence, m.result),
             Confirmed: flows.confirmed,
             LockKeys: flows.lock_keys,
-            KeysLocked: flows.keys_locked,
+            KeysLocked: flows.locking.keys_locked,
             UnlockKeys: flows.unlock_keys,
             LockProfiles: flows.lock_profiles,
-            ProfilesLocked: flows.profiles_locked,
+            ProfilesLocked: flows.locking.profiles_locked,
             UnlockProfiles: flows.unlock_profiles,
             Yield: flows.yield_,
             Absorb: flows.absorb,
             Absorbed: flows.absorbed,
             Finish: flows.finish,
             Repoint: flows.repoint,
-            Flush: flows.flush,
-            Flushed: flows.flushed,
-            Restore: flows.restore,
-            Reroute: flows.reroute,
-            Restored: flows.restored,
+            Flush: flows.unmerges.flush,
+            Flushed: flows.unmerges.flushed,
+            Restore: flows.unmerges.restore,
+            Reroute: flows.unmerges.reroute,
+            Restored: flows.unmerges.restored,
+            SetApart: flows.pairings.set_apart,
+            Rematch: self._rematch,
+            Answer: lambda m: self.core.replies.append((m.call, m.paired)),
         }
 
     # Start
@@ -136,11 +158,13 @@ class ShardMachine:
             setattr(self.core, key, value)
 
     def restore(self) -> None:
-        """Rebuilds what is derived: compiled segments, member lists, timers."""
+        """Rebuilds what is derived: compiled segments, member lists, timers, reviews by customer."""
         core = self.core
         self._shared_ids.clear()
         core.timers.sort()
-        core.unsettled = self._small["unsettled"] = _in_order(core.unsettled)
+        core.unsettled = self._small["unsettled"] = _by_key(core.unsettled)
+        core.pending = self._small["pending"] = _by_mark(core.pending)
+        self._reviews.restore()
         for segment_id, row in core.segments.items():
             core.compiled[segment_id] = self._compile(row.definition)
         core.index = SegmentIndex(list(core.compiled.values()))
@@ -170,7 +194,15 @@ class ShardMachine:
             case Backfill():
                 self._backfill(command)
             case Unmerge():
-                self._workflows.start_unmerge(command.call, command.merge_id)
+                self._workflows.unmerges.start(command.call, command.merge_id)
+            case Pair():
+                self._workflows.pairings.start(command.call, command.pairing)
+            case Reviewed():
+                for finding in command.findings:
+                    self._reviews.update(finding)
+                core.replies.append((command.call, None))
+            case Matched():
+                self._matched(command)
         self._run_local()
 
     def _run_local(self) -> None:
@@ -235,6 +267,19 @@ class ShardMachine:
             core.channels[command.source] = latest
             self._received[command.source] = latest
         core.replies.append((command.call, latest))
+
+    def _rematch(self, message: Rematch) -> None:
+        if self.core.is_live(message.customer_id):
+            self.core.mark_for_matching(message.customer_id, changed=False)
+
+    def _matched(self, command: Matched) -> None:
+        pending = self.core.pending
+        for customer_id, mark in command.done:
+            if pending.get(customer_id) == mark:  # else it has changed since
+                pending.delete(customer_id)
+        for customer_id in command.deferred:
+            pending.move_to_end(customer_id)
+        self.core.replies.append((command.call, None))
 
     # Segments
 
@@ -342,7 +387,7 @@ class ShardMachine:
         return meta
 
 
-_COUNTERS = ("sequence", "last_customer_id", "events_applied", "duplicates")
+_COUNTERS = ("sequence", "last_customer_id", "events_applied", "duplicates", "reviews_left_out")
 
 
 def dedupe_key(event: Event) -> str:
@@ -351,13 +396,21 @@ def dedupe_key(event: Event) -> str:
 
 
 def _without_states(record: MergeRecord) -> MergeRecord:
-    """A merge as it is kept in memory: the states of both sides stay in the store."""
-    return msgspec.structs.replace(record, winner_before=b"", loser_before=b"")
+    """A merge as it is kept in memory: the states of both sides and the evidence stay in the store."""
+    return msgspec.structs.replace(record, winner_before=b"", loser_before=b"", evidence=None)
 
 
-def _in_order(table: Table[int, bool]) -> Table[int, bool]:
+def _by_key(table: Table[int, bool]) -> Table[int, bool]:
     """The same rows, oldest sequence first: `settled` looks at the first."""
     ordered: Table[int, bool] = Table()
     for key in sorted(table):
         ordered.load(key, table[key])
+    return ordered
+
+
+def _by_mark(table: Table[int, int]) -> Table[int, int]:
+    """The same rows, those that have waited the longest first."""
+    ordered: Table[int, int] = Table()
+    for key, mark in sorted(table.items(), key=lambda row: row[1]):
+        ordered.load(key, mark)
     return ordered

@@ -22,8 +22,8 @@ def candidate_of(profile: Profile) -> Candidate:
     return Candidate(profile.customer_id, list(profile.identifiers), list(profile.absorbed), list(profile.apart))
 
 
-def join(core: ShardCore, profile: Profile, record: MergeRecord) -> None:
-    """Takes `record.loser` into `profile`, and keeps the record; a new one gets an id of this shard."""
+def join(core: ShardCore, profile: Profile, record: MergeRecord) -> str:
+    """Takes `record.loser` into `profile`, and keeps the record; a new one gets an id of this shard. Returns its id."""
     if record.merge_id:
         merge_id, sequence = record.merge_id, record.sequence
     else:
@@ -38,6 +38,7 @@ def join(core: ShardCore, profile: Profile, record: MergeRecord) -> None:
         message_id=record.message_id,
         source=record.source,
         method=record.method,
+        evidence=record.evidence,
         identifiers=record.identifiers,
         winner_before=encode_profile(profile),
         loser_before=record.loser_before,
@@ -48,6 +49,7 @@ def join(core: ShardCore, profile: Profile, record: MergeRecord) -> None:
     lineage = {profile.customer_id, *profile.absorbed}
     profile.apart = [c for c in dict.fromkeys([*profile.apart, *other.apart]) if c not in lineage]
     core.merges.put(kept.merge_id, kept)
+    return merge_id
 
 
 def replay(core: ShardCore, profile: Profile, timeline: list[TimelineEntry], identifiers: set[str], log: bool) -> None:
@@ -76,6 +78,12 @@ class Side:
     def take(self, entry: TimelineEntry, identifiers: list[str]) -> None:
         self.timeline.append(entry)
         self.identifiers.update(identifiers)
+
+    def set_apart(self, customer_ids: list[int]) -> None:
+        if customer_ids:
+            profile = decode_profile(self.state)
+            profile.apart = [*profile.apart, *customer_ids]
+            self.state = encode_profile(profile)
 
 
 def split(core: ShardCore, profile: Profile, record: MergeRecord) -> tuple[Side, Side]:
@@ -108,6 +116,11 @@ def split(core: ShardCore, profile: Profile, record: MergeRecord) -> tuple[Side,
         side.take(entry, [i for i in (*known, *merged) if i not in other.identifiers])
     # What no remaining event explains (an event that was since moved away) stays with the winner.
     winner.identifiers.update(set(profile.identifiers) - loser.identifiers)
+    # What was set apart from the joined profile since is apart from both: nobody said which of the two it was.
+    told = [decode_profile(state).apart for state in (winner.state, loser.state, *(m.loser_before for m in later))]
+    since = [c for c in profile.apart if not any(c in apart for apart in told)]
+    winner.set_apart(since)
+    loser.set_apart(since)
     return winner, loser
 
 

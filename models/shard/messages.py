@@ -9,7 +9,7 @@ import msgspec
 
 from models.events.event import Event
 from models.identity.resolution import Candidate
-from models.shard.protocol import EventResult, MergeRecord
+from models.shard.protocol import EventResult, MergeRecord, Paired, Pairing
 
 
 class Intake(msgspec.Struct, array_like=True, frozen=True):
@@ -23,11 +23,12 @@ class Intake(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Found(msgspec.Struct, array_like=True, frozen=True):
-    """Answer to a request to lock a profile: locked if `candidate` is set, else look at `moved_to`."""
+    """Answer to a request to lock a profile: locked if `candidate` is set, else look at `moved_to` (0: it is gone)."""
 
     customer_id: int
     moved_to: int = 0
     candidate: Candidate | None = None
+    digest: int = 0  # of its record, if it was asked for
 
 
 class Deliver(msgspec.Struct, tag="dl", array_like=True, frozen=True):
@@ -70,6 +71,7 @@ class UnlockKeys(msgspec.Struct, tag="uk", array_like=True, frozen=True):
 class LockProfiles(msgspec.Struct, tag="lp", array_like=True, frozen=True):
     workflow: int
     customer_ids: list[int]
+    digests: bool = False  # tell the digests of their records
 
 
 class ProfilesLocked(msgspec.Struct, tag="pl", array_like=True, frozen=True):
@@ -107,17 +109,42 @@ class Absorbed(msgspec.Struct, tag="ad", array_like=True, frozen=True):
 
 
 class Finish(msgspec.Struct, tag="fi", array_like=True, frozen=True):
-    """Settles a workflow at the winner: take in the losers, add the identifiers, apply the event, unlock."""
+    """Settles a workflow at the winner: take in the losers, add the identifiers, apply the event, unlock.
+
+    Exactly one of `intake` and `pairing` is set.
+    """
 
     workflow: int
     winner: int
     losers: list[int]
-    intake: Intake
+    intake: Intake | None
     kept: list[str]
     added: list[str]
     joined: dict[str, int]  # identifier of the event -> the profile that owned it, 0 for none
     demoted: list[str]
     confirmations: int  # that will come from the homes of `added`; each loser's shard sends one more
+    pairing: Pairing | None = None
+    call: int = 0  # of the pairing, at its coordinator
+
+
+class SetApart(msgspec.Struct, tag="sa", array_like=True, frozen=True):
+    """The (locked) profile must never be joined with `other`."""
+
+    customer_id: int
+    other: int
+
+
+class Rematch(msgspec.Struct, tag="rm", array_like=True, frozen=True):
+    """What stood in the way of a profile's matching may be gone: look again."""
+
+    customer_id: int
+
+
+class Answer(msgspec.Struct, tag="an", array_like=True, frozen=True):
+    """To the coordinator of a pairing: what its caller waits for."""
+
+    call: int
+    paired: Paired
 
 
 class Repoint(msgspec.Struct, tag="rp", array_like=True, frozen=True):
@@ -188,6 +215,9 @@ Message = (
     | Restore
     | Reroute
     | Restored
+    | SetApart
+    | Rematch
+    | Answer
 )
 
 _encoder = msgspec.msgpack.Encoder()

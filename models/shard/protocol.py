@@ -9,6 +9,8 @@ from typing import Any, Literal
 import msgspec
 
 from models.events.event import Event
+from models.identity.evidence import Explanation
+from models.identity.online import ReviewReason
 
 EventStatus = Literal["accepted", "applied", "duplicate"]
 
@@ -59,6 +61,7 @@ class Link(msgspec.Struct, frozen=True):
     source: str
     at: int  # ms
     sequence: int = 0
+    evidence: Explanation | None = None  # of a link that matching found or an operator accepted
 
 
 class MergeRecord(msgspec.Struct):
@@ -76,6 +79,65 @@ class MergeRecord(msgspec.Struct):
     winner_before: bytes  # encoded profile
     loser_before: bytes  # encoded profile
     undone_at: int = 0  # ms; 0 while it stands
+    evidence: Explanation | None = None  # of a merge that matching found or an operator accepted
+
+
+class Pairing(msgspec.Struct, array_like=True, frozen=True):
+    """Two profiles that are to become one, or (`apart`) that must never, because of what matching or a person found."""
+
+    left: int
+    right: int
+    method: str  # "probabilistic" or "operator"
+    source: str
+    apart: bool = False
+    explicit: bool = False  # an operator's word: limits and earlier partings do not hold against it
+    digests: tuple[int, int] | None = None  # of both records, as they were compared: refused if they are others now
+    evidence: Explanation | None = None
+    review_id: str = ""  # the review that this decides
+
+
+PairOutcome = Literal["joined", "set_apart", "same", "stale", "gone", "limits", "apart"]
+
+
+class Paired(msgspec.Struct, array_like=True, frozen=True):
+    """What became of a pairing: done ("joined", "set_apart"), done before ("same"), or why not: a record has changed
+    ("stale"), a profile was deleted ("gone"), or the two may not be joined ("limits", "apart")."""
+
+    outcome: PairOutcome
+    winner: int = 0
+    loser: int = 0
+    merge_id: str = ""
+
+
+class Review(msgspec.Struct, frozen=True, kw_only=True):
+    """Two profiles that may be one person: for an operator to decide. Kept at the shard of `left`."""
+
+    review_id: str
+    left: int  # the older customer id
+    right: int
+    at: int  # ms, when it was opened
+    reason: ReviewReason
+    confidence: float
+    evidence: bytes  # an Explanation, encoded (see `explanation`)
+    rejected_at: int = 0  # ms; 0 while it is open
+    actor: str = ""  # who rejected it
+
+    @property
+    def explanation(self) -> Explanation:
+        return _explanation.decode(self.evidence)
+
+
+_explanation = msgspec.msgpack.Decoder(Explanation)
+
+
+class Finding(msgspec.Struct, array_like=True, frozen=True):
+    """What matching a profile has found: every profile that resembles it, and the reviews that are due."""
+
+    customer_id: int
+    resembles: list[int]
+    reviews: list[Review] = []
+    changed: bool = False  # its record is another one than when it was last matched
+    gone: bool = False  # the profile is no more
 
 
 class DeadLetter(msgspec.Struct):
@@ -113,6 +175,10 @@ class ShardStatus(msgspec.Struct):
     segments: dict[str, int]  # segment id -> members
     dead_letters: int
     resident_bytes: int = 0
+    pending_matches: int = 0  # profiles whose record changed and that matching has not looked at yet
+    pending_match_ms: int = 0  # how long the oldest of them has waited
+    reviews: int = 0  # open
+    reviews_left_out: int = 0  # not opened because there were too many, ever
 
 
 class Resolution(msgspec.Struct):

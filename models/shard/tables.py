@@ -71,6 +71,11 @@ class Table(Generic[K, V]):
         else:
             self._changed.add(key)
 
+    def move_to_end(self, key: K) -> None:
+        """Makes a key, if it is there, the last in order. The order is not saved."""
+        if key in self._rows:
+            self._rows[key] = self._rows.pop(key)
+
     def drain(self) -> tuple[list[tuple[K, V]], list[K]]:
         """Rows put and keys deleted since the last drain."""
         puts = [(key, self._rows[key]) for key in self._changed if key in self._rows]
