@@ -1,8 +1,10 @@
-"""The shards as Ray actors: started once for a data directory, found by name, called with every failure made plain.
+"""Shards and matchers as Ray actors: started once for a data directory, found by name, every failure made plain.
 
 Each is a detached actor "shard-N" in the namespace "onefold" that Ray restarts for ever. Placement: on the node that
 started the service, because that is where the files are. A shard that Ray puts elsewhere finds no file there and ends
 again: it never starts empty. Two incarnations of a shard cannot both live: the second waits for the file's lock.
+
+Matchers are "matcher-N", beside the shards. They keep nothing but what they can read again from the shards.
 """
 
 import asyncio
@@ -13,13 +15,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import ray
 from ray.exceptions import ActorDiedError, GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.errors import NotFound, OnefoldError, Unavailable
+from actors.matcher import Matcher
 from actors.schema import create_shards
 from actors.shard import Shard
+from actors.shard_calls import ShardCalls
+from models.identity.online import MatchingSettings, PairMatcher
 from models.shard.core import MachineSettings
 
 NAMESPACE = "onefold"
@@ -37,19 +43,35 @@ def actor_name(shard: int) -> str:
     return f"shard-{shard}"
 
 
+def matcher_name(number: int) -> str:
+    """The name under which Ray knows a matcher's actor."""
+    return f"matcher-{number}"
+
+
+def matchers_of(settings: MatchingSettings, shards: int) -> int:
+    """How many matchers there are to be: as many as are set, by default one a shard, on two cores one."""
+    if not settings.enabled:
+        return 0
+    return min(shards, settings.matchers or (shards if (os.cpu_count() or 1) > 2 else 1))
+
+
 def start(
     data_dir: Path,
     shards: int,
     settings: MachineSettings,
     configure: Callable[[], None] | None = None,
     timeout_s: float = START_TIMEOUT_S,
+    load_matcher: Callable[[str], PairMatcher] | None = None,
 ) -> None:
-    """Starts those of the `shards` actors that do not run yet, and returns when all have recovered.
+    """Starts those of the `shards` actors that do not run yet, and returns when all have recovered; then the matchers.
 
-    Makes the shards' files if there are none. `configure` runs first in each actor's process (logging, say). Ray must
-    have been initialised. Raises Conflict if the data directory was made for another number of shards, Unavailable if
-    a shard does not come up.
+    Makes the shards' files if there are none. `configure` runs first in each actor's process (logging, say);
+    `load_matcher` in each matcher's, with `matching.model`. Ray must have been initialised. Raises Conflict if the data
+    directory was made for another number of shards, Unavailable if a shard does not come up.
     """
+    matchers = matchers_of(settings.matching, shards) if load_matcher is not None else 0
+    matching = msgspec.structs.replace(settings.matching, enabled=matchers > 0, matchers=matchers)
+    settings = msgspec.structs.replace(settings, matching=matching)
     create_shards(data_dir, shards)
     placement = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     options = {
@@ -72,13 +94,19 @@ def start(
     deadline = time.monotonic() + timeout_s
     for shard, handle in enumerate(handles):
         _wait_for(shard, handle, deadline)
+    # Nobody waits for the matchers: what they have to do waits for them.
+    matcher = ray.remote(MatcherActor)
+    for number in range(matchers):
+        matcher.options(name=matcher_name(number), **options).remote(
+            number, matchers, shards, settings, load_matcher, configure
+        )
 
 
 def stop(shards: int) -> None:
     """Ends the actors, so that Ray does not restart them. What was acknowledged is on disk before and after."""
-    for shard in range(shards):
+    for name in [*map(matcher_name, range(shards)), *map(actor_name, range(shards))]:
         try:
-            ray.kill(ray.get_actor(actor_name(shard), namespace=NAMESPACE), no_restart=True)
+            ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=True)
         except ValueError:
             continue  # it does not run
 
@@ -118,45 +146,82 @@ class ShardActor(Shard):
             _die(error)
 
 
+class MatcherActor(Matcher):
+    """The actor: a matcher in a process of its own, which ends when the matcher cannot go on."""
+
+    def __init__(
+        self,
+        number: int,
+        matchers: int,
+        shards: int,
+        settings: MachineSettings,
+        load_matcher: Callable[[str], PairMatcher],
+        configure: Callable[[], None] | None,
+    ) -> None:
+        if configure is not None:
+            configure()
+        calls = ShardCalls(shards, RayShards())
+        pair_matcher = load_matcher(settings.matching.model)
+        super().__init__(
+            number, matchers, calls, RayMatchers(), pair_matcher, settings.matching, settings.identity, _die
+        )
+
+
 def _die(error: BaseException) -> None:
-    """Ends the process at once: Ray starts another, which recovers from the file."""
+    """Ends the process at once: Ray starts another, which recovers from the files."""
     if not isinstance(error, OnefoldError):
-        log.critical("shard cannot go on: its memory and its file may differ", exc_info=error)
+        log.critical("the process cannot go on: its memory and the files may differ", exc_info=error)
     logging.shutdown()
     os._exit(1)
 
 
-class RayShards:
-    """Calls to shards. One for each event loop; Ray must have been initialised in this process."""
+class RayActors:
+    """Calls to numbered actors. One for each event loop; Ray must have been initialised in this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: Callable[[int], str]) -> None:
+        """`name` gives the name of an actor by its number."""
+        self._name = name
         self._handles: dict[int, Any] = {}
 
-    async def call(self, shard: int, method: str, *arguments: object, timeout_s: float) -> Any:
-        """Calls a method of a shard's actor, once.
+    async def call(self, number: int, method: str, *arguments: object, timeout_s: float) -> Any:
+        """Calls a method of an actor, once.
 
         Raises what the method raises of `actors.errors`, and Unavailable if there was no answer in `timeout_s`: then
         the call may or may not have been carried out.
         """
         try:
-            handle = self._handles.get(shard)
+            handle = self._handles.get(number)
             if handle is None:
                 # Asks Ray's control service, and waits for it: not in the event loop's thread.
-                handle = await asyncio.to_thread(ray.get_actor, actor_name(shard), NAMESPACE)
-                self._handles[shard] = handle
+                handle = await asyncio.to_thread(ray.get_actor, self._name(number), NAMESPACE)
+                self._handles[number] = handle
             return await asyncio.wait_for(getattr(handle, method).remote(*arguments), timeout_s)
         except TimeoutError:
-            raise Unavailable(f"shard {shard} did not answer in {timeout_s:.1f} s") from None
+            raise Unavailable(f"{self._name(number)} did not answer in {timeout_s:.1f} s") from None
         except RayTaskError as error:
             if isinstance(error.cause, OnefoldError):
                 raise error.cause from None
-            log.error("a shard's method failed", extra={"fields": {"shard": shard, "method": method}})
-            raise OnefoldError(f"shard {shard} failed at {method}; its log tells more") from None
+            log.error("an actor's method failed", extra={"fields": {"actor": self._name(number), "method": method}})
+            raise OnefoldError(f"{self._name(number)} failed at {method}; its log tells more") from None
         except (RayError, ValueError):
-            self._handles.pop(shard, None)
-            raise Unavailable(f"shard {shard} is not available; it recovers by itself") from None
+            self._handles.pop(number, None)
+            raise Unavailable(f"{self._name(number)} is not available; it recovers by itself") from None
+
+
+class RayShards(RayActors):
+    """Calls to shards."""
+
+    def __init__(self) -> None:
+        super().__init__(actor_name)
 
     async def receive(self, destination: int, source: int, first: int, envelopes: list[bytes]) -> int:
         """Hands envelopes to another shard (see `actors.shard.Peers`)."""
         received = await self.call(destination, "receive", source, first, envelopes, timeout_s=_PEER_TIMEOUT_S)
         return int(received)
+
+
+class RayMatchers(RayActors):
+    """Calls to matchers."""
+
+    def __init__(self) -> None:
+        super().__init__(matcher_name)

@@ -9,7 +9,7 @@ import asyncio
 import base64
 import heapq
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,16 @@ from actors.errors import Conflict, Invalid, NotFound
 from actors.ingestion import Ingestion
 from actors.lineages import Lineages
 from actors.lookups import Lookups
+from actors.matcher import MatcherStatus
+from actors.matching import DryRun, Matching
 from actors.reader import CUSTOMER_ID_NAMESPACE
 from actors.shard_calls import ShardCalls, Shards
 from models.events.event import Event
 from models.identity.customer_id import from_text, to_text
+from models.identity.evidence import Explanation
 from models.identity.identifiers import IdentitySettings
 from models.identity.placement import home_shard
+from models.identity.record import MatchRecord
 from models.identity.resolution import plan
 from models.profile.state import Profile
 from models.shard.core import exact_methods
@@ -34,7 +38,9 @@ from models.shard.protocol import (
     IngestResult,
     Link,
     MergeRecord,
+    Paired,
     Resolution,
+    Review,
     SegmentChange,
     ShardStatus,
     StoredEvent,
@@ -61,20 +67,23 @@ class Router:
         reach: Shards | None = None,
         new_id: Callable[[], str] = _random_id,
         timeout_s: float = TIMEOUT_S,
+        matchers: Shards | None = None,
     ) -> None:
-        """`reach` calls a shard once (Ray's actors by default); `timeout_s` bounds every call that names no bound."""
+        """`reach` calls a shard once and `matchers` a matcher (both Ray's actors by default); `timeout_s` bounds every
+        call that names no bound."""
         self.data_dir = data_dir
         self._shards = shards
         self._timeout_s = timeout_s
         self._new_id = new_id
         if reach is None:
-            from actors.cluster import RayShards  # here, so that a router over other shards needs no Ray
+            from actors.cluster import RayMatchers, RayShards  # here, so that a router over other shards needs no Ray
 
-            reach = RayShards()
+            reach, matchers = RayShards(), RayMatchers()
         self._calls = ShardCalls(shards, reach)
         self._ingestion = Ingestion(shards, reach)
         self._lookups = Lookups(self._calls)
         self._lineages = Lineages(self._calls, self._lookups)
+        self._matching = Matching(self._calls, self._lookups, matchers)
         self._identity: IdentitySettings | None = None
         self._watches: dict[tuple[int, int], asyncio.Task[tuple[list[int], int]]] = {}
 
@@ -219,6 +228,46 @@ class Router:
         if len(parts) != 3 or parts[0] != "mrg" or not parts[1].isdecimal() or int(parts[1]) >= self._shards:
             raise NotFound("merge_id: there is no such merge; the person's merges list them")
         return int(parts[1])
+
+    # Matching
+
+    async def list_reviews(self, cursor: str, limit: int) -> tuple[list[Review], str]:
+        """A page of open reviews by id, and the cursor of the next page ("" at the end)."""
+        return await self._matching.list_reviews(cursor, limit, self._timeout_s)
+
+    async def review(self, review_id: str) -> Review:
+        """One review, rejected ones too. Raises NotFound."""
+        return await self._matching.review(review_id, self._timeout_s)
+
+    async def accept_review(self, review_id: str, actor: str) -> Paired:
+        """Joins the two customers on an operator's word, whatever the limits. Raises NotFound, Conflict."""
+        return await self._matching.accept_review(review_id, actor, self._timeout_s)
+
+    async def reject_review(self, review_id: str, actor: str) -> None:
+        """Sets the two customers apart for good. Raises NotFound, Conflict if they are one person by now."""
+        await self._matching.reject_review(review_id, actor, self._timeout_s)
+
+    async def resolve_dry_run(self, record: MatchRecord | None, identifiers: Sequence[str] = ()) -> DryRun:
+        """What would become of somebody with this record (see `models.identity.profile_record.traits_record`) and these
+        normalised identifiers, with everybody who resembles them. Changes nothing."""
+        exact = await self.resolve(list(identifiers))
+        return await self._matching.dry_run(record, identifiers, exact, self._timeout_s)
+
+    async def explain(self, left: str, right: str) -> Explanation:
+        """The evidence on two people, by their keys, as they are now. Raises NotFound, Invalid, Conflict."""
+        return await self._matching.explain(left, right, self._timeout_s)
+
+    async def merge_evidence(self, merge_id: str) -> Explanation | None:
+        """What a merge was made on; None for one that an event showed or that was stated. Raises NotFound."""
+        shard = self._merge_shard(merge_id)
+        record: MergeRecord | None = await self._calls.call(shard, "merge_record", merge_id, timeout_s=self._timeout_s)
+        if record is None:
+            raise NotFound("merge_id: there is no such merge; the person's merges list them")
+        return record.evidence
+
+    async def matcher_statuses(self) -> list[MatcherStatus]:
+        """The counters of every matcher; none if matching is off."""
+        return await self._matching.statuses(self._timeout_s)
 
     # Segments
 

@@ -29,15 +29,18 @@ from models.shard.commands import (
     Accept,
     Backfill,
     DeleteSegment,
+    Matched,
+    Pair,
     PutSegment,
     Receive,
+    Reviewed,
     Tick,
     Unmerge,
     UnmergeRefused,
 )
 from models.shard.core import MachineSettings
 from models.shard.machine import ShardMachine
-from models.shard.protocol import DeadLetter, IngestResult
+from models.shard.protocol import DeadLetter, Finding, IngestResult, Paired, Pairing
 from models.shard.tables import Effects
 
 _TIMER_S = 0.1
@@ -163,6 +166,21 @@ class Shard(ShardReads):
         deleted: list[int] = []
         await self._commits.write(lambda: deleted.append(delete()))
         return deleted[0]
+
+    # Matching
+
+    async def pair(self, pairing: Pairing) -> Paired:
+        """Joins two profiles or sets them apart; answers when readers see it."""
+        answer: Paired = await self._commits.submit(lambda call: Pair(call, pairing))
+        return answer
+
+    async def reviewed(self, findings: list[Finding]) -> None:
+        """Brings the reviews that are kept here up to date with what matching has found."""
+        await self._commits.submit(lambda call: Reviewed(call, findings), len(findings))
+
+    async def matched(self, done: list[tuple[int, int]], deferred: list[int]) -> None:
+        """Profiles were matched as they were at their mark; others shall wait behind the rest."""
+        await self._commits.submit(lambda call: Matched(call, done, deferred), len(done))
 
     # Operators
 

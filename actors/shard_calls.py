@@ -1,7 +1,7 @@
-"""Calls to shards that are made again until they are answered or their time is over.
+"""Calls to shards (and to matchers) that are made again until they are answered or their time is over.
 
 A shard that was killed is back within seconds; a call made meanwhile waits for it instead of failing. Every method of a
-shard may be called again: see `actors.shard`.
+shard and of a matcher may be called again: see `actors.shard`, `actors.matcher`.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ _PAUSE_S_MAX = 0.5
 
 
 class Shards(Protocol):
-    """How a shard is reached: `actors.cluster.RayShards`, or directly in tests."""
+    """How one of several shards, or matchers, is reached: `actors.cluster.RayShards`, or directly in tests."""
 
-    async def call(self, shard: int, method: str, *arguments: object, timeout_s: float) -> Any:
+    async def call(self, shard: int, method: str, /, *arguments: object, timeout_s: float) -> Any:
         """Calls a method of `actors.shard.Shard` once. Raises what it raises, and Unavailable if it did not answer."""
 
 

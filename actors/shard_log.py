@@ -76,6 +76,11 @@ class ShardLog:
         """Customer ids of all profiles changed after sequence `after`. Reads the whole table."""
         return [row[0] for row in self._db.execute("SELECT customer_id FROM profiles WHERE sequence > ?", (after,))]
 
+    def profile_states(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Up to `limit` profiles with a customer id above `after`, ascending: id, encoded profile."""
+        statement = "SELECT customer_id, state FROM profiles WHERE customer_id > ? ORDER BY customer_id LIMIT ?"
+        return self._db.execute(statement, (after, limit)).fetchall()
+
     def letters(self, limit: int, received_at: int, letter_id: str) -> list[DeadLetter]:
         """Up to `limit` dead letters before (received_at ms, letter_id), newest first."""
         statement = (

@@ -6,6 +6,7 @@ answers are made in slices, so that the shard goes on taking events in.
 
 import asyncio
 import os
+import time
 from collections import deque
 from pathlib import Path
 
@@ -17,20 +18,23 @@ from actors.reader import CUSTOMER_ID_NAMESPACE
 from actors.shard_log import ShardLog
 from models.identity.customer_id import from_text, shard_of
 from models.identity.identifiers import IdentitySettings
+from models.identity.online import MatchingSettings
 from models.identity.resolution import Candidate
 from models.profile.state import decode_profile
 from models.segments.compile import compile_segment
 from models.segments.criteria import SegmentDefinition
 from models.segments.evaluate import evaluate
 from models.segments.parse import InvalidCriteria
-from models.shard.core import ShardCore
+from models.shard.core import MARK_BITS, ShardCore
 from models.shard.merging import candidate_of
-from models.shard.protocol import DeadLetter, Link, MergeRecord, SegmentChange, ShardStatus, StoredEvent
+from models.shard.protocol import DeadLetter, Link, MergeRecord, Review, SegmentChange, ShardStatus, StoredEvent
 
 # Changed customer ids that are kept, for those who follow the changes; an older position means a look at every profile.
 RECENT_CHANGES_MAX = 100_000
 _PREVIEW_SLICE = 200
 _SETTLE_S_MAX = 5.0  # the caller asks again for as long as it has time
+_PENDING_POLL_S = 0.2  # not every change to what is pending changes a profile, which is what is told of
+_ANSWER_BYTES = 80 * 1024  # below the size from which Ray puts answers into shared memory
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -139,6 +143,55 @@ class ShardReads:
         """The limits and priorities that this shard resolves by."""
         return self._core.settings.identity
 
+    # Matching
+
+    async def matching_settings(self) -> MatchingSettings:
+        """How this shard's profiles are matched."""
+        return self._core.settings.matching
+
+    async def pending_matches(self, limit: int, timeout_s: float) -> list[tuple[int, int, bytes | None]]:
+        """The first profiles that are to be matched: customer id, mark, encoded profile or None if it is gone.
+
+        Waits up to `timeout_s` for one. They stay until `matched` says that they were.
+        """
+        core = self._core
+        deadline = time.monotonic() + timeout_s
+        while not len(core.pending) and (left := deadline - time.monotonic()) > 0:
+            await self._changes.wait(min(left, _PENDING_POLL_S))
+        await self._commits.consistent()
+        rows: list[tuple[int, int, bytes | None]] = []
+        size = 0
+        for customer_id, mark in core.pending.items():
+            state = self._live_state(customer_id)
+            size += len(state or b"")
+            if len(rows) == limit or (rows and size > _ANSWER_BYTES):
+                break
+            rows.append((customer_id, mark, state))
+        return rows
+
+    async def profile_states(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Up to `limit` committed profiles with a customer id above `after`, ascending: id, encoded profile."""
+        return self._log.profile_states(after, limit)
+
+    async def states_of(self, customer_ids: list[int]) -> list[bytes | None]:
+        """The encoded profiles with these ids; None for those that are gone or were merged away."""
+        await self._commits.consistent()
+        return [self._live_state(customer_id) for customer_id in customer_ids]
+
+    def _live_state(self, customer_id: int) -> bytes | None:
+        return None if customer_id in self._core.redirects else self._core.profiles.get(customer_id)
+
+    async def reviews(self, after: str, limit: int) -> list[Review]:
+        """Up to `limit` open reviews with an id above `after`, ascending."""
+        await self._commits.consistent()
+        found = [r for r in self._core.reviews.values() if not r.rejected_at and r.review_id > after]
+        return sorted(found, key=lambda review: review.review_id)[:limit]
+
+    async def review(self, review_id: str) -> Review | None:
+        """One review, rejected ones too."""
+        await self._commits.consistent()
+        return self._core.reviews.get(review_id)
+
     # The log
 
     async def events(self, positions: list[tuple[int, int]], limit: int) -> list[list[StoredEvent]]:
@@ -243,6 +296,8 @@ class ShardReads:
         """The shard's counters."""
         await self._commits.consistent()
         core = self._core
+        now = time.time_ns() // 1_000_000
+        oldest = core.pending.first()
         return ShardStatus(
             shard=core.shard,
             profiles=len(core.profiles),
@@ -254,10 +309,14 @@ class ShardReads:
             settled=core.settled(),
             segments={segment_id: len(members) for segment_id, members in core.members.items()},
             dead_letters=self._log.count_letters(),
-            resident_bytes=_resident_bytes(),
+            resident_bytes=resident_bytes(),
+            pending_matches=len(core.pending),
+            pending_match_ms=0 if oldest is None else max(now - (core.pending[oldest] >> MARK_BITS), 0),
+            reviews=core.open_reviews,
+            reviews_left_out=core.reviews_left_out,
         )
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
     """Physical memory of this process (Linux)."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES

@@ -23,8 +23,9 @@ def settings() -> MachineSettings:
 class LocalShards:
     """Implements `actors.shard_calls.Shards` and `actors.shard.Peers`. `lost_replies` answers go missing, once each."""
 
-    def __init__(self, data_dir: Path, shards: int) -> None:
+    def __init__(self, data_dir: Path, shards: int, machine_settings: MachineSettings | None = None) -> None:
         create_shards(data_dir, shards)
+        self.settings = machine_settings or settings()
         self.data_dir = data_dir
         self.count = shards
         self.running: dict[int, Shard] = {}
@@ -33,7 +34,7 @@ class LocalShards:
         self.deaths: list[BaseException] = []
 
     def start(self, shard: int) -> None:
-        self.running[shard] = Shard(shard, self.count, self.data_dir, settings(), self, self.deaths.append)
+        self.running[shard] = Shard(shard, self.count, self.data_dir, self.settings, self, self.deaths.append)
 
     def start_all(self) -> None:
         for shard in range(self.count):
