@@ -20,8 +20,8 @@ import ray
 from ray.exceptions import ActorDiedError, GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from actors.errors import NotFound, OnefoldError, Unavailable
-from actors.matcher import Matcher
+from actors.errors import Invalid, NotFound, OnefoldError, Unavailable
+from actors.matcher import Matcher, Vectors
 from actors.schema import create_shards
 from actors.shard import Shard
 from actors.shard_calls import ShardCalls
@@ -67,10 +67,13 @@ def start(
 
     Makes the shards' files if there are none. `configure` runs first in each actor's process (logging, say);
     `load_matcher` in each matcher's, with `matching.model`. Ray must have been initialised. Raises Conflict if the data
-    directory was made for another number of shards, Unavailable if a shard does not come up.
+    directory was made for another number of shards, Unavailable if a shard does not come up, and Invalid if matching is
+    on and nothing says how.
     """
-    matchers = matchers_of(settings.matching, shards) if load_matcher is not None else 0
-    matching = msgspec.structs.replace(settings.matching, enabled=matchers > 0, matchers=matchers)
+    if settings.matching.enabled and load_matcher is None:
+        raise Invalid("matching.enabled: there is no matcher to match with; set it to false")
+    matchers = matchers_of(settings.matching, shards)
+    matching = msgspec.structs.replace(settings.matching, matchers=matchers)
     settings = msgspec.structs.replace(settings, matching=matching)
     create_shards(data_dir, shards)
     placement = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
@@ -98,7 +101,7 @@ def start(
     matcher = ray.remote(MatcherActor)
     for number in range(matchers):
         matcher.options(name=matcher_name(number), **options).remote(
-            number, matchers, shards, settings, load_matcher, configure
+            number, matchers, shards, str(data_dir), settings, load_matcher, configure
         )
 
 
@@ -154,17 +157,36 @@ class MatcherActor(Matcher):
         number: int,
         matchers: int,
         shards: int,
+        data_dir: str,
         settings: MachineSettings,
         load_matcher: Callable[[str], PairMatcher],
         configure: Callable[[], None] | None,
     ) -> None:
         if configure is not None:
             configure()
-        calls = ShardCalls(shards, RayShards())
-        pair_matcher = load_matcher(settings.matching.model)
+        matching = settings.matching
         super().__init__(
-            number, matchers, calls, RayMatchers(), pair_matcher, settings.matching, settings.identity, _die
+            number,
+            matchers,
+            ShardCalls(shards, RayShards()),
+            RayMatchers(),
+            load_matcher(matching.model),
+            matching,
+            settings.identity,
+            _die,
+            _vectors(Path(data_dir) / "vectors" / matcher_name(number)) if matching.embeddings else None,
         )
+
+
+def _vectors(path: Path) -> Vectors:
+    """Candidates by the shipped embedder. LanceDB is imported here: it takes a second and memory."""
+    from actors.vector_index import VectorCandidates, VectorIndex
+    from models.identity.embedding import NgramEmbedder
+    from models.identity.record_text import record_text
+
+    embedder = NgramEmbedder.shipped()
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    return VectorCandidates(VectorIndex(path, embedder.dimensions), record_text, embedder.embed)
 
 
 def _die(error: BaseException) -> None:

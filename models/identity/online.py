@@ -38,6 +38,7 @@ class MatchingSettings(msgspec.Struct, frozen=True, kw_only=True):
     block_max: _Positive = 200  # records of one matcher that may share a key; beyond, the key is not used
     candidates_max: _Positive = 200  # of one profile at one matcher, those with the most keys in common
     reviews_max: _Positive = 10_000  # open reviews a shard
+    embeddings: bool = False  # candidates by vectors too, for what no key finds
 
     def __post_init__(self) -> None:
         if self.review_confidence > self.link_confidence:

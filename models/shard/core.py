@@ -280,7 +280,7 @@ class ShardCore:
         self.log_event(profile, event)
         moved = self.reevaluate(profile, self.index.affected(changed), event.message_id)
         self.save(profile)
-        if is_matched_by(changed):
+        if self.settings.matching.enabled and is_matched_by(changed):
             self.mark_for_matching(profile.customer_id)
         self.events_applied += 1
         if not intake.wait:
