@@ -8,12 +8,14 @@ A key that more than `block_max` records share tells nothing: it is not used, an
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 _FOLD_MIN = 20_000  # postings
 _FOLD_SHARE = 16
+_DEAD_SHARE_MAX = 1.5  # rows for each live one until dead ones' numbers are given up
 
 
 class BlockIndex:
@@ -29,7 +31,8 @@ class BlockIndex:
         self._rows: NDArray[np.uint32] = np.empty(0, np.uint32)
         self._latest: dict[int, list[int]] = {}
         self._latest_size = 0
-        self._ids: list[int] = []  # row -> customer id, 0 once the row is dead
+        self._ids: list[int] = []  # row -> customer id
+        self._alive = bytearray()  # row -> 0 once it is dead
         self._data: list[bytes] = []  # row -> record
         self._row_of: dict[int, int] = {}
 
@@ -57,6 +60,7 @@ class BlockIndex:
         self.drop(customer_id)
         row = len(self._ids)
         self._ids.append(customer_id)
+        self._alive.append(1)
         self._data.append(data)
         self._row_of[customer_id] = row
         for key in set(keys):
@@ -70,7 +74,7 @@ class BlockIndex:
         row = self._row_of.pop(customer_id, None)
         if row is None:
             return False
-        self._ids[row] = 0
+        self._alive[row] = 0
         self._data[row] = b""
         return True
 
@@ -91,29 +95,38 @@ class BlockIndex:
 
     def _block(self, key: int) -> list[int]:
         """Customer ids of the live rows of a key; of a block that is far too large, only some."""
-        ids = self._ids
+        ids, alive = self._ids, self._alive
         probe = np.uint64(key)
         first = int(self._keys.searchsorted(probe, "left"))
         last = int(self._keys.searchsorted(probe, "right"))
         # Dead rows go at the next fold, so twice the bound is looked at, and never a block of a million rows.
         rows = self._rows[first : min(last, first + 2 * self.block_max + 1)].tolist()
         rows += self._latest.get(key, ())
-        return [customer_id for row in rows if (customer_id := ids[row])]
+        return [ids[row] for row in rows if alive[row]]
 
     def _fold(self) -> None:
-        """Moves the latest postings into the arrays and forgets dead rows."""
-        alive = np.array(self._ids, np.int64) != 0
-        renumbered = (np.cumsum(alive) - 1).astype(np.uint32)
+        """Moves the latest postings into the arrays, without those of dead rows."""
+        alive = np.array(self._alive, np.bool_)
+        sizes = [len(group) for group in self._latest.values()]
+        fresh_keys = np.repeat(np.fromiter(self._latest, np.uint64, len(sizes)), sizes)
+        fresh_rows = np.fromiter(chain.from_iterable(self._latest.values()), np.uint32, self._latest_size)
+        wanted = alive[fresh_rows]
+        fresh_keys, fresh_rows = fresh_keys[wanted], fresh_rows[wanted]
+        order = np.lexsort((fresh_rows, fresh_keys))
         kept = alive[self._rows]
-        keys, rows = self._keys[kept], renumbered[self._rows[kept]]
-        latest = sorted((key, row) for key, group in self._latest.items() for row in group if alive[row])
-        fresh_keys = np.array([key for key, _ in latest], np.uint64)
-        fresh_rows = renumbered[np.array([row for _, row in latest], np.int64)]
-        places = keys.searchsorted(fresh_keys, "right")
-        self._keys = np.insert(keys, places, fresh_keys)
-        self._rows = np.insert(rows, places, fresh_rows)
+        keys, rows = self._keys[kept], self._rows[kept]
+        places = keys.searchsorted(fresh_keys[order], "right")
+        self._keys = np.insert(keys, places, fresh_keys[order])
+        self._rows = np.insert(rows, places, fresh_rows[order])
         self._latest.clear()
         self._latest_size = 0
-        self._data = [data for data, customer_id in zip(self._data, self._ids, strict=True) if customer_id]
-        self._ids = [customer_id for customer_id in self._ids if customer_id]
+        if len(self._ids) > _DEAD_SHARE_MAX * len(self._row_of):
+            self._renumber(alive)
+
+    def _renumber(self, alive: NDArray[np.bool_]) -> None:
+        """Gives up the numbers of dead rows."""
+        self._rows = (np.cumsum(alive) - 1).astype(np.uint32)[self._rows]
+        self._data = [data for data, lives in zip(self._data, self._alive, strict=True) if lives]
+        self._ids = [customer_id for customer_id, lives in zip(self._ids, self._alive, strict=True) if lives]
+        self._alive = bytearray(b"\1" * len(self._ids))
         self._row_of = {customer_id: row for row, customer_id in enumerate(self._ids)}
