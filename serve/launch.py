@@ -143,7 +143,7 @@ def stop(settings: Settings, timeout_s: float) -> Stopped:
 
 def machine_settings(settings: Settings) -> MachineSettings:
     """What the shards need of the settings."""
-    return MachineSettings(identity=settings.identity, policy=settings.profile, lifecycle=settings.lifecycle)
+    return MachineSettings(settings.identity, settings.profile, settings.lifecycle, settings.matching)
 
 
 def _start_or_explain(settings: Settings, shards: int) -> None:

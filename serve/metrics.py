@@ -153,8 +153,12 @@ def shard_families(shards: Iterable[ShardStatus]) -> list[Metric]:
         "settled": "Every event up to this sequence number has been applied.",
         "dead_letters": "Messages in the dead-letter store, not yet replayed.",
         "resident_bytes": "Memory of the shard's process.",
+        "pending_matches": "Profiles whose record changed and that matching has not looked at yet.",
+        "pending_match_ms": "How long the oldest of them has waited, in milliseconds.",
+        "reviews": "Open reviews.",
     }
     counters = {"events": "Events applied.", "duplicates": "Events dropped because their message id was known."}
+    counters["reviews_left_out"] = "Reviews not opened because the shard had too many."
     families: dict[str, Metric] = {
         name: GaugeMetricFamily(f"{PREFIX}shard_{name}", text, labels=["shard"]) for name, text in gauges.items()
     }

@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from models.identity.customer_id import SHARDS_MAX
 from models.identity.identifiers import IdentitySettings, check_settings
+from models.identity.online import MatchingSettings
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
 
@@ -69,6 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     start_timeout_s: Annotated[float, Meta(ge=5)] = 120.0
     limits: Limits = Limits()
     identity: IdentitySettings = IdentitySettings()
+    matching: MatchingSettings = MatchingSettings()
     profile: ProfilePolicy = ProfilePolicy()
     lifecycle: LifecycleRules = LifecycleRules()
 
