@@ -61,14 +61,14 @@ def start(
     settings: MachineSettings,
     configure: Callable[[], None] | None = None,
     timeout_s: float = START_TIMEOUT_S,
-    load_matcher: Callable[[str], PairMatcher] | None = None,
+    load_matcher: Callable[[str | None], PairMatcher] | None = None,
 ) -> None:
     """Starts those of the `shards` actors that do not run yet, and returns when all have recovered; then the matchers.
 
     Makes the shards' files if there are none. `configure` runs first in each actor's process (logging, say);
-    `load_matcher` in each matcher's, with `matching.model`. Ray must have been initialised. Raises Conflict if the data
-    directory was made for another number of shards, Unavailable if a shard does not come up, and Invalid if matching is
-    on and nothing says how.
+    `load_matcher` in each matcher's, with the path `matching.model` or None. Ray must have been initialised. Raises
+    Conflict if the data directory was made for another number of shards, Unavailable if a shard does not come up, and
+    Invalid if matching is on and nothing says how.
     """
     if settings.matching.enabled and load_matcher is None:
         raise Invalid("matching.enabled: there is no matcher to match with; set it to false")
@@ -159,7 +159,7 @@ class MatcherActor(Matcher):
         shards: int,
         data_dir: str,
         settings: MachineSettings,
-        load_matcher: Callable[[str], PairMatcher],
+        load_matcher: Callable[[str | None], PairMatcher],
         configure: Callable[[], None] | None,
     ) -> None:
         if configure is not None:
@@ -170,7 +170,7 @@ class MatcherActor(Matcher):
             matchers,
             ShardCalls(shards, RayShards()),
             RayMatchers(),
-            load_matcher(matching.model),
+            load_matcher(matching.model or None),
             matching,
             settings.identity,
             _die,

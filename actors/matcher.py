@@ -253,6 +253,7 @@ class Matcher:
                 return all([await self._match(shard, [row]) for row in rows])
             # It would fail again and again, and hold up all others. The message may hold personal data: not logged.
             self._counts["failed"] += 1
+            self._take([(rows[0][0], None)])
             fields = {"customer_id": to_text(rows[0][0]), "error": type(error).__name__}
             log.error("a profile cannot be matched", extra={"fields": fields})
             assessments = {}

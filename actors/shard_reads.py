@@ -297,7 +297,8 @@ class ShardReads:
         await self._commits.consistent()
         core = self._core
         now = time.time_ns() // 1_000_000
-        oldest = core.pending.first()
+        # Switched off, nobody takes what is pending; switched on again, it is matched.
+        oldest = core.pending.first() if core.settings.matching.enabled else None
         return ShardStatus(
             shard=core.shard,
             profiles=len(core.profiles),
@@ -310,7 +311,7 @@ class ShardReads:
             segments={segment_id: len(members) for segment_id, members in core.members.items()},
             dead_letters=self._log.count_letters(),
             resident_bytes=resident_bytes(),
-            pending_matches=len(core.pending),
+            pending_matches=0 if oldest is None else len(core.pending),
             pending_match_ms=0 if oldest is None else max(now - (core.pending[oldest] >> MARK_BITS), 0),
             reviews=core.open_reviews,
             reviews_left_out=core.reviews_left_out,

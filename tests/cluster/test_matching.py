@@ -23,7 +23,7 @@ SHARDS = 2
 MARTHA: dict[str, Any] = {"firstName": "Martha", "lastName": "Cunningham", "birthday": "1968-03-12", "city": "London"}
 
 
-def load_matcher(model: str) -> AdditiveMatcher:
+def load_matcher(path: str | None) -> AdditiveMatcher:
     return AdditiveMatcher()
 
 

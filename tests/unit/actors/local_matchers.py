@@ -8,7 +8,7 @@ import msgspec
 from actors.errors import Unavailable
 from actors.matcher import Matcher
 from actors.shard_calls import ShardCalls
-from models.identity.online import MatchingSettings
+from models.identity.online import MatchingSettings, PairMatcher
 from models.shard.core import MachineSettings
 from tests.strategies.additive_matcher import AdditiveMatcher
 from tests.unit.actors.local_shards import LocalShards, settings
@@ -21,9 +21,10 @@ def matching_settings(matchers: int) -> MachineSettings:
 class LocalMatchers:
     """Implements `actors.shard_calls.Shards` for matchers."""
 
-    def __init__(self, shards: LocalShards, matchers: int) -> None:
+    def __init__(self, shards: LocalShards, matchers: int, pair_matcher: PairMatcher | None = None) -> None:
         self.shards = shards
         self.count = matchers
+        self.pair_matcher = pair_matcher or AdditiveMatcher()
         self.running: dict[int, Matcher] = {}
 
     def start(self, number: int) -> None:
@@ -34,7 +35,7 @@ class LocalMatchers:
             self.count,
             calls,
             self,
-            AdditiveMatcher(),
+            self.pair_matcher,
             machine.matching,
             machine.identity,
             self.shards.deaths.append,

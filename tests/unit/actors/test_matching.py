@@ -1,7 +1,7 @@
 """Matching on real shards and matchers in one process: found, linked, reviewed, explained, taken back."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,12 @@ import pytest
 from actors.errors import Conflict, Invalid, NotFound
 from actors.router import Router
 from models.identity.customer_id import to_text
+from models.identity.evidence import Explanation
 from models.identity.profile_record import traits_record
+from models.identity.record import MatchRecord
 from models.profile.state import Profile
 from models.shard.protocol import Review
+from tests.strategies.additive_matcher import AdditiveMatcher
 from tests.unit.actors.local_matchers import LocalMatchers, matching_settings
 from tests.unit.actors.local_shards import LocalShards, identify, track
 
@@ -206,3 +209,51 @@ def test_what_is_pending_waits_for_the_matchers(run: Callable[[Scenario], None])
         assert sum(status.records for status in await router.matcher_statuses()) == 1
 
     run(scenario)
+
+
+class Choosy(AdditiveMatcher):
+    """Cannot compare one record."""
+
+    def score(self, left: MatchRecord, rights: Sequence[MatchRecord]) -> list[Explanation]:
+        if left.values.get("city") == ("Atlantis",):
+            raise ValueError("not a place")
+        return super().score(left, rights)
+
+
+def test_a_profile_that_cannot_be_matched_holds_up_nobody(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        shards = LocalShards(tmp_path, 1, matching_settings(1))
+        matchers = LocalMatchers(shards, 1, Choosy())
+        shards.start_all()
+        router = Router(1, tmp_path, shards, timeout_s=5, matchers=matchers)
+        lost = {**MARTHA, "address": {"city": "Atlantis"}}
+        people = [identify("m1", "crm_id:1", **MARTHA), identify("m2", "crm_id:2", **lost)]
+        await router.ingest([*people, identify("m3", "crm_id:3", **MARTHA)], wait=True)
+        matchers.start_all()
+        await matched(router)
+        one, lost_one, three = await two(router, "crm_id:1", "crm_id:2", "crm_id:3")
+        assert one.customer_id == three.customer_id != lost_one.customer_id
+        (status,) = await router.matcher_statuses()
+        assert status.failed == 1 and status.records == 1
+        await matchers.stop_all()
+        await shards.stop_all()
+        assert not shards.deaths
+
+    asyncio.run(scenario())
+
+
+def test_without_matching_exact_resolution_is_all_there_is(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        shards = LocalShards(tmp_path, 1)
+        shards.start_all()
+        router = Router(1, tmp_path, shards, timeout_s=5)
+        await router.ingest([identify("m1", "crm_id:1", **MARTHA), identify("m2", "crm_id:2", **MARTHA)], wait=True)
+        record = traits_record(MARTHA, [])
+        assert (await router.resolve_dry_run(record)).decision == "new"
+        assert (await router.resolve_dry_run(record, ["crm_id:1"])).decision == "link"
+        assert (await router.list_reviews("", 10), await router.matcher_statuses()) == (([], ""), [])
+        with pytest.raises(Conflict):
+            await router.explain("crm_id:1", "crm_id:2")
+        await shards.stop_all()
+
+    asyncio.run(scenario())
