@@ -4,6 +4,7 @@ A matcher's index lives in memory only. A step of a matcher may end anywhere: an
 does itself, and what is pending is then found again.
 """
 
+from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -217,7 +218,7 @@ class MatchingWorld(World):
             self.crash_matcher(number)
         assert held == {c: d for index in self.indexes for c in index.blocks for d in [index.blocks.get(c)]}
         reviews = {r.review_id: r for machine in self.machines for r in machine.core.reviews.values()}
-        expected: set[str] = set()
+        due: Counter[str] = Counter()
         lose, self.chaos.lose = self.chaos.lose, 0
         for customer_id, profile in self.profiles().items():
             record = profile_record(profile)
@@ -226,6 +227,8 @@ class MatchingWorld(World):
             query = Query(customer_id, record, self.matcher.keys([record])[0])
             (assessment,) = run_now(self.assessor.assess([query]))
             assert assessment.verdict.decision != "link"
-            expected |= {r.review_id for r in finding_of(customer_id, 0, assessment, False, 0).reviews}
+            due.update(review.review_id for review in finding_of(customer_id, 0, assessment, False, 0).reviews)
         self.chaos.lose = lose
-        assert {r.review_id for r in reviews.values() if not r.rejected_at} == expected
+        # Due from both sides; or from one, when the other has more than it opens.
+        found = {r.review_id for r in reviews.values() if not r.rejected_at}
+        assert {review_id for review_id, sides in due.items() if sides == 2} <= found <= due.keys()
