@@ -1,5 +1,6 @@
 """The vector index against a plain search of all vectors, with real LanceDB (which looks for Ray when imported)."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,8 +8,11 @@ import numpy as np
 import pytest
 
 from actors import vector_index
+from actors.router import Router
 from actors.vector_index import VectorCandidates, VectorIndex, Vectors
 from models.identity.record import MatchRecord
+from tests.unit.actors.local_matchers import LocalMatchers, matching_settings
+from tests.unit.actors.local_shards import LocalShards, identify
 
 DIMENSIONS = 16
 
@@ -84,3 +88,28 @@ def test_records_near_in_text_are_candidates(tmp_path: Path) -> None:
     assert set(candidates.near(records[0])) == {1, 2}
     candidates.drop([2])
     assert candidates.near(records[0]) == [1]
+
+
+def test_a_matcher_compares_what_is_near_though_no_key_is_shared(tmp_path: Path) -> None:
+    names = VectorIndex(tmp_path / "vectors", 26)
+    near = VectorCandidates(names, lambda r: r.values["given_name"][0].lower(), letters, similarity_min=0.9)
+
+    async def scenario() -> int:
+        shards = LocalShards(tmp_path / "data", 1, matching_settings(1))
+        matchers = LocalMatchers(shards, 1, vectors=near)
+        shards.start_all()
+        matchers.start_all()
+        router = Router(1, tmp_path / "data", shards, timeout_s=5, matchers=matchers)
+        for key, name in (("crm_id:1", "Katherine"), ("crm_id:2", "Catherine"), ("crm_id:3", "Bob")):
+            event = identify(key, key, firstName=name, lastName="Lees", postcode="N1 9GU")
+            await router.ingest([event], wait=True)
+        while sum(status.pending_matches for status in await router.status()):
+            await asyncio.sleep(0.01)
+        found = await router.profiles(["crm_id:1", "crm_id:2", "crm_id:3"])
+        await matchers.stop_all()
+        await shards.stop_all()
+        assert not shards.deaths
+        return len({profile.customer_id for profile in found if profile is not None})
+
+    assert asyncio.run(scenario()) == 2
+    assert len(names) == 2

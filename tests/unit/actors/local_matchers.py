@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from actors.errors import Unavailable
-from actors.matcher import Matcher
+from actors.matcher import Matcher, Vectors
 from actors.shard_calls import ShardCalls
 from models.identity.online import MatchingSettings, PairMatcher
 from models.shard.core import MachineSettings
@@ -21,10 +21,17 @@ def matching_settings(matchers: int) -> MachineSettings:
 class LocalMatchers:
     """Implements `actors.shard_calls.Shards` for matchers."""
 
-    def __init__(self, shards: LocalShards, matchers: int, pair_matcher: PairMatcher | None = None) -> None:
+    def __init__(
+        self,
+        shards: LocalShards,
+        matchers: int,
+        pair_matcher: PairMatcher | None = None,
+        vectors: Vectors | None = None,
+    ) -> None:
         self.shards = shards
         self.count = matchers
         self.pair_matcher = pair_matcher or AdditiveMatcher()
+        self.vectors = vectors
         self.running: dict[int, Matcher] = {}
 
     def start(self, number: int) -> None:
@@ -39,6 +46,7 @@ class LocalMatchers:
             machine.matching,
             machine.identity,
             self.shards.deaths.append,
+            self.vectors,
         )
 
     def start_all(self) -> None:
