@@ -8,7 +8,7 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 
 PYTEST := $(BIN)/pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install demo test unit properties cluster e2e lint format lock protos bench-lookup bench-ingest clean
+.PHONY: help venv install demo test unit properties training cluster e2e lint format lock protos bench-lookup bench-ingest clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -39,13 +39,16 @@ install: $(VENV)/.dev ## install everything into .venv, pinned by constraints.tx
 demo: $(VENV)/.runtime ## from nothing to a loaded demo shop, served on loopback
 	@$(BIN)/onefold demo
 
-test: unit properties cluster e2e ## every test
+test: unit properties training cluster e2e ## every test
 
 unit: $(VENV)/.dev ## unit tests: no Ray, no network
 	@$(PYTEST) tests/unit
 
 properties: $(VENV)/.dev ## property tests, simulation, golden files
 	@$(PYTEST) tests/properties tests/sim tests/golden
+
+training: $(VENV)/.dev ## the embedding with sentence-transformers and torch: training it, loading others
+	@$(PYTEST) tests/training
 
 cluster: $(VENV)/.dev ## tests on real Ray actors
 	@$(PYTEST) tests/cluster
