@@ -68,6 +68,7 @@ class MatcherStatus(msgspec.Struct):
     linked: int
     deferred: int  # put off, mostly because a profile changed meanwhile
     failed: int  # profiles that could not be matched; the log names them
+    failed_pairs: int  # comparisons that failed
     resident_bytes: int
 
 
@@ -104,10 +105,11 @@ class Matcher:
 
     async def close(self) -> None:
         """Ends the matcher. What it has not finished stays pending."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := list(self._tasks):
+            for task in tasks:
+                task.cancel()
+            # Again: in Python 3.11 `wait_for` forgets a cancellation that comes together with its answer.
+            await asyncio.wait(tasks, timeout=0.1)
 
     async def process_id(self) -> int:
         """The id of the matcher's process."""
@@ -163,6 +165,7 @@ class Matcher:
             postings=blocks.postings,
             oversized_keys=blocks.oversized_lookups,
             truncated=blocks.truncated_lookups,
+            failed_pairs=self._index.failed_pairs,
             resident_bytes=resident_bytes(),
             **self._counts,
         )
@@ -214,7 +217,14 @@ class Matcher:
                 continue  # the call itself has paused and tried again
             if not page:
                 return
-            self._take(page)
+            try:
+                self._take(page)
+            except Exception:
+                for row in page:
+                    try:
+                        self._take([row])
+                    except Exception as error:
+                        self._leave_out(row[0], error)
             after = page[-1][0]
             await asyncio.sleep(0)
 
@@ -224,6 +234,13 @@ class Matcher:
             self._vectors.drop([customer_id for customer_id, _ in states])
             self._vectors.put([q.customer_id for q in queries], [q.record for q in queries])
         return queries
+
+    def _leave_out(self, customer_id: int, error: Exception) -> None:
+        """A profile cannot be matched. The error's message may hold personal data: it is not logged."""
+        self._counts["failed"] += 1
+        self._take([(customer_id, None)])
+        fields = {"customer_id": to_text(customer_id), "error": type(error).__name__}
+        log.error("a profile cannot be matched", extra={"fields": fields})
 
     async def _follow(self, shard: int) -> None:
         """Matches what is pending at a shard, for ever."""
@@ -251,11 +268,7 @@ class Matcher:
         except Exception as error:
             if len(rows) > 1:
                 return all([await self._match(shard, [row]) for row in rows])
-            # It would fail again and again, and hold up all others. The message may hold personal data: not logged.
-            self._counts["failed"] += 1
-            self._take([(rows[0][0], None)])
-            fields = {"customer_id": to_text(rows[0][0]), "error": type(error).__name__}
-            log.error("a profile cannot be matched", extra={"fields": fields})
+            self._leave_out(rows[0][0], error)  # it would fail again and again, and hold up all others
             assessments = {}
         outcomes = await asyncio.gather(*(self._carry_out(a) for a in assessments.values()))
         unfinished = {c for c, finished in zip(assessments, outcomes, strict=True) if not finished}

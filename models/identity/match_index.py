@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from models.identity.block_index import BlockIndex
+from models.identity.evidence import Explanation
 from models.identity.online import MatchingSettings, PairMatcher, Scored
 from models.identity.profile_record import profile_record, record_digest
 from models.identity.record import MatchRecord
@@ -28,6 +29,7 @@ class MatchIndex:
     def __init__(self, matcher: PairMatcher, settings: MatchingSettings) -> None:
         self.matcher = matcher
         self.settings = settings
+        self.failed_pairs = 0  # that the matcher failed to compare
         self.blocks = BlockIndex(settings.block_max, settings.candidates_max)
 
     def take(self, states: Sequence[tuple[int, bytes | None]]) -> list[Query]:
@@ -57,10 +59,21 @@ class MatchIndex:
         if not held:
             return []
         records = [_decode(data) for _, data in held]
-        explanations = self.matcher.score(query.record, records)
         scored = [
             Scored(customer_id, record_digest(record), record, explanation)
-            for (customer_id, _), record, explanation in zip(held, records, explanations, strict=True)
-            if explanation.confidence >= self.settings.review_confidence
+            for (customer_id, _), record, explanation in zip(
+                held, records, self._score(query.record, records), strict=True
+            )
+            if explanation is not None and explanation.confidence >= self.settings.review_confidence
         ]
         return sorted(scored, key=lambda s: (-s.explanation.confidence, s.customer_id))
+
+    def _score(self, left: MatchRecord, rights: list[MatchRecord]) -> Sequence[Explanation | None]:
+        """The evidence on each pair, None where the matcher fails: one record must not keep all others from a match."""
+        try:
+            return self.matcher.score(left, rights)
+        except Exception:
+            if len(rights) == 1:
+                self.failed_pairs += 1
+                return [None]
+            return [explanation for right in rights for explanation in self._score(left, [right])]

@@ -212,10 +212,15 @@ def test_what_is_pending_waits_for_the_matchers(run: Callable[[Scenario], None])
 
 
 class Choosy(AdditiveMatcher):
-    """Cannot compare one record."""
+    """Cannot compare records of one city, and can make no keys of those of another."""
+
+    def keys(self, records: Sequence[MatchRecord]) -> list[tuple[int, ...]]:
+        if any(record.values.get("city") == ("El Dorado",) for record in records):
+            raise ValueError("not a place")
+        return super().keys(records)
 
     def score(self, left: MatchRecord, rights: Sequence[MatchRecord]) -> list[Explanation]:
-        if left.values.get("city") == ("Atlantis",):
+        if any(record.values.get("city") == ("Atlantis",) for record in (left, *rights)):
             raise ValueError("not a place")
         return super().score(left, rights)
 
@@ -226,15 +231,20 @@ def test_a_profile_that_cannot_be_matched_holds_up_nobody(tmp_path: Path) -> Non
         matchers = LocalMatchers(shards, 1, Choosy())
         shards.start_all()
         router = Router(1, tmp_path, shards, timeout_s=5, matchers=matchers)
-        lost = {**MARTHA, "address": {"city": "Atlantis"}}
-        people = [identify("m1", "crm_id:1", **MARTHA), identify("m2", "crm_id:2", **lost)]
-        await router.ingest([*people, identify("m3", "crm_id:3", **MARTHA)], wait=True)
+        cities = {"crm_id:1": "London", "crm_id:2": "Atlantis", "crm_id:4": "El Dorado", "crm_id:3": "London"}
+        people = [identify(key, key, **{**MARTHA, "address": {"city": city}}) for key, city in cities.items()]
+        await router.ingest(people, wait=True)
         matchers.start_all()
         await matched(router)
         one, lost_one, three = await two(router, "crm_id:1", "crm_id:2", "crm_id:3")
         assert one.customer_id == three.customer_id != lost_one.customer_id
         (status,) = await router.matcher_statuses()
-        assert status.failed == 1 and status.records == 1
+        assert status.failed == 2 and status.failed_pairs > 0 and status.records == 2
+        await matchers.stop(0)
+        matchers.start(0)
+        await router.ingest([identify("m9", "crm_id:9", **MARTHA)], wait=True)
+        await matched(router)
+        assert [s.ready for s in await router.matcher_statuses()] == [True]
         await matchers.stop_all()
         await shards.stop_all()
         assert not shards.deaths
