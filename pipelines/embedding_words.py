@@ -33,6 +33,8 @@ _OTHER_SCRIPTS = (
     "mk_MK", "ne_NP", "ru_RU", "ta_IN", "th_TH", "uk_UA", "zh_CN", "zh_TW",
 )  # fmt: skip
 WITHOUT_VOWELS = frozenset({"ar_AA", "ar_DZ", "fa_IR", "he_IL"})
+# Faker keeps their towns in a set, so that its own draw differs from one process to the next.
+_UNORDERED_CITIES = frozenset({"it_IT"})
 FAMILY_FIRST = frozenset({"ja_JP", "ko_KR", "zh_CN", "zh_TW", "hu_HU"})
 JOINED = frozenset({"ja_JP", "ko_KR", "zh_CN", "zh_TW"})  # written without a space between the names
 
@@ -150,10 +152,15 @@ def _places(locale: str, seed: int) -> Places:
         warnings.simplefilter("ignore")  # deprecated locales say so
         faker = Faker(locale)
     faker.seed_instance(f"onefold places {locale} {seed}")
+    rng = random.Random(f"onefold places {locale} {seed}")
+    city: Callable[[], str] = faker.city
+    if locale in _UNORDERED_CITIES:
+        provider = import_module(f"faker.providers.address.{locale}").Provider
+        city = partial(rng.choice, sorted({*provider.cities}))
     return Places(
         streets=_distinct(faker.street_name, _STREETS_A_LOCALE),
-        cities=_distinct(faker.city, _CITIES_A_LOCALE),
-        postcodes=_distinct(partial(_postcode, faker, random.Random(f"{locale} {seed}")), _POSTCODES_A_LOCALE),
+        cities=_distinct(city, _CITIES_A_LOCALE),
+        postcodes=_distinct(partial(_postcode, faker, rng), _POSTCODES_A_LOCALE),
     )
 
 

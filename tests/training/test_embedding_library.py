@@ -3,6 +3,9 @@
 Not unit tests: importing torch takes seconds.
 """
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +72,21 @@ def test_training_is_reproducible_and_helps(words: tuple[Words, Words], tmp_path
     assert np.array_equal(read.embed(TEXTS), first.embed(TEXTS))
     of_library = SentenceTransformer(str(tmp_path / "sentence-transformers"), trust_remote_code=True)
     assert np.abs(of_library.encode(TEXTS, show_progress_bar=False) - first.embed(TEXTS)).max() < 1e-3
+
+
+def test_made_up_people_are_the_same_in_every_process() -> None:
+    code = (
+        "import hashlib; from pipelines.embedding_pairs import KINDS, make_triplets; "
+        "from pipelines.embedding_words import load_words; words = load_words(1); "
+        "triplets = [list(make_triplets(1, words[0], kind, 300)) for kind in KINDS]; "
+        "print(hashlib.sha256(repr((words, triplets)).encode()).hexdigest())"
+    )
+    digests = set()
+    for hash_seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+        output = subprocess.run([sys.executable, "-c", code], env=environment, check=True, stdout=subprocess.PIPE)
+        digests.add(output.stdout)
+    assert len(digests) == 1
 
 
 def test_shipped_model_finds_more_than_its_rivals(words: tuple[Words, Words]) -> None:
