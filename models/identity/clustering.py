@@ -1,0 +1,91 @@
+"""From scores of pairs to people: correlation clustering.
+
+Every pair has a score, positive if its records seem to be of one person, and a partition is good if the scores within
+its clusters add up to much. Connected components ignore what speaks against a merge; this does not. The method is
+greedy additive edge contraction (Keuper et al., "Efficient Decomposition of Image and Mesh Graphs by Lifted
+Multicuts", 2015): the two clusters with the highest sum of scores between them are joined, as long as it is positive.
+
+The result does not depend on the order of the pairs: equal sums are taken by the clusters' lowest records.
+"""
+
+import heapq
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+CANNOT_LINK = -1e6  # the score of a pair that must not be joined, which no sum of others outweighs
+
+
+def cluster(count: int, left: Rows, right: Rows, scores: Floats) -> Rows:
+    """The lowest record of each record's cluster, (count,), from the pairs' scores in bits; pairs that are not given
+    count 0. `left` < `right`, each pair once."""
+    labels = np.arange(count)
+    linked = scores > 0
+    component = _components(count, left[linked], right[linked])
+    inside = component[left] == component[right]
+    left, right, scores = left[inside], right[inside], scores[inside]
+    whole = _is_clique(component, left, scores)
+    of_component = component[left]
+    easy = whole[component]
+    lowest = np.full(component.max() + 1 if count else 0, count)
+    np.minimum.at(lowest, component, labels)
+    labels[easy] = lowest[component[easy]]
+    hard = ~whole[of_component]
+    order = np.argsort(of_component[hard], kind="stable")
+    left, right, scores = left[hard][order], right[hard][order], scores[hard][order]
+    bounds = np.flatnonzero(np.diff(of_component[hard][order])) + 1
+    for a, b, w in zip(np.split(left, bounds), np.split(right, bounds), np.split(scores, bounds), strict=True):
+        _contract(labels, a.tolist(), b.tolist(), w.tolist())
+    return labels
+
+
+def _components(count: int, left: Rows, right: Rows) -> Rows:
+    graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(count, count))
+    _, labels = connected_components(graph, directed=False)
+    components: Rows = labels.astype(np.int64)
+    return components
+
+
+def _is_clique(component: Rows, left: Rows, scores: Floats) -> NDArray[np.bool_]:
+    """Which components have no pair that speaks against them, and none missing: by component."""
+    sizes = np.bincount(component)
+    positive = np.bincount(component[left[scores > 0]], minlength=len(sizes))
+    whole: NDArray[np.bool_] = positive == sizes * (sizes - 1) // 2
+    return whole
+
+
+def _contract(labels: Rows, left: list[int], right: list[int], scores: list[float]) -> None:
+    """Clusters one component, writing to `labels`. Scores are integers of 2**-20 bits: their sums are exact, whatever
+    the order of addition."""
+    between: dict[int, dict[int, int]] = {}
+    heap = []
+    for a, b, score in zip(left, right, scores, strict=True):
+        exact = round(score * 1_048_576)
+        between.setdefault(a, {})[b] = exact
+        between.setdefault(b, {})[a] = exact
+        if exact > 0:
+            heap.append((-exact, a, b))
+    heapq.heapify(heap)
+    members = {record: [record] for record in between}
+    while heap:
+        negative, a, b = heapq.heappop(heap)
+        if a not in between or between[a].get(b) != -negative:
+            continue  # one of them was joined to another since
+        kept = between[a]
+        for other, score in between.pop(b).items():
+            neighbours = between[other]
+            neighbours.pop(b)
+            if other == a:
+                continue
+            total = kept.get(other, 0) + score
+            kept[other] = neighbours[a] = total
+            if total > 0:
+                heapq.heappush(heap, (-total, a, other) if a < other else (-total, other, a))
+        members[a] += members.pop(b)
+    for lowest, records in members.items():
+        labels[records] = lowest

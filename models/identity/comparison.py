@@ -1,0 +1,288 @@
+"""How far two records agree in each field: comparison levels.
+
+A level is a small number, 0 where a record has no value, EXACT where both have the same, and DIFFERENT where nothing
+is alike; between them lie the ways in which one person's values differ (a short form, a typo, day and month swapped).
+What a level is worth is not decided here but learned (`models.identity.mixture`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import fuzz, process
+from rapidfuzz.distance import OSA, JaroWinkler
+
+from models.identity.columns import Column
+from models.identity.fields import Field, Fields
+from models.identity.nicknames import NicknameTable
+
+Kind = Literal["name", "text", "code", "date", "email", "exact"]
+Levels = NDArray[np.uint8]
+Rows = NDArray[np.int64]
+
+LEVELS = 8
+MISSING, EXACT, DIFFERENT = 0, 1, 7
+
+KINDS: Mapping[Field, Kind] = {
+    "given_name": "name",
+    "middle_name": "name",
+    "family_name": "name",
+    "name_suffix": "exact",
+    "birth_date": "date",
+    "gender": "exact",
+    "email": "email",
+    "phone": "code",
+    "street": "text",
+    "street_number": "code",
+    "address_line_2": "text",
+    "unit": "exact",
+    "city": "text",
+    "region": "code",
+    "postcode": "code",
+    "country": "exact",
+    "birth_place": "text",
+    "national_id": "code",
+    "other_id": "exact",
+    "employer": "text",
+    "occupation": "exact",
+}
+# What the levels of a kind say, by number; levels that a kind does not have are "".
+LEVEL_NAMES: Mapping[Kind, tuple[str, ...]] = {
+    "name": ("missing", "exact", "variant", "close", "similar", "initial", "exchanged", "different"),
+    "text": ("missing", "exact", "contained", "close", "similar", "", "", "different"),
+    "code": ("missing", "exact", "", "one edit", "two edits", "", "", "different"),
+    "date": ("missing", "exact", "swapped", "one digit", "as far as known", "two parts", "year", "different"),
+    "email": ("missing", "exact", "one edit", "same local part", "two edits", "similar", "", "different"),
+    "exact": ("missing", "exact", "", "", "", "", "", "different"),
+}
+# The order of levels from worst to best, to choose among several values of a record.
+_RANK = np.array([0, 9, 8, 7, 6, 5, 4, 1], np.uint8)
+
+_CLOSE, _SIMILAR, _SIMILAR_EMAIL = 0.92, 0.80, 0.88  # Jaro-Winkler similarity; .92 and .8 as in Winkler (1990)
+_CONTAINED = 99.0  # token set ratio of [0, 100]
+
+
+class Comparer:
+    """Compares the records of a set of fields. Shapes: pairs are two arrays (p,) of record positions; levels are
+    (p, number of fields)."""
+
+    def __init__(self, fields: Fields, nicknames: NicknameTable) -> None:
+        self.fields: tuple[Field, ...] = tuple(fields)
+        self._values = {field: _Values(column, KINDS[field], nicknames) for field, column in fields.items()}
+        self._names = _exchangeable(fields) if {"given_name", "family_name"} <= set(fields) else None
+
+    def levels(self, left: Rows, right: Rows) -> Levels:
+        """The comparison levels of each pair."""
+        levels = np.column_stack([self._best(self._values[field], left, right) for field in self.fields])
+        if self._names is not None:
+            self._mark_exchanged(levels, left, right)
+        return levels
+
+    def agreeing_codes(self, position: int, left: Rows, right: Rows) -> NDArray[np.int32]:
+        """The code of a value that both records of each pair have in a field; every pair must have one."""
+        codes = self._values[self.fields[position]].codes
+        found: NDArray[np.int32] = codes[left, 0].copy()
+        if codes.shape[1] > 1:
+            same = codes[left][:, :, None] == codes[right][:, None, :]
+            same &= (codes[left] >= 0)[:, :, None]
+            found = codes[left, same.any(axis=2).argmax(axis=1)]
+        return found
+
+    def _best(self, values: "_Values", left: Rows, right: Rows) -> Levels:
+        codes = values.codes
+        best = values.levels(codes[left, 0], codes[right, 0])
+        width = codes.shape[1]
+        for a in range(width):
+            for b in range(width):
+                if a == b == 0:
+                    continue
+                rows = np.flatnonzero((codes[left, a] >= 0) & (codes[right, b] >= 0))
+                if len(rows):
+                    levels = values.levels(codes[left[rows], a], codes[right[rows], b])
+                    best[rows] = np.where(_RANK[levels] > _RANK[best[rows]], levels, best[rows])
+        return best
+
+    def _mark_exchanged(self, levels: Levels, left: Rows, right: Rows) -> None:
+        """A given name in the family name's place, on either side or both."""
+        assert self._names is not None
+        given_column, family_column = self.fields.index("given_name"), self.fields.index("family_name")
+        given, family = self._names
+        there, back = given[left] == family[right], family[left] == given[right]
+        rows = np.flatnonzero((there | back) & (levels[:, given_column] != EXACT) & (levels[:, family_column] != EXACT))
+        both = (there & back)[rows]
+        for column in (given_column, family_column):
+            old = levels[rows, column]
+            levels[rows, column] = np.where(both | (old == DIFFERENT), 6, old)
+
+
+def _exchangeable(fields: Fields) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers of the records' given and family names, the same for the same text; absent ones equal nothing."""
+    known: dict[str, int] = {}
+    numbers = []
+    for absent, field in ((-1, "given_name"), (-2, "family_name")):
+        column = fields[field]  # type: ignore[index]  # a field, whatever mypy widens it to
+        number = np.array([*(known.setdefault(v, len(known)) for v in column.values), absent], np.int64)
+        numbers.append(number[column.codes[:, 0]])
+    return numbers[0], numbers[1]
+
+
+class _Values:
+    """The distinct values of a field, and what comparing them needs, computed once when it is first needed."""
+
+    def __init__(self, column: Column, kind: Kind, nicknames: NicknameTable) -> None:
+        self.codes = column.codes
+        self._texts = column.values
+        self._nicknames = nicknames
+        self._compare: Callable[[NDArray[np.int32], NDArray[np.int32]], Levels] = getattr(self, f"_{kind}")
+
+    def levels(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> Levels:
+        levels = np.zeros(len(left), np.uint8)
+        both = (left >= 0) & (right >= 0)
+        same = left == right
+        levels[both & same] = EXACT
+        rows = np.flatnonzero(both & ~same)
+        if len(rows):
+            levels[rows] = self._compare(left[rows], right[rows])
+        return levels
+
+    def _exact(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> Levels:
+        return np.full(len(left), DIFFERENT, np.uint8)
+
+    def _code(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> Levels:
+        return _by_edits(self._edits(left, right))
+
+    def _name(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> Levels:
+        levels = self._alike(left, right)
+        single = (self._length[left] == 1) | (self._length[right] == 1)
+        levels[single] = np.where(self._initial[left[single]] == self._initial[right[single]], 5, DIFFERENT)
+        levels[~single & self._are_related(left, right)] = 2
+        self._mark_contained(levels, left, right)
+        return levels
+
+    def _text(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> Levels:
+        levels = self._alike(left, right)
+        self._mark_contained(levels, left, right)
+        return levels
+
+    def _date(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> Levels:
+        (ya, ma, da), (yb, mb, db) = self._date_parts[:, left], self._date_parts[:, right]
+        year, month, day = ya == yb, ma == mb, da == db
+        levels = np.full(len(left), DIFFERENT, np.uint8)
+        levels[year] = 6
+        levels[(year & month) | (year & day) | (month & day)] = 5
+        open_rows = np.flatnonzero(levels < 7)
+        levels[open_rows[self._edits(left[open_rows], right[open_rows]) <= 1]] = 3
+        levels[year & (ma == db) & (da == mb)] = 2
+        known_month = month | (ma == 0) | (mb == 0)
+        known_day = day | (da == 0) | (db == 0)
+        levels[year & known_month & known_day] = 4
+        return levels
+
+    def _email(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> Levels:
+        levels = np.full(len(left), DIFFERENT, np.uint8)
+        levels[self._similarity(left, right) >= _SIMILAR_EMAIL] = 5
+        edits = self._edits(left, right)
+        levels[edits <= 2] = 4
+        levels[self._local_part[left] == self._local_part[right]] = 3
+        levels[edits <= 1] = 2
+        return levels
+
+    def _alike(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> Levels:
+        """close, similar or different, by Jaro-Winkler; one edit in four letters or more is close."""
+        similarity = self._similarity(left, right)
+        levels = np.full(len(left), DIFFERENT, np.uint8)
+        levels[similarity >= _SIMILAR] = 4
+        levels[similarity >= _CLOSE] = 3
+        length = np.minimum(self._length[left], self._length[right])
+        rows = np.flatnonzero((levels != 3) & (similarity >= 0.7) & (length >= 4))
+        levels[rows[self._edits(left[rows], right[rows]) <= 1]] = 3
+        return levels
+
+    def _mark_contained(self, levels: Levels, left: NDArray[np.int32], right: NDArray[np.int32]) -> None:
+        """All words of one are words of the other."""
+        rows = np.flatnonzero(self._several_words[left] | self._several_words[right])
+        if len(rows):
+            ratio = self._apply(fuzz.token_set_ratio, left[rows], right[rows], score_cutoff=_CONTAINED)
+            levels[rows[ratio >= _CONTAINED]] = 2
+
+    def _similarity(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.float32]:
+        return self._apply(JaroWinkler.normalized_similarity, left, right, score_cutoff=0.7)
+
+    def _edits(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Insertions, deletions, substitutions and exchanges of neighbours; 3 stands for more than 2."""
+        return self._apply(OSA.distance, left, right, score_cutoff=2)
+
+    def _apply(
+        self, scorer: Callable[..., float], left: NDArray[np.int32], right: NDArray[np.int32], score_cutoff: float
+    ) -> NDArray[np.float32]:
+        if not len(left):
+            return np.zeros(0, np.float32)
+        texts = self._array
+        scores: NDArray[np.float32] = process.cpdist(
+            texts[left].tolist(), texts[right].tolist(), scorer=scorer, score_cutoff=score_cutoff, dtype=np.float32
+        )
+        return scores
+
+    def _are_related(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.bool_]:
+        related = self._related
+        if not len(related):
+            return np.zeros(len(left), np.bool_)
+        packed = _packed(left, right)
+        found = np.minimum(np.searchsorted(related, packed), len(related) - 1)
+        is_related: NDArray[np.bool_] = related[found] == packed
+        return is_related
+
+    @cached_property
+    def _array(self) -> NDArray[Any]:
+        return np.array(self._texts, object)
+
+    @cached_property
+    def _length(self) -> NDArray[np.int32]:
+        return np.array([len(text) for text in self._texts], np.int32)
+
+    @cached_property
+    def _initial(self) -> NDArray[np.int32]:
+        return np.array([ord(text[0]) for text in self._texts], np.int32)
+
+    @cached_property
+    def _several_words(self) -> NDArray[np.bool_]:
+        return np.array([" " in text for text in self._texts], np.bool_)
+
+    @cached_property
+    def _date_parts(self) -> NDArray[np.int32]:
+        packed = np.array([int(text) for text in self._texts], np.int32)
+        return np.stack([packed // 10_000, packed // 100 % 100, packed % 100])
+
+    @cached_property
+    def _local_part(self) -> NDArray[np.int32]:
+        known: dict[str, int] = {}
+        return np.array([known.setdefault(t.partition("@")[0], len(known)) for t in self._texts], np.int32)
+
+    @cached_property
+    def _related(self) -> NDArray[np.int64]:
+        """Pairs of different values that are forms of one name, packed and sorted."""
+        by_key: dict[str, list[int]] = {}
+        for code, text in enumerate(self._texts):
+            for key in self._nicknames.canonical_keys(text):
+                by_key.setdefault(key, []).append(code)
+        pairs = [_all_pairs(codes) for codes in by_key.values() if len(codes) > 1]
+        return np.unique(np.concatenate(pairs)) if pairs else np.empty(0, np.int64)
+
+
+def _by_edits(edits: NDArray[np.float32]) -> Levels:
+    levels = np.full(len(edits), DIFFERENT, np.uint8)
+    levels[edits <= 2] = 4
+    levels[edits <= 1] = 3
+    return levels
+
+
+def _packed(left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.int64]:
+    return np.minimum(left, right).astype(np.int64) << 32 | np.maximum(left, right)
+
+
+def _all_pairs(codes: Sequence[int]) -> NDArray[np.int64]:
+    array = np.array(codes, np.int32)
+    first, second = np.triu_indices(len(array), 1)
+    return _packed(array[first], array[second])

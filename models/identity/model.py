@@ -1,0 +1,95 @@
+"""A trained matching model: all that is needed to find, score and explain pairs of records, as one document.
+
+It is learned from a set of records without labels and then serves any records: those of the set, and those that come
+later one at a time. It holds no rare value: how often a value occurs is kept only if at least `COMMON_MIN` records
+have it, and all others are taken to be equally rare.
+"""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.identity.blocking import BlockingSettings, Key
+from models.identity.columns import Column
+from models.identity.fields import Field, Fields, Reading
+from models.identity.mixture import Mixture
+
+COMMON_MIN = 10  # records that share a value before the model names it
+FORMAT = 1
+
+
+class Frequencies(msgspec.Struct, frozen=True):
+    """How often a field's values occur, as shares of the records that have one. `rare`: that of any value that is not
+    in `common`."""
+
+    common: dict[str, float]
+    rare: float
+
+    def of(self, values: list[str]) -> NDArray[np.float64]:
+        """The frequency of each value."""
+        return np.array([self.common.get(value, self.rare) for value in values])
+
+
+class MatchModel(msgspec.Struct, frozen=True):
+    """`records`: how many it was learned from."""
+
+    reading: Reading
+    keys: list[Key]
+    blocking: BlockingSettings
+    mixture: Mixture
+    frequencies: dict[Field, Frequencies]
+    records: int
+    format: int = FORMAT
+
+    @property
+    def version(self) -> str:
+        """A name that changes with the content."""
+        return f"mixture-{blake2b(self.encode(), digest_size=5).hexdigest()}"
+
+    def encode(self) -> bytes:
+        """The model as a JSON document."""
+        return msgspec.json.encode(self, order="deterministic")
+
+    @classmethod
+    def decode(cls, document: bytes) -> "MatchModel":
+        """Reads `encode`'s document. Raises ValueError if it is none, or of another format."""
+        try:
+            model = msgspec.json.decode(document, type=cls)
+        except msgspec.MsgspecError as error:
+            raise ValueError(f"not a matching model: {error}") from None
+        if model.format != FORMAT:
+            raise ValueError(f"format: expected {FORMAT}, found {model.format}; train the model with this version")
+        return model
+
+
+def count_frequencies(fields: Fields) -> dict[Field, Frequencies]:
+    """The frequencies of all fields' values."""
+    return {field: _frequencies(column) for field, column in fields.items()}
+
+
+def coincidences(fields: Fields) -> Mapping[Field, float]:
+    """How likely two values of different records are the same, by field."""
+    found: dict[Field, float] = {}
+    for field, column in fields.items():
+        counts = _counts(column)
+        total = int(counts.sum())
+        found[field] = int((counts * (counts - 1)).sum()) / max(total * (total - 1), 1)
+    return found
+
+
+def _counts(column: Column) -> NDArray[np.int64]:
+    return np.bincount(column.codes[column.codes >= 0], minlength=len(column.values))
+
+
+def _frequencies(column: Column) -> Frequencies:
+    counts = _counts(column)
+    total = max(int(counts.sum()), 1)
+    common = np.flatnonzero(counts >= COMMON_MIN)
+    few = counts[counts < COMMON_MIN]
+    rare = int((few * few).sum()) / max(int(few.sum()), 1)  # as seen from a record: the size of its value's group
+    return Frequencies(
+        {column.values[code]: int(counts[code]) / total for code in common.tolist()}, max(rare, 1.0) / total
+    )

@@ -1,0 +1,135 @@
+"""Bulk resolution: from the fields of many records to people, in one pass and without labels.
+
+Block (which pairs to compare), compare (how far they agree), learn (what agreement is worth), score, cluster. Each step
+is a module of its own; this one puts them together. Pairs are worked on in chunks by `run`, which may be `map`, or the
+map of a pool of threads: most of the time is spent in code that lets other threads run.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.identity.blocking import BlockingKeys, BlockingSettings
+from models.identity.clustering import cluster
+from models.identity.comparison import Comparer, Levels
+from models.identity.fields import Fields, Reading
+from models.identity.mixture import Scorer, confidence, fit, odds, patterns_of, strangers_levels
+from models.identity.model import MatchModel, coincidences, count_frequencies
+from models.identity.nicknames import NicknameTable
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+CHUNK_PAIRS = 200_000
+RANDOM_PAIRS = 200_000  # to learn how strangers compare
+HOPELESS = -20.0  # bits; pairs that cannot reach it are not scored, and have this score
+SCORE_MAX = 40.0  # bits; beyond, a pair's score says nothing more
+_SEED = 20
+
+
+class Run(Protocol):
+    """`map`, or something that works like it."""
+
+    def __call__(self, work: Callable[[Any], Any], items: Iterable[Any], /) -> Iterable[Any]: ...
+
+
+class Pairs(NamedTuple):
+    """Scored pairs of records: positions, left < right, and scores in bits."""
+
+    left: Rows
+    right: Rows
+    scores: Floats
+
+
+class Resolved(NamedTuple):
+    """`entities`: the first record of each record's person. `confidence`: by record, that it is with the right ones:
+    with another record of its person or, alone, with nobody."""
+
+    entities: Rows
+    confidence: Floats
+    pairs: Pairs
+    model: MatchModel
+
+
+class ResolveSettings(msgspec.Struct, frozen=True):
+    """What can be set; the defaults are meant for any data."""
+
+    blocking: BlockingSettings = BlockingSettings()
+
+
+def resolve(
+    fields: Fields,
+    reading: Reading,
+    nicknames: NicknameTable,
+    settings: ResolveSettings,
+    run: Run = map,
+    model: MatchModel | None = None,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Resolved:
+    """Resolves the records. With `model` nothing is learned. The result is the same for any order of the same records
+    as long as their positions are sorted by something that belongs to them, such as their ids."""
+    progress("block")
+    blocking = BlockingKeys(fields)
+    keys = model.keys if model else blocking.choose(settings.blocking)
+    left, right = blocking.pairs(keys, model.blocking if model else settings.blocking)
+    progress("compare")
+    comparer = Comparer(fields, nicknames)
+    chunks = [slice(start, start + CHUNK_PAIRS) for start in range(0, len(left), CHUNK_PAIRS)]
+    parts = list(run(lambda chunk: comparer.levels(left[chunk], right[chunk]), chunks))
+    levels = np.concatenate(parts) if parts else np.empty((0, len(comparer.fields)), np.uint8)
+    if model is None:
+        progress("learn")
+        model = _learn(fields, reading, settings, keys, comparer, levels, run)
+    progress("score")
+    frequencies = {field: model.frequencies[field].of(column.values) for field, column in fields.items()}
+    scorer = Scorer(model.mixture, frequencies)
+    scored = run(lambda chunk: score_pairs(scorer, comparer, levels[chunk], left[chunk], right[chunk]), chunks)
+    scores = np.concatenate([*scored, np.empty(0)])
+    progress("cluster")
+    entities = cluster(blocking.count, left, right, scores)
+    pairs = Pairs(left, right, scores)
+    return Resolved(entities, _record_confidence(entities, pairs), pairs, model)
+
+
+def score_pairs(scorer: Scorer, comparer: Comparer, levels: Levels, left: Rows, right: Rows) -> Floats:
+    """The scores of pairs, between -SCORE_MAX and SCORE_MAX bits; those that cannot reach HOPELESS get that."""
+    patterns = patterns_of(levels)
+    rows = np.flatnonzero((scorer.best_possible(patterns.levels) > HOPELESS)[patterns.rows])
+    scores = np.full(len(levels), HOPELESS)
+    logs = scorer.kinship_logs(comparer, levels[rows], left[rows], right[rows])
+    scores[rows] = np.clip(odds(logs), -SCORE_MAX, SCORE_MAX)
+    return scores
+
+
+def _learn(
+    fields: Fields,
+    reading: Reading,
+    settings: ResolveSettings,
+    keys: Sequence[tuple[str, ...]],
+    comparer: Comparer,
+    levels: Levels,
+    run: Run,
+) -> MatchModel:
+    count = len(next(iter(fields.values())).codes)
+    sample = np.random.default_rng(_SEED).integers(0, count, (2, RANDOM_PAIRS))
+    first, second = sample[:, sample[0] != sample[1]]
+    halves = [slice(start, None, 2) for start in range(2)]
+    by_chance = np.concatenate(list(run(lambda half: comparer.levels(first[half], second[half]), halves)))
+    strangers = strangers_levels(by_chance, levels, coincidences(fields), comparer.fields)
+    mixture = fit(patterns_of(levels), strangers, comparer.fields, count * (count - 1) / 2)
+    return MatchModel(reading, list(keys), settings.blocking, mixture, count_frequencies(fields), count)
+
+
+def _record_confidence(entities: Rows, pairs: Pairs) -> Floats:
+    """The best pair within the record's person; for a record alone, that its best pair is none."""
+    inside = entities[pairs.left] == entities[pairs.right]
+    best_inside = np.full(len(entities), -np.inf)
+    best_outside = np.full(len(entities), -np.inf)
+    for rows in (pairs.left, pairs.right):
+        np.maximum.at(best_inside, rows[inside], pairs.scores[inside])
+        np.maximum.at(best_outside, rows[~inside], pairs.scores[~inside])
+    alone = np.bincount(entities, minlength=len(entities))[entities] == 1
+    return np.where(alone, 1 - confidence(best_outside), confidence(best_inside))
