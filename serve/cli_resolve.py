@@ -8,7 +8,17 @@ import typer
 from rich.console import Console
 
 from models.identity.roles import RoleGuess
+from pipelines.resolve_report import ResolveReport
 from serve.cli_common import USAGE, AsJson, CommandError, emit, table
+
+SourceColumn = Annotated[
+    str | None,
+    typer.Option("--source-column", help="Column that says where a record is from. (default: the file's name)"),
+]
+Columns = Annotated[
+    str,
+    typer.Option("--columns", help="What columns are: role=column,role=column,...; ignore=column leaves one out."),
+]
 
 
 def resolve(
@@ -16,35 +26,87 @@ def resolve(
         list[Path], typer.Argument(metavar="INPUT...", help="CSV or Parquet files of records.", show_default=False)
     ],
     id_column: Annotated[str, typer.Option("--id-column", help="Column of the records' ids.", show_default=False)],
-    source_column: Annotated[
-        str | None,
-        typer.Option("--source-column", help="Column that says where a record is from. (default: the file's name)"),
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Parquet or CSV file to write: record_id, entity_id, confidence."),
     ] = None,
-    columns: Annotated[
-        str,
-        typer.Option("--columns", help="What columns are: role=column,role=column,...; ignore=column leaves one out."),
-    ] = "",
+    source_column: SourceColumn = None,
+    columns: Columns = "",
+    config: Annotated[
+        Path | None, typer.Option("--config", help="TOML file of settings, such as [blocking] pairs_per_record = 10.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="Trained model to match with. (default: learn one from the records)")
+    ] = None,
+    save_model: Annotated[
+        Path | None, typer.Option("--save-model", help="Write the model that was learned, for later runs.")
+    ] = None,
     show_columns: Annotated[
         bool, typer.Option("--show-columns", help="Show what the columns are taken for, and stop.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the columns of files of customer records mean for matching."""
+    """Find out which records of files are of one person: who is who, without labels and without a running service."""
+    from pipelines.resolve_files import resolve_files
     from pipelines.resolve_input import read_input
     from pipelines.resolve_tables import InputError
 
-    if not show_columns:
-        raise CommandError("--show-columns: needed, since matching is not part of this version", USAGE, "usage")
     try:
-        found = read_input(inputs, id_column, source_column, columns)
+        if show_columns:
+            found = read_input(inputs, id_column, source_column, columns)
+            shown = {
+                "records": len(found.record_ids),
+                "sources": found.source_count,
+                "columns": columns_report(found.roles),
+            }
+            emit(as_json, shown, lambda console: print_columns(console, found.roles))
+            return
+        if output is None:
+            raise CommandError("--output: name the file to write, such as clusters.parquet", USAGE, "usage")
+        console = Console(stderr=True)
+        with console.status("resolve") as status:
+            report = resolve_files(
+                inputs,
+                output,
+                id_column=id_column,
+                source_column=source_column,
+                columns=columns,
+                config=config,
+                model=model,
+                save_model=save_model,
+                progress=status.update,
+            )
     except InputError as error:
         raise CommandError(str(error), USAGE, "input") from None
-    report = {
-        "records": len(found.record_ids),
-        "sources": found.source_count,
-        "columns": columns_report(found.roles),
+    emit(as_json, resolve_report(report), lambda console: print_report(console, report, output))
+
+
+def resolve_report(report: ResolveReport) -> dict[str, Any]:
+    """The report as JSON."""
+    return {
+        "records": report.records,
+        "sources": report.sources,
+        "entities": report.entities,
+        "largest": report.largest,
+        "uncertain_pairs": report.uncertain,
+        "compared_pairs": report.compared_pairs,
+        "keys": [list(key) for key in report.keys],
+        "model_version": report.model_version,
+        "seconds": report.seconds,
+        "columns": columns_report(report.roles),
     }
-    emit(as_json, report, lambda console: print_columns(console, found.roles))
+
+
+def print_report(console: Console, report: ResolveReport, output: Path) -> None:
+    """The report for people."""
+    print_columns(console, report.roles)
+    console.print(
+        f"{report.records:,} records of {report.sources} source(s) are {report.entities:,} people, the largest of "
+        f"{report.largest:,} records. {report.compared_pairs:,} pairs were compared; {report.uncertain:,} pairs of "
+        f"different people may well be one. It took {sum(report.seconds.values()):.1f} s.",
+        highlight=False,
+    )
+    console.print(f"Written to {output} (model {report.model_version}).", highlight=False)
 
 
 def columns_report(roles: Sequence[RoleGuess]) -> list[dict[str, Any]]:

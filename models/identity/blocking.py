@@ -25,7 +25,7 @@ SAMPLE_MAX = 12_000  # records that numbers of pairs are estimated from
 ALL_PAIRS_MAX = 1_500  # records of which all pairs are compared
 
 
-class BlockingSettings(msgspec.Struct, frozen=True):
+class BlockingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`pairs_per_record`: the most that one key may give, on average. `block_max`: records that may share a key; the
     key's larger blocks are left out."""
 

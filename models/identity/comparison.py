@@ -90,6 +90,10 @@ class Comparer:
             found = codes[left, same.any(axis=2).argmax(axis=1)]
         return found
 
+    def text(self, field: Field, record: int) -> str:
+        """What a record has in a field, as compared; several values are joined by commas."""
+        return self._values[field].text(record)
+
     def _best(self, values: "_Values", left: Rows, right: Rows) -> Levels:
         codes = values.codes
         best = values.levels(codes[left, 0], codes[right, 0])
@@ -136,6 +140,9 @@ class _Values:
         self._texts = column.values
         self._nicknames = nicknames
         self._compare: Callable[[NDArray[np.int32], NDArray[np.int32]], Levels] = getattr(self, f"_{kind}")
+
+    def text(self, record: int) -> str:
+        return ", ".join(self._texts[code] for code in self.codes[record].tolist() if code >= 0)
 
     def levels(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> Levels:
         levels = np.zeros(len(left), np.uint8)

@@ -168,7 +168,7 @@ class Scorer:
         self._levels = np.maximum(mixture.array, _SMALLEST)
         self._logs = np.log2(self._levels)
         self._logs[:, :, MISSING] = 0
-        self._prior = np.log2(np.maximum(mixture.shares, 1e-30))
+        self.prior: Floats = np.log2(np.maximum(mixture.shares, 1e-30))  # by kinship
         exact, by_chance = self._levels[:, :, EXACT], self._levels[_STRANGERS, :, EXACT]
         self._truly_shared = np.maximum((exact - by_chance) / np.maximum(1 - by_chance, _SMALLEST), 0)
         self._frequencies = frequencies
@@ -182,7 +182,7 @@ class Scorer:
 
     def kinship_logs(self, comparer: Comparer, levels: Levels, left: Rows, right: Rows) -> Floats:
         """log2 of P(kinship) P(levels and values | kinship): (kinships, p)."""
-        logs = np.repeat(self._prior[:, None], len(levels), axis=1)
+        logs = np.repeat(self.prior[:, None], len(levels), axis=1)
         for position in range(levels.shape[1]):
             logs += self._field(position, comparer, levels, left, right)
         return logs
@@ -198,12 +198,18 @@ class Scorer:
             logs[:, exact] = np.log2(shared + (1 - shared) * np.maximum(frequency, 1e-7))
         return logs
 
+    @property
+    def average_weights(self) -> Floats:
+        """What each level weighs for one person against strangers, whatever the value: (fields, LEVELS), bits."""
+        weights: Floats = self._logs[0] - self._logs[_STRANGERS]
+        return weights
+
     def best_possible(self, patterns: Levels) -> Floats:
         """The highest score that pairs of each pattern can have, whatever their values."""
         logs = self._logs.copy()
         rarest = np.log2(self._truly_shared + (1 - self._truly_shared) * 1e-7)
         logs[:, :, EXACT] = rarest
-        total = np.repeat(self._prior[:, None], len(patterns), axis=1)
+        total = np.repeat(self.prior[:, None], len(patterns), axis=1)
         for position, column in enumerate(patterns.T):
             total += logs[:, position, column]
         return odds(total)

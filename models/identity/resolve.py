@@ -54,7 +54,7 @@ class Resolved(NamedTuple):
     model: MatchModel
 
 
-class ResolveSettings(msgspec.Struct, frozen=True):
+class ResolveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What can be set; the defaults are meant for any data."""
 
     blocking: BlockingSettings = BlockingSettings()

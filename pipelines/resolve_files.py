@@ -1,0 +1,210 @@
+"""Bulk resolution of files: records in CSV or Parquet, who is who out, without a running service.
+
+The work is that of `models.identity.resolve`, on a pool of threads; this module reads, writes and tells of progress.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from models.identity.columns import ABSENT, VALUES_MAX, Column
+from models.identity.comparison import Comparer
+from models.identity.evidence import REVIEW_CONFIDENCE, Explanation
+from models.identity.fields import Fields, Reading, guess_reading, normalised_fields
+from models.identity.matcher import explain_pairs
+from models.identity.mixture import confidence
+from models.identity.model import MatchModel
+from models.identity.nicknames import NicknameTable
+from models.identity.record import Role
+from models.identity.resolve import Resolved, ResolveSettings, resolve
+from pipelines.resolve_input import ResolveInput, read_input
+from pipelines.resolve_report import ResolveReport
+from pipelines.resolve_tables import InputError
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """Records ready to be resolved: sorted by id, so that the result does not depend on the files' order."""
+
+    record_ids: Any  # pa.Array of strings
+    fields: Fields
+    reading: Reading
+
+
+def resolve_files(
+    paths: Sequence[Path],
+    output: Path,
+    *,
+    id_column: str,
+    source_column: str | None = None,
+    columns: str = "",
+    config: Path | None = None,
+    model: Path | None = None,
+    save_model: Path | None = None,
+    progress: Callable[[str], None] = lambda step: None,
+) -> ResolveReport:
+    """Resolves the records of files and writes record_id, entity_id and confidence to `output`, a Parquet or CSV file.
+
+    An entity's id is that of its first record by id. `model` is a trained model's file; without one, a model is
+    learned from the records. Raises InputError.
+    """
+    clock = _Clock(progress)
+    settings = read_settings(config)
+    trained = read_model(model) if model else None
+    clock.step("read")
+    found = read_input(paths, id_column, source_column, columns)
+    clock.step("normalise")
+    prepared = prepare(found, trained)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        resolved = resolve(
+            prepared.fields, prepared.reading, NicknameTable.shipped(), settings, pool.map, trained, clock.step
+        )
+    clock.step("write")
+    write_clusters(output, prepared.record_ids, resolved)
+    if save_model:
+        save_model.write_bytes(resolved.model.encode())
+    clock.step("")
+    sizes = np.bincount(resolved.entities)
+    pairs = resolved.pairs
+    apart = resolved.entities[pairs.left] != resolved.entities[pairs.right]
+    return ResolveReport(
+        records=len(prepared.record_ids),
+        sources=found.source_count,
+        entities=int((sizes > 0).sum()),
+        largest=int(sizes.max(initial=0)),
+        uncertain=int((apart & (confidence(pairs.scores) >= REVIEW_CONFIDENCE)).sum()),
+        compared_pairs=len(pairs.left),
+        keys=resolved.model.keys,
+        model_version=resolved.model.version,
+        seconds=clock.seconds,
+        roles=found.roles,
+    )
+
+
+def explain_files(
+    paths: Sequence[Path],
+    left: str,
+    right: str,
+    *,
+    id_column: str,
+    source_column: str | None = None,
+    columns: str = "",
+    config: Path | None = None,
+    model: Path | None = None,
+) -> Explanation:
+    """The evidence on two records of files, by their ids, with a trained model or one learned from the files."""
+    found = read_input(paths, id_column, source_column, columns)
+    trained = read_model(model) if model else None
+    prepared = prepare(found, trained)
+    rows = [pc.index(prepared.record_ids, record).as_py() for record in (left, right)]
+    for option, row in zip("AB", rows, strict=True):
+        if row < 0:
+            raise InputError(f"{option}: no record has this id; ids are those of --id-column")
+    nicknames = NicknameTable.shipped()
+    if trained is None:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            settings = read_settings(config)
+            trained = resolve(prepared.fields, prepared.reading, nicknames, settings, pool.map).model
+    comparer = Comparer(prepared.fields, nicknames)
+    first, second = (np.array([row], np.int64) for row in rows)
+    return explain_pairs(trained, prepared.fields, comparer, first, second)[0]
+
+
+def prepare(found: ResolveInput, model: MatchModel | None = None) -> Prepared:
+    """The records' fields, those of `model` if there is one. Raises InputError if nothing can be matched on."""
+    record_ids = found.record_ids.combine_chunks()
+    order = pc.sort_indices(record_ids)
+    roles: Mapping[Role, list[Column]] = {
+        role: [arrow_column(column.take(order)) for column in columns] for role, columns in found.by_role().items()
+    }
+    reading = model.reading if model else guess_reading(roles)
+    fields: Fields = normalised_fields(roles, reading)
+    if model:
+        absent = Column(np.full((len(record_ids), 1), ABSENT, np.int32), [])
+        fields = {field: fields.get(field, absent) for field in model.mixture.fields}
+    if not fields:
+        raise InputError("INPUT: no column tells of a person; name some with --columns role=column")
+    return Prepared(record_ids.take(order), fields, reading)
+
+
+def arrow_column(column: Any) -> Column:
+    """A column (pa.ChunkedArray of strings or of lists of strings) as codes."""
+    array = column.combine_chunks()
+    if not pa.types.is_list(array.type):
+        encoded = array.dictionary_encode()
+        codes = encoded.indices.fill_null(ABSENT).to_numpy(zero_copy_only=False).astype(np.int32)
+        return Column(codes.reshape(-1, 1), encoded.dictionary.to_pylist())
+    encoded = array.flatten().dictionary_encode()
+    lengths = pc.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False)
+    starts = np.concatenate(([0], np.cumsum(lengths)[:-1])).astype(np.int64)
+    flat = np.append(encoded.indices.to_numpy(zero_copy_only=False), ABSENT).astype(np.int32)
+    width = min(max(int(lengths.max(initial=1)), 1), VALUES_MAX)
+    places = np.arange(width)
+    positions = np.where(places < lengths[:, None], starts[:, None] + places, len(flat) - 1)
+    return Column(flat[positions], encoded.dictionary.to_pylist())
+
+
+def write_clusters(output: Path, record_ids: Any, resolved: Resolved) -> None:
+    """Writes record_id, entity_id, confidence; the file is there whole or not at all."""
+    table = pa.table(
+        {
+            "record_id": record_ids,
+            "entity_id": record_ids.take(pa.array(resolved.entities)),
+            "confidence": pa.array(resolved.confidence.round(6)),
+        }
+    )
+    partial = output.with_name(output.name + ".partial")
+    if output.suffix.lower() == ".csv":
+        pacsv.write_csv(table, partial)
+    else:
+        pq.write_table(table, partial)
+    partial.replace(output)
+
+
+def read_settings(path: Path | None) -> ResolveSettings:
+    """The settings of a TOML file; the defaults without one. Raises InputError."""
+    if path is None:
+        return ResolveSettings()
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=ResolveSettings)
+    except OSError as error:
+        raise InputError(f"--config: cannot read {path.name}: {error.strerror}") from None
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise InputError(f"--config: {path.name}: {error}") from None
+
+
+def read_model(path: Path) -> MatchModel:
+    """A trained model's file. Raises InputError."""
+    try:
+        return MatchModel.decode(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"--model: cannot read {path.name}: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"--model: {path.name} is {error}") from None
+
+
+class _Clock:
+    """Seconds by step."""
+
+    def __init__(self, progress: Callable[[str], None]) -> None:
+        self.seconds: dict[str, float] = {}
+        self._progress = progress
+        self._step, self._since = "", perf_counter()
+
+    def step(self, name: str) -> None:
+        """Ends the step under way and begins another; "" only ends it."""
+        now = perf_counter()
+        if self._step:
+            self.seconds[self._step] = round(now - self._since, 3)
+        self._step, self._since = name, now
+        if name:
+            self._progress(name)
