@@ -3,7 +3,8 @@
 Fellegi and Sunter (1969) weigh an agreement by how much likelier it is among records of one person than among records
 of two. Fitted by EM with two classes, that fails on customer data: two people of one household agree in family name
 and address, and EM takes their pairs for one of its two classes. Here the pairs of different people are a mixture: of
-households, of people who share no more than an address, of twins, of parent and child of one name, and of strangers.
+households, of people who share no more than an address, of twins, of parent and child of one name, of namesakes (with
+e-mail addresses made from the name, which look alike), and of strangers.
 What each kind shares is set; how often, is learned. A pair's score is the log odds of "one person" against all others.
 
 An agreement on a rare value is worth more: in a class that shares a field, the value v agrees with probability
@@ -17,10 +18,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.identity.comparison import EXACT, LEVELS, MISSING, Comparer, Levels, Rows
+from models.identity.comparison import DIFFERENT, EXACT, LEVELS, MISSING, Comparer, Levels, Rows
 from models.identity.fields import Field
 
-Kinship = Literal["same person", "household", "same address", "twins", "parent and child", "strangers"]
+Kinship = Literal["same person", "household", "same address", "twins", "parent and child", "namesakes", "strangers"]
 Floats = NDArray[np.float64]
 
 ITERATIONS_MAX = 100
@@ -31,21 +32,28 @@ _ADDRESS: frozenset[Field] = frozenset(
     {"street", "street_number", "address_line_2", "unit", "postcode", "city", "region", "country"}
 )
 _HOUSEHOLD: frozenset[Field] = frozenset({*_ADDRESS, "family_name", "phone", "birth_place"})
-# What pairs of a kind share, and what sets them apart from one person for certain; they share the rest by chance.
+# What pairs of a kind share, what sets them apart from one person for certain, and what is alike but never the same;
+# they share the rest by chance.
 _SHARED: Mapping[Kinship, frozenset[Field]] = {
     "household": _HOUSEHOLD,
     "same address": frozenset({*_ADDRESS, "phone", "employer"}),
     "twins": frozenset({*_HOUSEHOLD, "birth_date"}),
     "parent and child": frozenset({*_HOUSEHOLD, "given_name"}),
+    "namesakes": frozenset({"given_name", "family_name", "gender", "city", "region", "country"}),
 }
 _DIFFERENT: Mapping[Kinship, frozenset[Field]] = {
     "twins": frozenset({"given_name"}),
     "parent and child": frozenset({"birth_date", "name_suffix"}),
 }
+# A person has one of these all their life; two of them are two people, whatever else agrees.
+_NEVER_DIFFERENT: frozenset[Field] = frozenset({"name_suffix"})
+_ALIKE: Mapping[Kinship, frozenset[Field]] = {"namesakes": frozenset({"email"})}
 KINSHIPS: tuple[Kinship, ...] = ("same person", *_SHARED, "strangers")
 _STRANGERS = len(KINSHIPS) - 1
-# Where learning starts from: how often the levels occur if a field is shared.
+# Where learning starts from, how often the levels occur if a field is shared; and for how many pairs that counts.
 _START = np.array([0, 0.8, 0.05, 0.04, 0.03, 0.01, 0.01, 0.06])
+_START_ALIKE = np.array([0, 1e-5, 0.01, 0.1, 0.02, 0.3, 0, 0.57])
+_START_PAIRS = 30.0
 
 
 class Mixture(msgspec.Struct, frozen=True):
@@ -101,7 +109,8 @@ def strangers_levels(
 
 def fit(patterns: Patterns, strangers: Floats, fields: tuple[Field, ...], total_pairs: float) -> Mixture:
     """EM over the patterns of the candidate pairs. `total_pairs`: all that the records make, candidates or not."""
-    levels, free = _start(strangers, fields)
+    start, free = _start(strangers, fields)
+    levels = start
     candidates = int(patterns.counts.sum())
     shares = np.full(_STRANGERS, 0.05 * candidates / total_pairs / _STRANGERS)
     shares[0] = 0.1 * candidates / total_pairs
@@ -113,13 +122,15 @@ def fit(patterns: Patterns, strangers: Floats, fields: tuple[Field, ...], total_
         for kinship in range(_STRANGERS):
             for position in np.flatnonzero(free[kinship]).tolist():
                 counts = np.bincount(one_hot[position], weights[kinship], LEVELS)
-                counts += (0.1 + 2 * strangers[position]) * (strangers[position] > 0)
+                counts += _START_PAIRS * start[kinship, position]
                 counts[MISSING] = 0
                 new_levels[kinship, position] = counts / counts.sum()
         moved = np.abs(new_levels - levels).max() + np.abs(np.log(new_shares / shares)).max()
         levels, shares = new_levels, new_shares
         if moved < _TOLERANCE:
             break
+    for field in _NEVER_DIFFERENT.intersection(fields):
+        levels[0, fields.index(field), DIFFERENT] = _SMALLEST
     return Mixture(fields, [*shares.tolist(), 1 - float(shares.sum())], levels.tolist())
 
 
@@ -129,8 +140,9 @@ def _start(strangers: Floats, fields: tuple[Field, ...]) -> tuple[Floats, NDArra
     free = np.zeros((len(KINSHIPS), len(fields)), np.bool_)
     for number, kinship in enumerate(KINSHIPS[:_STRANGERS]):
         for position, field in enumerate(fields):
-            if kinship == "same person" or field in _SHARED[kinship]:
-                start = _START * (strangers[position] > 0)
+            alike = field in _ALIKE.get(kinship, ())
+            if kinship == "same person" or alike or field in _SHARED[kinship]:
+                start = (_START_ALIKE if alike else _START) * (strangers[position] > 0)
                 levels[number, position] = start / start.sum()
                 free[number, position] = True
             elif field in _DIFFERENT.get(kinship, ()):
