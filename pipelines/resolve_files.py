@@ -75,7 +75,8 @@ def resolve_files(
     clock.step("")
     sizes = np.bincount(resolved.entities)
     pairs = resolved.pairs
-    apart = resolved.entities[pairs.left] != resolved.entities[pairs.right]
+    entity = resolved.entities[resolved.distinct]
+    apart = entity[pairs.left] != entity[pairs.right]
     return ResolveReport(
         records=len(prepared.record_ids),
         sources=found.source_count,

@@ -93,6 +93,20 @@ def combined(columns: Sequence[Column], combine: Callable[..., str]) -> Column:
     return mapped(Column(inverse.reshape(-1, 1).astype(np.int32), texts), str)
 
 
+def distinct_records(columns: Sequence[Column]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The first of each set of records that are the same in all columns, ascending, and each record's position among
+    these."""
+    packed = np.zeros(len(columns[0].codes) if columns else 0, np.int64)
+    for codes in (column.codes[:, place] for column in columns for place in range(column.codes.shape[1])):
+        # Never more numbers than records, so that two of them fit into one.
+        packed = np.unique(packed << 32 | (codes.astype(np.int64) + 1), return_inverse=True)[1]
+    _, first, position = np.unique(packed, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return first[order], rank[position]
+
+
 def _matrix(rows: Sequence[Sequence[int]]) -> Codes:
     codes = np.full((len(rows), max([1, *map(len, rows)])), ABSENT, np.int32)
     for position, row in enumerate(rows):

@@ -73,18 +73,18 @@ class Patterns(msgspec.Struct, frozen=True):
     """Distinct rows of comparison levels, (p, fields), how many pairs have each, and each pair's row."""
 
     levels: Levels
-    counts: NDArray[np.int64]
+    counts: Floats
     rows: NDArray[np.int64]
 
 
-def patterns_of(levels: Levels) -> Patterns:
-    """A few thousand patterns stand for millions of pairs."""
+def patterns_of(levels: Levels, weights: Floats | None = None) -> Patterns:
+    """A few thousand patterns stand for millions of pairs. `weights`: for how many pairs each counts."""
     packed = np.zeros(len(levels), np.int64)
     for column in levels.T:
         packed = packed << 3 | column
-    codes, rows, counts = np.unique(packed, return_inverse=True, return_counts=True)
-    width = levels.shape[1]
-    shifts = 3 * np.arange(width - 1, -1, -1)
+    codes, rows = np.unique(packed, return_inverse=True)
+    shifts = 3 * np.arange(levels.shape[1] - 1, -1, -1)
+    counts = np.bincount(rows, weights, len(codes)).astype(np.float64)
     return Patterns((codes[:, None] >> shifts & 7).astype(np.uint8), counts, rows)
 
 
@@ -111,7 +111,7 @@ def fit(patterns: Patterns, strangers: Floats, fields: tuple[Field, ...], total_
     """EM over the patterns of the candidate pairs. `total_pairs`: all that the records make, candidates or not."""
     start, free = _start(strangers, fields)
     levels = start
-    candidates = int(patterns.counts.sum())
+    candidates = float(patterns.counts.sum())
     shares = np.full(_STRANGERS, 0.05 * candidates / total_pairs / _STRANGERS)
     shares[0] = 0.1 * candidates / total_pairs
     one_hot = [patterns.levels[:, position] for position in range(len(fields))]
@@ -125,7 +125,7 @@ def fit(patterns: Patterns, strangers: Floats, fields: tuple[Field, ...], total_
                 counts += _START_PAIRS * start[kinship, position]
                 counts[MISSING] = 0
                 new_levels[kinship, position] = counts / counts.sum()
-        moved = np.abs(new_levels - levels).max() + np.abs(np.log(new_shares / shares)).max()
+        moved = np.abs(new_levels[0] - levels[0]).max() + abs(np.log(new_shares[0] / shares[0]))
         levels, shares = new_levels, new_shares
         if moved < _TOLERANCE:
             break

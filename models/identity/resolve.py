@@ -1,11 +1,11 @@
 """Bulk resolution: from the fields of many records to people, in one pass and without labels.
 
-Block (which pairs to compare), compare (how far they agree), learn (what agreement is worth), score, cluster. Each step
-is a module of its own; this one puts them together. Pairs are worked on in chunks by `run`, which may be `map`, or the
-map of a pool of threads: most of the time is spent in code that lets other threads run.
+Collapse (records that are the same), block (which pairs to compare), compare (how far they agree), learn (what that is
+worth), score, cluster. Each step is a module of its own; this one puts them together. Pairs are worked on in chunks by
+`run`, which may be `map`, or the map of a pool of threads: most of the time goes into code that lets other threads run.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.identity.blocking import BlockingKeys, BlockingSettings
 from models.identity.clustering import cluster
+from models.identity.columns import Column, distinct_records
 from models.identity.comparison import Comparer, Levels
 from models.identity.fields import Fields, Reading
 from models.identity.mixture import Scorer, confidence, fit, odds, patterns_of, strangers_levels
@@ -37,7 +38,7 @@ class Run(Protocol):
 
 
 class Pairs(NamedTuple):
-    """Scored pairs of records: positions, left < right, and scores in bits."""
+    """Scored pairs of distinct records: positions in `Resolved.distinct`, left < right, and scores in bits."""
 
     left: Rows
     right: Rows
@@ -46,10 +47,13 @@ class Pairs(NamedTuple):
 
 class Resolved(NamedTuple):
     """`entities`: the first record of each record's person. `confidence`: by record, that it is with the right ones:
-    with another record of its person or, alone, with nobody."""
+    with another record of its person or, alone, with nobody. `distinct`: the first of each set of records that are the
+    same in every field, ascending. Such records are worked on once, and count as many: they are one person if a record
+    is one with its like (a common name and no more is not)."""
 
     entities: Rows
     confidence: Floats
+    distinct: Rows
     pairs: Pairs
     model: MatchModel
 
@@ -72,26 +76,41 @@ def resolve(
     """Resolves the records. With `model` nothing is learned. The result is the same for any order of the same records
     as long as their positions are sorted by something that belongs to them, such as their ids."""
     progress("block")
-    blocking = BlockingKeys(fields)
+    first, position = distinct_records(list(fields.values()))
+    copies = np.bincount(position, minlength=len(first))
+    distinct = {field: Column(column.codes[first], column.values) for field, column in fields.items()}
+    blocking = BlockingKeys(distinct)
     keys = model.keys if model else blocking.choose(settings.blocking)
     left, right = blocking.pairs(keys, model.blocking if model else settings.blocking)
+    repeated = np.flatnonzero(copies > 1)  # pairs of equal records, each as a record's pair with itself
+    left, right = np.concatenate([left, repeated]), np.concatenate([right, repeated])
+    weights = (copies[left] * copies[right]).astype(np.float64)
+    weights[len(left) - len(repeated) :] = (copies * (copies - 1) // 2)[repeated]
     progress("compare")
-    comparer = Comparer(fields, nicknames)
+    comparer = Comparer(distinct, nicknames)
     chunks = [slice(start, start + CHUNK_PAIRS) for start in range(0, len(left), CHUNK_PAIRS)]
     parts = list(run(lambda chunk: comparer.levels(left[chunk], right[chunk]), chunks))
     levels = np.concatenate(parts) if parts else np.empty((0, len(comparer.fields)), np.uint8)
     if model is None:
         progress("learn")
-        model = _learn(fields, reading, settings, keys, comparer, levels, run)
+        strangers = _strangers(fields, comparer, position, levels, run)
+        total = len(position) * (len(position) - 1) / 2
+        mixture = fit(patterns_of(levels, weights), strangers, comparer.fields, total)
+        model = MatchModel(reading, keys, settings.blocking, mixture, count_frequencies(fields), len(position))
     progress("score")
     frequencies = {field: model.frequencies[field].of(column.values) for field, column in fields.items()}
     scorer = Scorer(model.mixture, frequencies)
     scored = run(lambda chunk: score_pairs(scorer, comparer, levels[chunk], left[chunk], right[chunk]), chunks)
     scores = np.concatenate([*scored, np.empty(0)])
     progress("cluster")
-    entities = cluster(blocking.count, left, right, scores)
-    pairs = Pairs(left, right, scores)
-    return Resolved(entities, _record_confidence(entities, pairs), pairs, model)
+    others = slice(0, len(left) - len(repeated))
+    pairs = Pairs(left[others], right[others], scores[others])
+    entities = cluster(len(first), pairs.left, pairs.right, pairs.scores * weights[others])
+    alike = np.ones(len(first), np.bool_)
+    alike[repeated] = scores[len(pairs.left) :] > 0
+    together = alike[position] | (first[position] == np.arange(len(position)))
+    everyone = np.where(together, first[entities[position]], np.arange(len(position)))
+    return Resolved(everyone, _record_confidence(entities, pairs, scores, repeated)[position], first, pairs, model)
 
 
 def score_pairs(scorer: Scorer, comparer: Comparer, levels: Levels, left: Rows, right: Rows) -> Floats:
@@ -104,32 +123,23 @@ def score_pairs(scorer: Scorer, comparer: Comparer, levels: Levels, left: Rows, 
     return scores
 
 
-def _learn(
-    fields: Fields,
-    reading: Reading,
-    settings: ResolveSettings,
-    keys: Sequence[tuple[str, ...]],
-    comparer: Comparer,
-    levels: Levels,
-    run: Run,
-) -> MatchModel:
-    count = len(next(iter(fields.values())).codes)
-    sample = np.random.default_rng(_SEED).integers(0, count, (2, RANDOM_PAIRS))
-    first, second = sample[:, sample[0] != sample[1]]
+def _strangers(fields: Fields, comparer: Comparer, position: Rows, seen: Levels, run: Run) -> Floats:
+    """How strangers compare, from random pairs of records."""
+    sample = np.random.default_rng(_SEED).integers(0, len(position), (2, RANDOM_PAIRS))
+    left, right = position[sample[:, sample[0] != sample[1]]]
     halves = [slice(start, None, 2) for start in range(2)]
-    by_chance = np.concatenate(list(run(lambda half: comparer.levels(first[half], second[half]), halves)))
-    strangers = strangers_levels(by_chance, levels, coincidences(fields), comparer.fields)
-    mixture = fit(patterns_of(levels), strangers, comparer.fields, count * (count - 1) / 2)
-    return MatchModel(reading, list(keys), settings.blocking, mixture, count_frequencies(fields), count)
+    levels = np.concatenate(list(run(lambda half: comparer.levels(left[half], right[half]), halves)))
+    return strangers_levels(levels, seen, coincidences(fields), comparer.fields)
 
 
-def _record_confidence(entities: Rows, pairs: Pairs) -> Floats:
+def _record_confidence(entities: Rows, pairs: Pairs, scores: Floats, repeated: Rows) -> Floats:
     """The best pair within the record's person; for a record alone, that its best pair is none."""
     inside = entities[pairs.left] == entities[pairs.right]
     best_inside = np.full(len(entities), -np.inf)
     best_outside = np.full(len(entities), -np.inf)
+    best_inside[repeated] = scores[len(pairs.left) :]
     for rows in (pairs.left, pairs.right):
         np.maximum.at(best_inside, rows[inside], pairs.scores[inside])
         np.maximum.at(best_outside, rows[~inside], pairs.scores[~inside])
-    alone = np.bincount(entities, minlength=len(entities))[entities] == 1
+    alone = (np.bincount(entities, minlength=len(entities))[entities] == 1) & (best_inside <= 0)
     return np.where(alone, 1 - confidence(best_outside), confidence(best_inside))
