@@ -71,6 +71,14 @@ def coalesced(columns: Sequence[Column]) -> Column | None:
     return merged
 
 
+def only_without(column: Column, others: Sequence[Column]) -> Column:
+    """The column, absent for records that have a value in any of the others."""
+    codes = column.codes.copy()
+    for other in others:
+        codes[other.codes[:, 0] != ABSENT] = ABSENT
+    return Column(codes, column.values)
+
+
 def together(columns: Sequence[Column]) -> Column | None:
     """For each record the distinct values of all columns, at most VALUES_MAX. None without columns."""
     if not columns:

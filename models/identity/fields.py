@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import msgspec
 
 from models.identity import normalise_address as address
-from models.identity.columns import Column, RoleColumns, coalesced, combined, mapped, split, together
+from models.identity.columns import Column, RoleColumns, coalesced, combined, mapped, only_without, split, together
 from models.identity.fold import fold
 from models.identity.normalise_date import DateOrder, guess_date_order, is_placeholder_date, parse_date
 from models.identity.normalise_email import normalise_email
@@ -84,25 +84,25 @@ def _all(roles: RoleColumns, role: Role, convert: Callable[[str], str]) -> list[
 
 
 def _names(roles: RoleColumns) -> dict[Field, Column | None]:
-    whole = [split(column, parse_name, 4) for column in roles.get("full_name", ())]
+    """Given and family names are those of their own columns; a full name is read for records that have neither."""
     given = [split(column, fold_name, 2) for column in roles.get("given_name", ())]
     family = [split(column, fold_name, 2) for column in roles.get("family_name", ())]
     middle = _all(roles, "middle_name", lambda text: fold_name(text).name)
-    if given and family and whole and not middle:  # what the full name holds beyond both
-        beside = [coalesced([c[0] for c in given]), coalesced([c[0] for c in family])]
-        names = [roles["full_name"][0], *(column for column in beside if column is not None)]
-        middle = [combined(names, _other_names)]
-    suffixes = _all(roles, "name_suffix", fold_suffix) + [c[-1] for c in (*given, *family, *whole)]
+    whole = [split(column, parse_name, 4) for column in roles.get("full_name", ())]
+    own = [column for column in (coalesced([c[0] for c in given]), coalesced([c[0] for c in family])) if column]
+    if own and whole and not middle:  # what the full name holds beyond both
+        middle = [combined([roles["full_name"][0], *own], _other_names)]
+    read = [[only_without(part, own) for part in parts] for parts in whole]
     return {
-        "given_name": coalesced([c[0] for c in given] + ([c[0] for c in whole] if not given else [])),
-        "middle_name": coalesced(middle or [c[1] for c in whole]),
-        "family_name": coalesced([c[0] for c in family] + ([c[2] for c in whole] if not family else [])),
-        "name_suffix": coalesced(suffixes),
+        "given_name": coalesced([c[0] for c in (*given, *read)]),
+        "middle_name": coalesced([*middle, *(c[1] for c in read)]),
+        "family_name": coalesced([c[0] for c in family] + [c[2] for c in read]),
+        "name_suffix": coalesced(_all(roles, "name_suffix", fold_suffix) + [c[-1] for c in (*given, *family, *whole)]),
     }
 
 
 def _other_names(whole: str | None, *known: str | None) -> str:
-    if whole is None:
+    if whole is None or not any(known):
         return ""
     parts = parse_name(whole)
     taken = _PARTICLES.union(*(name.split() for name in known if name))
