@@ -251,6 +251,7 @@ def print_report(report: IdentityReport, console: Console) -> None:
             f"exact identifiers: {exact.records:,} records joined in {exact.join_s:.2f} s, after "
             f"{exact.normalise_s:.2f} s of normalisation; one core",
             highlight=False,
+            soft_wrap=True,
         )
     for bar in verdicts(report):
         console.print(bar.line(), highlight=False)

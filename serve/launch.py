@@ -167,6 +167,7 @@ def _start(settings: Settings, shards: int) -> None:
     from ray import serve as ray_serve
 
     from actors import cluster
+    from actors.match_models import load_matcher
     from serve import app
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
@@ -185,6 +186,7 @@ def _start(settings: Settings, shards: int) -> None:
             machine_settings(settings),
             configure=partial(logs.configure, settings.log_level),
             timeout_s=settings.start_timeout_s,
+            load_matcher=load_matcher,
         )
         serving.result()
     ray_serve.run(app.build_app(settings, shards), name=app.APP_NAME, route_prefix="/")

@@ -30,7 +30,7 @@ _Positive = Annotated[int, Meta(ge=1)]
 class MatchingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator can decide about matching. Raises ValueError if the thresholds are in the wrong order."""
 
-    enabled: bool = False
+    enabled: bool = True
     model: str = ""  # path of a trained model; "" for the one that comes with Onefold
     matchers: Annotated[int, Meta(ge=0)] = 0  # processes that match; 0: one a shard, on two cores one
     link_confidence: _Confidence = LINK_CONFIDENCE

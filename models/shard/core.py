@@ -50,7 +50,7 @@ class MachineSettings(msgspec.Struct):
     identity: IdentitySettings
     policy: ProfilePolicy
     lifecycle: LifecycleRules
-    matching: MatchingSettings = MatchingSettings()
+    matching: MatchingSettings = MatchingSettings(enabled=False)
 
 
 class Redirect(msgspec.Struct, array_like=True, frozen=True):

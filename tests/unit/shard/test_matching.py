@@ -111,7 +111,7 @@ def test_profiles_with_nothing_to_match_on_leave_no_trace() -> None:
     shard.identify("anonymous_id:1", visits=3)
     shard.identify("user_id:1", "anonymous_id:1")
     assert shard.pending() == {}
-    off = Shard(msgspec.structs.replace(SETTINGS, matching=MatchingSettings()))
+    off = Shard(msgspec.structs.replace(SETTINGS, matching=MatchingSettings(enabled=False)))
     off.identify("user_id:1", "email:a@x.io", **ANN)
     assert off.pending() == {}
 
