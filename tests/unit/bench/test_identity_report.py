@@ -1,13 +1,12 @@
 """The identity benchmark's table, bars and section."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench.identity_report import (
-    BEGIN,
-    END,
     HEADER,
     DeterministicRun,
     EngineRun,
@@ -15,12 +14,14 @@ from bench.identity_report import (
     ScaleRun,
     SetRun,
     figures_of,
+    marks,
     projected,
     replaced,
-    section,
+    sections,
     table_rows,
     text_table,
     verdicts,
+    write_sections,
 )
 from bench.identity_scores import BestThreshold, SetScores
 from bench.processes import peak_bytes, resident_bytes, with_descendants
@@ -64,6 +65,12 @@ def test_columns_of_the_text_table_line_up() -> None:
     assert len(lines) == 5 and len(ends) == 1
 
 
+def test_an_onefold_that_was_stopped_misses_a_bar() -> None:
+    stopped = EngineRun(engine="onefold", seconds=150, peak_mb=0, scored=None, limit_s=150)
+    report = IdentityReport(cores=2, sets=[SetRun(name="febrl3", records=5_000, runs=[stopped])])
+    assert [bar.line() for bar in verdicts(report)] == ["MISS febrl3, Onefold done within 150 s: 0 (>= 1)"]
+
+
 @pytest.mark.parametrize(("scored", "met"), [(_GOOD, True), (_BAD, False)])
 def test_bars_are_those_of_the_set(scored: SetScores, met: bool) -> None:
     found = verdicts(IdentityReport(cores=2, sets=[_set("traps", scored, 1, _BAD)]))
@@ -88,31 +95,36 @@ def test_twenty_million_are_projected_by_the_measured_growth() -> None:
     assert [bar.met for bar in bars] == [False, False]
 
 
-def test_the_section_holds_what_was_measured_and_nothing_else() -> None:
+def test_there_is_a_section_for_each_part_that_was_measured() -> None:
     everything = IdentityReport(
         cores=2,
         sets=[_set("traps", _BAD, 1, _GOOD)],
         scale=[_scale(1_000_000, 10), _scale(2_000_000, 21)],
         deterministic=DeterministicRun(records=1_000_000, normalise_s=3.0, join_s=1.0),
     )
-    text = section(everything)
-    assert "| traps | 50,578 | Onefold | 1.0 (9.0x) |" in text
-    assert "| 2,000,000 | 21.0 | 10 | 1.0000 | 1.0000 |" in text
-    assert "1,000,000 records\na second, 250,000 with" in text
-    assert "- missed, traps, B-cubed F1" in text and "- met, time of 2,000,000" in text
-    bare = section(IdentityReport(cores=2, scale=everything.scale))
-    assert "Splink" not in bare and "Exact identifiers" not in bare
+    texts = sections(everything)
+    assert list(texts) == ["sets", "scale", "deterministic"]
+    assert "| traps | 50,578 | Onefold | 1.0 (9.0x) |" in texts["sets"]
+    assert "- missed, traps, B-cubed F1" in texts["sets"] and "made-up" not in texts["sets"]
+    assert "| 2,000,000 | 21.0 | 10 | 1.0000 | 1.0000 |" in texts["scale"]
+    assert "- met, time of 2,000,000" in texts["scale"] and "traps" not in texts["scale"]
+    assert "1,000,000 records a second, and\n250,000 with" in texts["deterministic"]
+    assert list(sections(IdentityReport(cores=2, scale=everything.scale))) == ["scale"]
 
 
-def test_a_section_is_added_once_and_then_replaced() -> None:
-    once = replaced("# Performance\n\ntext\n", "## A\n")
-    assert once == f"# Performance\n\ntext\n\n{BEGIN}\n## A\n{END}\n"
-    between = once + "\n## Later\n"
-    assert replaced(between, "## B\n") == between.replace("## A", "## B")
-    with pytest.raises(ValueError, match="both marks"):
-        replaced(f"text\n{BEGIN}\n", "## B")
-    with pytest.raises(ValueError, match="both marks"):
-        replaced(f"text\n{END}\n", "## B")
+def test_a_section_is_added_once_and_then_replaced_and_others_stay(tmp_path: Path) -> None:
+    begin, end = marks("scale")
+    once = replaced("# Performance\n\ntext\n", "scale", "## A\n")
+    assert once == f"# Performance\n\ntext\n\n{begin}\n## A\n{end}\n"
+    document = tmp_path / "performance.md"
+    document.write_text(once + "\n## Later\n")
+    write_sections(document, {"scale": "## B", "sets": "## C"})
+    first, last = marks("sets")
+    expected = once.replace("## A", "## B") + f"\n## Later\n\n{first}\n## C\n{last}\n"
+    assert document.read_text() == expected
+    for half in (begin, end):
+        with pytest.raises(ValueError, match="both marks"):
+            replaced(f"text\n{half}\n", "scale", "## B")
 
 
 def test_the_median_of_rounds_is_one_of_them() -> None:
