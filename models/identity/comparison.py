@@ -5,9 +5,9 @@ is alike; between them lie the ways in which one person's values differ (a short
 What a level is worth is not decided here but learned (`models.identity.mixture`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,13 @@ from rapidfuzz.distance import OSA, JaroWinkler
 from models.identity.columns import Column
 from models.identity.fields import Field, Fields
 from models.identity.nicknames import NicknameTable
+
+
+class Run(Protocol):
+    """`map`, or something that works like it, such as the map of a pool of threads."""
+
+    def __call__(self, work: Callable[[Any], Any], items: Iterable[Any], /) -> Iterable[Any]: ...
+
 
 Kind = Literal["name", "text", "code", "date", "email", "exact"]
 Levels = NDArray[np.uint8]
@@ -73,9 +80,10 @@ class Comparer:
         self._values = {field: _Values(column, KINDS[field], nicknames) for field, column in fields.items()}
         self._names = _exchangeable(fields) if {"given_name", "family_name"} <= set(fields) else None
 
-    def levels(self, left: Rows, right: Rows) -> Levels:
-        """The comparison levels of each pair."""
-        levels = np.column_stack([self._best(self._values[field], left, right) for field in self.fields])
+    def levels(self, left: Rows, right: Rows, run: Run = map) -> Levels:
+        """The comparison levels of each pair; `run` works on the fields."""
+        fields = run(lambda field: self._best(self._values[field], left, right), self.fields)
+        levels = np.column_stack(list(fields))
         if self._names is not None:
             self._mark_exchanged(levels, left, right)
         return levels
@@ -151,7 +159,11 @@ class _Values:
         levels[both & same] = EXACT
         rows = np.flatnonzero(both & ~same)
         if len(rows):
-            levels[rows] = self._compare(left[rows], right[rows])
+            # The same two values meet in many pairs of records: they are compared once.
+            packed = _packed(left[rows], right[rows])
+            distinct = np.unique(packed)
+            found = self._compare((distinct >> 32).astype(np.int32), (distinct & 0xFFFFFFFF).astype(np.int32))
+            levels[rows] = found[np.searchsorted(distinct, packed)]
         return levels
 
     def _exact(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> Levels:

@@ -5,8 +5,8 @@ worth), score, cluster. Each step is a module of its own; this one puts them tog
 `run`, which may be `map`, or the map of a pool of threads: most of the time goes into code that lets other threads run.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from models.identity.blocking import BlockingKeys, BlockingSettings
 from models.identity.clustering import cluster
 from models.identity.columns import Column, distinct_records
-from models.identity.comparison import Comparer, Levels
+from models.identity.comparison import Comparer, Levels, Run
 from models.identity.fields import Fields, Reading
 from models.identity.mixture import Scorer, confidence, fit, odds, patterns_of, strangers_levels
 from models.identity.model import MatchModel, coincidences, count_frequencies
@@ -24,17 +24,12 @@ from models.identity.nicknames import NicknameTable
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-CHUNK_PAIRS = 200_000
+CHUNK_PAIRS = 4_000_000  # that are compared at a time: the same values meet often in so many
+SCORED_PAIRS = 200_000  # that are scored at a time
 RANDOM_PAIRS = 200_000  # to learn how strangers compare
 HOPELESS = -20.0  # bits; pairs that cannot reach it are not scored, and have this score
 SCORE_MAX = 40.0  # bits; beyond, a pair's score says nothing more
 _SEED = 20
-
-
-class Run(Protocol):
-    """`map`, or something that works like it."""
-
-    def __call__(self, work: Callable[[Any], Any], items: Iterable[Any], /) -> Iterable[Any]: ...
 
 
 class Pairs(NamedTuple):
@@ -88,9 +83,8 @@ def resolve(
     weights[len(left) - len(repeated) :] = (copies * (copies - 1) // 2)[repeated]
     progress("compare")
     comparer = Comparer(distinct, nicknames)
-    chunks = [slice(start, start + CHUNK_PAIRS) for start in range(0, len(left), CHUNK_PAIRS)]
-    parts = list(run(lambda chunk: comparer.levels(left[chunk], right[chunk]), chunks))
-    levels = np.concatenate(parts) if parts else np.empty((0, len(comparer.fields)), np.uint8)
+    parts = [comparer.levels(left[chunk], right[chunk], run) for chunk in _chunks(len(left), CHUNK_PAIRS)]
+    levels = np.concatenate([*parts, np.empty((0, len(comparer.fields)), np.uint8)])
     if model is None:
         progress("learn")
         strangers = _strangers(fields, comparer, position, levels, run)
@@ -100,6 +94,7 @@ def resolve(
     progress("score")
     frequencies = {field: model.frequencies[field].of(column.values) for field, column in fields.items()}
     scorer = Scorer(model.mixture, frequencies)
+    chunks = _chunks(len(left), SCORED_PAIRS)
     scored = run(lambda chunk: score_pairs(scorer, comparer, levels[chunk], left[chunk], right[chunk]), chunks)
     scores = np.concatenate([*scored, np.empty(0)])
     progress("cluster")
@@ -123,12 +118,15 @@ def score_pairs(scorer: Scorer, comparer: Comparer, levels: Levels, left: Rows, 
     return scores
 
 
+def _chunks(length: int, size: int) -> list[slice]:
+    return [slice(start, start + size) for start in range(0, length, size)]
+
+
 def _strangers(fields: Fields, comparer: Comparer, position: Rows, seen: Levels, run: Run) -> Floats:
     """How strangers compare, from random pairs of records."""
     sample = np.random.default_rng(_SEED).integers(0, len(position), (2, RANDOM_PAIRS))
     left, right = position[sample[:, sample[0] != sample[1]]]
-    halves = [slice(start, None, 2) for start in range(2)]
-    levels = np.concatenate(list(run(lambda half: comparer.levels(left[half], right[half]), halves)))
+    levels = comparer.levels(left, right, run)
     return strangers_levels(levels, seen, coincidences(fields), comparer.fields)
 
 
