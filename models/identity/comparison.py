@@ -68,6 +68,9 @@ LEVEL_NAMES: Mapping[Kind, tuple[str, ...]] = {
 _RANK = np.array([0, 9, 8, 7, 6, 5, 4, 1], np.uint8)
 
 _CLOSE, _SIMILAR, _SIMILAR_EMAIL = 0.92, 0.80, 0.88  # Jaro-Winkler similarity; .92 and .8 as in Winkler (1990)
+# A table of all values by all values is the fastest way to compare each two once, if it is not too large.
+_TABLE_MAX = 100_000_000  # cells of one byte
+_TABLE_SHARE = 64  # cells for each pair of records
 _CONTAINED = 99.0  # token set ratio of [0, 100]
 
 
@@ -159,12 +162,24 @@ class _Values:
         levels[both & same] = EXACT
         rows = np.flatnonzero(both & ~same)
         if len(rows):
-            # The same two values meet in many pairs of records: they are compared once.
-            packed = _packed(left[rows], right[rows])
-            distinct = np.unique(packed)
-            found = self._compare((distinct >> 32).astype(np.int32), (distinct & 0xFFFFFFFF).astype(np.int32))
-            levels[rows] = found[np.searchsorted(distinct, packed)]
+            levels[rows] = self._compare_once(left[rows], right[rows])
         return levels
+
+    def _compare_once(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> Levels:
+        """The same two values meet in many pairs of records: they are compared once."""
+        count = len(self._texts)
+        if count * count > min(_TABLE_MAX, _TABLE_SHARE * len(left)):
+            packed = _packed(left, right)
+            distinct = np.sort(packed)
+            distinct = distinct[np.concatenate(([True], distinct[1:] != distinct[:-1]))]
+            found = self._compare((distinct >> 32).astype(np.int32), (distinct & 0xFFFFFFFF).astype(np.int32))
+            return found[np.searchsorted(distinct, packed)]
+        cells = np.minimum(left, right).astype(np.int64) * count + np.maximum(left, right)
+        table = np.zeros(count * count, np.uint8)
+        table[cells] = DIFFERENT
+        needed = np.flatnonzero(table)
+        table[needed] = self._compare((needed // count).astype(np.int32), (needed % count).astype(np.int32))
+        return table[cells]
 
     def _exact(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> Levels:
         return np.full(len(left), DIFFERENT, np.uint8)

@@ -82,7 +82,9 @@ def patterns_of(levels: Levels, weights: Floats | None = None) -> Patterns:
     packed = np.zeros(len(levels), np.int64)
     for column in levels.T:
         packed = packed << 3 | column
-    codes, rows = np.unique(packed, return_inverse=True)
+    codes = np.sort(packed)
+    codes = codes[np.concatenate(([True], codes[1:] != codes[:-1]))] if len(codes) else codes
+    rows = np.searchsorted(codes, packed)
     shifts = 3 * np.arange(levels.shape[1] - 1, -1, -1)
     counts = np.bincount(rows, weights, len(codes)).astype(np.float64)
     return Patterns((codes[:, None] >> shifts & 7).astype(np.uint8), counts, rows)
@@ -192,11 +194,21 @@ class Scorer:
             logs[position] = self._field(position, comparer, levels, left, right)
         return logs
 
-    def kinship_logs(self, comparer: Comparer, levels: Levels, left: Rows, right: Rows) -> Floats:
-        """log2 of P(kinship) P(levels and values | kinship): (kinships, p)."""
-        logs = np.repeat(self.prior[:, None], len(levels), axis=1)
+    def pattern_logs(self, patterns: Levels) -> Floats:
+        """log2 of P(kinship) P(levels | kinship), whatever the values: (kinships, p)."""
+        return self._pattern_logs(patterns, self._logs)
+
+    def kinship_logs(
+        self, comparer: Comparer, levels: Levels, left: Rows, right: Rows, pattern_logs: Floats | None = None
+    ) -> Floats:
+        """log2 of P(kinship) P(levels and values | kinship): (kinships, p). `pattern_logs`, those of the pairs, if they
+        are known, are changed to the result."""
+        logs = self.pattern_logs(levels) if pattern_logs is None else pattern_logs
         for position in range(levels.shape[1]):
-            logs += self._field(position, comparer, levels, left, right)
+            exact = np.flatnonzero(levels[:, position] == EXACT)
+            if len(exact):
+                logs[:, exact] += self._exact(position, comparer, left[exact], right[exact])
+                logs[:, exact] -= self._logs[:, position, EXACT, None]
         return logs
 
     def _field(self, position: int, comparer: Comparer, levels: Levels, left: Rows, right: Rows) -> Floats:
@@ -204,11 +216,16 @@ class Scorer:
         logs: Floats = self._logs[:, position, column]
         exact = np.flatnonzero(column == EXACT)
         if len(exact):
-            codes = comparer.agreeing_codes(position, left[exact], right[exact])
-            frequency = self._frequencies[self.mixture.fields[position]][codes]
-            shared = self._truly_shared[:, position, None]
-            logs[:, exact] = np.log2(shared + (1 - shared) * np.maximum(frequency, 1e-7))
+            logs[:, exact] = self._exact(position, comparer, left[exact], right[exact])
         return logs
+
+    def _exact(self, position: int, comparer: Comparer, left: Rows, right: Rows) -> Floats:
+        """For pairs that agree exactly: log2 P(value | kinship), up to what is the same for all."""
+        codes = comparer.agreeing_codes(position, left, right)
+        frequency = np.maximum(self._frequencies[self.mixture.fields[position]], 1e-7)
+        shared = self._truly_shared[:, position, None]
+        by_code: Floats = np.log2(shared + (1 - shared) * frequency)
+        return by_code[:, codes]
 
     @property
     def average_weights(self) -> Floats:
@@ -219,12 +236,14 @@ class Scorer:
     def best_possible(self, patterns: Levels) -> Floats:
         """The highest score that pairs of each pattern can have, whatever their values."""
         logs = self._logs.copy()
-        rarest = np.log2(self._truly_shared + (1 - self._truly_shared) * 1e-7)
-        logs[:, :, EXACT] = rarest
+        logs[:, :, EXACT] = np.log2(self._truly_shared + (1 - self._truly_shared) * 1e-7)
+        return odds(self._pattern_logs(patterns, logs))
+
+    def _pattern_logs(self, patterns: Levels, logs: Floats) -> Floats:
         total = np.repeat(self.prior[:, None], len(patterns), axis=1)
         for position, column in enumerate(patterns.T):
             total += logs[:, position, column]
-        return odds(total)
+        return total
 
 
 def odds(kinship_logs: Floats) -> Floats:

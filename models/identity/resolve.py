@@ -17,7 +17,7 @@ from models.identity.clustering import cluster
 from models.identity.columns import Column, distinct_records
 from models.identity.comparison import Comparer, Levels, Run
 from models.identity.fields import Fields, Reading
-from models.identity.mixture import Scorer, confidence, fit, odds, patterns_of, strangers_levels
+from models.identity.mixture import Patterns, Scorer, confidence, fit, odds, patterns_of, strangers_levels
 from models.identity.model import MatchModel, coincidences, count_frequencies
 from models.identity.nicknames import NicknameTable
 
@@ -38,6 +38,14 @@ class Pairs(NamedTuple):
     left: Rows
     right: Rows
     scores: Floats
+
+
+class Compared(NamedTuple):
+    """Compared pairs of records: positions and comparison levels, (p, fields)."""
+
+    left: Rows
+    right: Rows
+    levels: Levels
 
 
 class Resolved(NamedTuple):
@@ -85,18 +93,17 @@ def resolve(
     comparer = Comparer(distinct, nicknames)
     parts = [comparer.levels(left[chunk], right[chunk], run) for chunk in _chunks(len(left), CHUNK_PAIRS)]
     levels = np.concatenate([*parts, np.empty((0, len(comparer.fields)), np.uint8)])
+    patterns = patterns_of(levels, weights)
     if model is None:
         progress("learn")
         strangers = _strangers(fields, comparer, position, levels, run)
         total = len(position) * (len(position) - 1) / 2
-        mixture = fit(patterns_of(levels, weights), strangers, comparer.fields, total)
+        mixture = fit(patterns, strangers, comparer.fields, total)
         model = MatchModel(reading, keys, settings.blocking, mixture, count_frequencies(fields), len(position))
     progress("score")
     frequencies = {field: model.frequencies[field].of(column.values) for field, column in fields.items()}
     scorer = Scorer(model.mixture, frequencies)
-    chunks = _chunks(len(left), SCORED_PAIRS)
-    scored = run(lambda chunk: score_pairs(scorer, comparer, levels[chunk], left[chunk], right[chunk]), chunks)
-    scores = np.concatenate([*scored, np.empty(0)])
+    scores = score_pairs(scorer, comparer, Compared(left, right, levels), patterns, run)
     progress("cluster")
     others = slice(0, len(left) - len(repeated))
     pairs = Pairs(left[others], right[others], scores[others])
@@ -108,13 +115,20 @@ def resolve(
     return Resolved(everyone, _record_confidence(entities, pairs, scores, repeated)[position], first, pairs, model)
 
 
-def score_pairs(scorer: Scorer, comparer: Comparer, levels: Levels, left: Rows, right: Rows) -> Floats:
+def score_pairs(scorer: Scorer, comparer: Comparer, compared: Compared, patterns: Patterns, run: Run = map) -> Floats:
     """The scores of pairs, between -SCORE_MAX and SCORE_MAX bits; those that cannot reach HOPELESS get that."""
-    patterns = patterns_of(levels)
     rows = np.flatnonzero((scorer.best_possible(patterns.levels) > HOPELESS)[patterns.rows])
-    scores = np.full(len(levels), HOPELESS)
-    logs = scorer.kinship_logs(comparer, levels[rows], left[rows], right[rows])
-    scores[rows] = np.clip(odds(logs), -SCORE_MAX, SCORE_MAX)
+    by_pattern = scorer.pattern_logs(patterns.levels)
+
+    def score(chunk: slice) -> Floats:
+        some = rows[chunk]
+        known = by_pattern[:, patterns.rows[some]]
+        levels = compared.levels[some]
+        return odds(scorer.kinship_logs(comparer, levels, compared.left[some], compared.right[some], known))
+
+    scores = np.full(len(compared.left), HOPELESS)
+    scored = np.concatenate([*run(score, _chunks(len(rows), SCORED_PAIRS)), np.empty(0)])
+    scores[rows] = np.clip(scored, -SCORE_MAX, SCORE_MAX)
     return scores
 
 
