@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.identity.columns import Column
+from models.identity.comparison import Run
 from models.identity.fields import Field, Fields
 
 Hashes = NDArray[np.uint64]  # one a record; 0: it has none
@@ -145,12 +146,15 @@ class BlockingKeys:
         if all(name in self._atoms for name in key):
             yield from _key_hashes(self._atoms, key)
 
-    def pairs(self, keys: Sequence[Key], settings: BlockingSettings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """All pairs of records, left < right, that share a key; each once, in ascending order."""
+    def pairs(
+        self, keys: Sequence[Key], settings: BlockingSettings, run: Run = map
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """All pairs of records, left < right, that share a key; each once, in ascending order. `run` works on keys."""
         if self.count <= ALL_PAIRS_MAX:
             left, right = np.triu_indices(self.count, 1)
             return left.astype(np.int64), right.astype(np.int64)
-        packed = [_pairs(hashes, settings.block_max) for key in keys for hashes in self.hashes(key)]
+        every = (hashes for key in keys for hashes in self.hashes(key))
+        packed = list(run(lambda hashes: _pairs(hashes, settings.block_max), every))
         distinct = _distinct(np.concatenate(packed)) if packed else np.empty(0, np.int64)
         return distinct >> 32, distinct & 0xFFFFFFFF
 

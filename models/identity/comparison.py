@@ -68,6 +68,7 @@ LEVEL_NAMES: Mapping[Kind, tuple[str, ...]] = {
 _RANK = np.array([0, 9, 8, 7, 6, 5, 4, 1], np.uint8)
 
 _CLOSE, _SIMILAR, _SIMILAR_EMAIL = 0.92, 0.80, 0.88  # Jaro-Winkler similarity; .92 and .8 as in Winkler (1990)
+_SIMILAR_MIN = 0.7
 # A table of all values by all values is the fastest way to compare each two once, if it is not too large.
 _TABLE_MAX = 100_000_000  # cells of one byte
 _TABLE_SHARE = 64  # cells for each pair of records
@@ -172,6 +173,8 @@ class _Values:
             packed = _packed(left, right)
             distinct = np.sort(packed)
             distinct = distinct[np.concatenate(([True], distinct[1:] != distinct[:-1]))]
+            if 2 * len(distinct) > len(packed):
+                return self._compare(left, right)
             found = self._compare((distinct >> 32).astype(np.int32), (distinct & 0xFFFFFFFF).astype(np.int32))
             return found[np.searchsorted(distinct, packed)]
         cells = np.minimum(left, right).astype(np.int64) * count + np.maximum(left, right)
@@ -230,7 +233,7 @@ class _Values:
         levels[similarity >= _SIMILAR] = 4
         levels[similarity >= _CLOSE] = 3
         length = np.minimum(self._length[left], self._length[right])
-        rows = np.flatnonzero((levels != 3) & (similarity >= 0.7) & (length >= 4))
+        rows = np.flatnonzero((levels != 3) & (similarity >= _SIMILAR_MIN) & (length >= 4))
         levels[rows[self._edits(left[rows], right[rows]) <= 1]] = 3
         return levels
 
@@ -242,11 +245,36 @@ class _Values:
             levels[rows[ratio >= _CONTAINED]] = 2
 
     def _similarity(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.float32]:
-        return self._apply(JaroWinkler.normalized_similarity, left, right, score_cutoff=0.7)
+        """Jaro-Winkler similarity; 0 stands for less than _SIMILAR_MIN.
+
+        Letters that only one text has cannot match: that bounds the similarity, and most pairs end there. Equal first
+        letters may add up to .4 of what lacks to 1.
+        """
+        only_left, only_right = self._letters_apart(left, right)
+        length_left, length_right = self._length[left], self._length[right]
+        matches = np.minimum(length_left - only_left, length_right - only_right)
+        bound = (matches / length_left + matches / length_right + 1) / 3
+        bound += np.where(self._initial[left] == self._initial[right], 0.4 * (1 - bound), 0)
+        rows = np.flatnonzero((matches > 0) & (bound >= _SIMILAR_MIN))
+        similarity = np.zeros(len(left), np.float32)
+        similarity[rows] = self._apply(JaroWinkler.normalized_similarity, left[rows], right[rows], _SIMILAR_MIN)
+        return similarity
 
     def _edits(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.float32]:
         """Insertions, deletions, substitutions and exchanges of neighbours; 3 stands for more than 2."""
-        return self._apply(OSA.distance, left, right, score_cutoff=2)
+        only_left, only_right = self._letters_apart(left, right)
+        near = np.abs(self._length[left] - self._length[right]) <= 2
+        rows = np.flatnonzero((only_left <= 2) & (only_right <= 2) & near)
+        edits = np.full(len(left), 3, np.float32)
+        edits[rows] = self._apply(OSA.distance, left[rows], right[rows], 2)
+        return edits
+
+    def _letters_apart(
+        self, left: NDArray[np.int32], right: NDArray[np.int32]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """At least how many letters of each text the other one lacks."""
+        a, b = self._letters[left], self._letters[right]
+        return np.bitwise_count(a & ~b), np.bitwise_count(b & ~a)
 
     def _apply(
         self, scorer: Callable[..., float], left: NDArray[np.int32], right: NDArray[np.int32], score_cutoff: float
@@ -279,6 +307,11 @@ class _Values:
     @cached_property
     def _initial(self) -> NDArray[np.int32]:
         return np.array([ord(text[0]) for text in self._texts], np.int32)
+
+    @cached_property
+    def _letters(self) -> NDArray[np.uint64]:
+        """The letters of each text as bits; different letters may share a bit."""
+        return np.array([sum({1 << (ord(c) & 63) for c in text}) for text in self._texts], np.uint64)
 
     @cached_property
     def _several_words(self) -> NDArray[np.bool_]:

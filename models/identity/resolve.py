@@ -84,7 +84,7 @@ def resolve(
     distinct = {field: Column(column.codes[first], column.values) for field, column in fields.items()}
     blocking = BlockingKeys(distinct)
     keys = model.keys if model else blocking.choose(settings.blocking)
-    left, right = blocking.pairs(keys, model.blocking if model else settings.blocking)
+    left, right = blocking.pairs(keys, model.blocking if model else settings.blocking, run)
     repeated = np.flatnonzero(copies > 1)  # pairs of equal records, each as a record's pair with itself
     left, right = np.concatenate([left, repeated]), np.concatenate([right, repeated])
     weights = (copies[left] * copies[right]).astype(np.float64)
