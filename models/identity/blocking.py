@@ -214,12 +214,17 @@ def _pair_count(hashes: Hashes) -> int:
 
 
 def _pairs(hashes: Hashes, block_max: int) -> NDArray[np.int64]:
-    """Pairs within the blocks, packed as left << 32 | right."""
     rows = np.flatnonzero(hashes)
-    rows = rows[np.argsort(hashes[rows], kind="stable")]
+    return block_pairs(rows, hashes[rows], block_max)
+
+
+def block_pairs(rows: NDArray[np.int64], hashes: Hashes, block_max: int) -> NDArray[np.int64]:
+    """Pairs of rows of one hash, packed as left << 32 | right, once for each hash that they share. `rows` are in
+    ascending order; hashes that more than `block_max` have are left out."""
     if not len(rows):
         return np.empty(0, np.int64)
-    ordered = hashes[rows]
+    order = np.argsort(hashes, kind="stable")
+    rows, ordered = rows[order], hashes[order]
     bounds = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1], [True])))
     starts, sizes = bounds[:-1], np.diff(bounds)
     packed = []

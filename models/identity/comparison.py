@@ -69,7 +69,8 @@ _RANK = np.array([0, 9, 8, 7, 6, 5, 4, 1], np.uint8)
 
 _CLOSE, _SIMILAR, _SIMILAR_EMAIL = 0.92, 0.80, 0.88  # Jaro-Winkler similarity; .92 and .8 as in Winkler (1990)
 _SIMILAR_MIN = 0.7
-# A table of all values by all values is the fastest way to compare each two once, if it is not too large.
+_ALONE_MAX = 50_000  # comparisons of strings for which other cores are not worth waking
+# Tables of all values by all values, to compare each two once.
 _TABLE_MAX = 100_000_000  # cells of one byte
 _TABLE_SHARE = 64  # cells for each pair of records
 _CONTAINED = 99.0  # token set ratio of [0, 100]
@@ -167,16 +168,11 @@ class _Values:
         return levels
 
     def _compare_once(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> Levels:
-        """The same two values meet in many pairs of records: they are compared once."""
+        """The same two values meet in many pairs of records: they are compared once, if a table of them is not too
+        large."""
         count = len(self._texts)
         if count * count > min(_TABLE_MAX, _TABLE_SHARE * len(left)):
-            packed = _packed(left, right)
-            distinct = np.sort(packed)
-            distinct = distinct[np.concatenate(([True], distinct[1:] != distinct[:-1]))]
-            if 2 * len(distinct) > len(packed):
-                return self._compare(left, right)
-            found = self._compare((distinct >> 32).astype(np.int32), (distinct & 0xFFFFFFFF).astype(np.int32))
-            return found[np.searchsorted(distinct, packed)]
+            return self._compare(left, right)
         cells = np.minimum(left, right).astype(np.int64) * count + np.maximum(left, right)
         table = np.zeros(count * count, np.uint8)
         table[cells] = DIFFERENT
@@ -283,7 +279,12 @@ class _Values:
             return np.zeros(0, np.float32)
         texts = self._array
         scores: NDArray[np.float32] = process.cpdist(
-            texts[left].tolist(), texts[right].tolist(), scorer=scorer, score_cutoff=score_cutoff, dtype=np.float32
+            texts[left].tolist(),
+            texts[right].tolist(),
+            scorer=scorer,
+            score_cutoff=score_cutoff,
+            dtype=np.float32,
+            workers=-1 if len(left) > _ALONE_MAX else 1,
         )
         return scores
 

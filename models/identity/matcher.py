@@ -31,7 +31,7 @@ class Matcher:
     def __init__(self, model: MatchModel, nicknames: NicknameTable) -> None:
         self.model = model
         self.version = model.version
-        self._nicknames = nicknames
+        self.nicknames = nicknames
 
     @classmethod
     def shipped(cls) -> "Matcher":
@@ -55,7 +55,7 @@ class Matcher:
         if not rights:
             return []
         fields = self._fields([left, *rights])
-        comparer = Comparer(fields, self._nicknames)
+        comparer = Comparer(fields, self.nicknames)
         lefts, others = np.zeros(len(rights), np.int64), np.arange(1, len(rights) + 1)
         return explain_pairs(self.model, fields, comparer, lefts, others)
 
