@@ -6,6 +6,7 @@ The work is that of `models.identity.resolve`, on a pool of threads; this module
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -16,26 +17,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from models.identity.columns import ABSENT, VALUES_MAX, Column
 from models.identity.comparison import Comparer
+from models.identity.embedding import NgramEmbedder
 from models.identity.evidence import REVIEW_CONFIDENCE, Explanation
 from models.identity.fields import Fields, Reading, guess_reading, normalised_fields
 from models.identity.matcher import explain_pairs
 from models.identity.mixture import confidence
 from models.identity.model import MatchModel
 from models.identity.nicknames import NicknameTable
-from models.identity.record import Role
+from models.identity.record import MatchRecord, Role
+from models.identity.record_text import record_text
 from models.identity.resolve import Resolved, ResolveSettings, resolve
 from pipelines.resolve_input import ResolveInput, read_input
 from pipelines.resolve_report import ResolveReport
 from pipelines.resolve_tables import InputError
+from pipelines.vector_pairs import nearest_pairs
 
 
 class Prepared(msgspec.Struct, frozen=True):
     """Records ready to be resolved: sorted by id, so that the result does not depend on the files' order."""
 
     record_ids: Any  # pa.Array of strings
+    order: Any  # pa.Array: the records' positions in the input
     fields: Fields
     reading: Reading
 
@@ -50,12 +56,14 @@ def resolve_files(
     config: Path | None = None,
     model: Path | None = None,
     save_model: Path | None = None,
+    embeddings: bool = False,
     progress: Callable[[str], None] = lambda step: None,
 ) -> ResolveReport:
     """Resolves the records of files and writes record_id, entity_id and confidence to `output`, a Parquet or CSV file.
 
     An entity's id is that of its first record by id. `model` is a trained model's file; without one, a model is
-    learned from the records. Raises InputError.
+    learned from the records. With `embeddings`, records that resemble each other as a whole are compared too, whether
+    they share a key or not. Raises InputError.
     """
     clock = _Clock(progress)
     settings = read_settings(config)
@@ -66,7 +74,14 @@ def resolve_files(
     prepared = prepare(found, trained)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         resolved = resolve(
-            prepared.fields, prepared.reading, NicknameTable.shipped(), settings, pool.map, trained, clock.step
+            prepared.fields,
+            prepared.reading,
+            NicknameTable.shipped(),
+            settings,
+            pool.map,
+            trained,
+            partial(_resembling, found, prepared) if embeddings else None,
+            clock.step,
         )
     clock.step("write")
     write_clusters(output, prepared.record_ids, resolved)
@@ -134,7 +149,7 @@ def prepare(found: ResolveInput, model: MatchModel | None = None) -> Prepared:
         fields = {field: fields.get(field, absent) for field in model.mixture.fields}
     if not fields:
         raise InputError("INPUT: no column tells of a person; name some with --columns role=column")
-    return Prepared(record_ids.take(order), fields, reading)
+    return Prepared(record_ids.take(order), order, fields, reading)
 
 
 def arrow_column(column: Any) -> Column:
@@ -152,6 +167,26 @@ def arrow_column(column: Any) -> Column:
     places = np.arange(width)
     positions = np.where(places < lengths[:, None], starts[:, None] + places, len(flat) - 1)
     return Column(flat[positions], encoded.dictionary.to_pylist())
+
+
+def _resembling(
+    found: ResolveInput, prepared: Prepared, distinct: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    rows = prepared.order.take(pa.array(distinct))
+    order = prepared.reading.date_order
+    return nearest_pairs([record_text(record, order) for record in match_records(found, rows)], NgramEmbedder.shipped())
+
+
+def match_records(found: ResolveInput, rows: Any) -> list[MatchRecord]:
+    """The records at `rows` (pa.Array of positions in the input), as the live platform would have them."""
+    values: list[dict[Role, tuple[str, ...]]] = [{} for _ in range(len(rows))]
+    for role, columns in found.by_role().items():
+        for column in columns:
+            for record, value in zip(values, column.take(rows).to_pylist(), strict=True):
+                if value is not None:
+                    record[role] = record.get(role, ()) + ((value,) if isinstance(value, str) else tuple(value))
+    ids = found.record_ids.take(rows).to_pylist()
+    return [MatchRecord(record_id, record) for record_id, record in zip(ids, values, strict=True)]
 
 
 def write_clusters(output: Path, record_ids: Any, resolved: Resolved) -> None:

@@ -41,6 +41,10 @@ def resolve(
     save_model: Annotated[
         Path | None, typer.Option("--save-model", help="Write the model that was learned, for later runs.")
     ] = None,
+    embeddings: Annotated[
+        bool,
+        typer.Option("--embeddings", help="Compare records that resemble each other as a whole, too. Slow for many."),
+    ] = False,
     show_columns: Annotated[
         bool, typer.Option("--show-columns", help="Show what the columns are taken for, and stop.")
     ] = False,
@@ -74,6 +78,7 @@ def resolve(
                 config=config,
                 model=model,
                 save_model=save_model,
+                embeddings=embeddings,
                 progress=status.update,
             )
     except InputError as error:

@@ -74,10 +74,15 @@ def resolve(
     settings: ResolveSettings,
     run: Run = map,
     model: MatchModel | None = None,
+    also: Callable[[Rows], tuple[Rows, Rows]] | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Resolved:
-    """Resolves the records. With `model` nothing is learned. The result is the same for any order of the same records
-    as long as their positions are sorted by something that belongs to them, such as their ids."""
+    """Resolves the records. With `model` nothing is learned. `also` finds further pairs to compare, which no key finds:
+    from the positions of the distinct records, pairs of positions in these, left < right.
+
+    The result is the same for any order of the same records as long as their positions are sorted by something that
+    belongs to them, such as their ids.
+    """
     progress("block")
     first, position = distinct_records(list(fields.values()))
     copies = np.bincount(position, minlength=len(first))
@@ -85,6 +90,8 @@ def resolve(
     blocking = BlockingKeys(distinct)
     keys = model.keys if model else blocking.choose(settings.blocking)
     left, right = blocking.pairs(keys, model.blocking if model else settings.blocking, run)
+    if also is not None:
+        left, right = _united((left, right), also(first))
     repeated = np.flatnonzero(copies > 1)  # pairs of equal records, each as a record's pair with itself
     left, right = np.concatenate([left, repeated]), np.concatenate([right, repeated])
     weights = (copies[left] * copies[right]).astype(np.float64)
@@ -130,6 +137,11 @@ def score_pairs(scorer: Scorer, comparer: Comparer, compared: Compared, patterns
     scored = np.concatenate([*run(score, _chunks(len(rows), SCORED_PAIRS)), np.empty(0)])
     scores[rows] = np.clip(scored, -SCORE_MAX, SCORE_MAX)
     return scores
+
+
+def _united(*pairs: tuple[Rows, Rows]) -> tuple[Rows, Rows]:
+    packed = np.unique(np.concatenate([left << 32 | right for left, right in pairs]))
+    return packed >> 32, packed & 0xFFFFFFFF
 
 
 def _chunks(length: int, size: int) -> list[slice]:
