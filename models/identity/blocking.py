@@ -132,7 +132,7 @@ class BlockingKeys:
             estimates = []
             for key in combinations(sorted(sample), size):
                 if _about_different_things(key) and not any(_covers(other, key) for other in chosen):
-                    pairs = sum(_pair_count(hashes) for hashes in _key_hashes(sample, key))
+                    pairs = _pair_count(*_postings(list(_key_hashes(sample, key))))
                     if pairs <= budget:
                         estimates.append((-pairs, key))
             for _, key in sorted(estimates):
@@ -146,6 +146,16 @@ class BlockingKeys:
         if all(name in self._atoms for name in key):
             yield from _key_hashes(self._atoms, key)
 
+    def blocks(self, keys: Sequence[Key]) -> Iterator[Hashes]:
+        """The blocks that `pairs` pairs records in: in each array, records of one hash (0: none) are a block. No two
+        arrays have a hash in common, so that one index can hold them all; they do not depend on other records."""
+        for key in keys:
+            if all(name in self._atoms for name in key):
+                choices = product(*(range(len(self._atoms[name])) for name in key))
+                for choice, hashes in zip(choices, _key_hashes(self._atoms, key), strict=True):
+                    salt = blake2b(f"{key}{choice}".encode(), digest_size=8).digest()
+                    yield np.where(hashes != 0, hashes ^ np.uint64(int.from_bytes(salt, "little")), np.uint64(0))
+
     def pairs(
         self, keys: Sequence[Key], settings: BlockingSettings, run: Run = map
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -153,8 +163,8 @@ class BlockingKeys:
         if self.count <= ALL_PAIRS_MAX:
             left, right = np.triu_indices(self.count, 1)
             return left.astype(np.int64), right.astype(np.int64)
-        every = (hashes for key in keys for hashes in self.hashes(key))
-        packed = list(run(lambda hashes: _pairs(hashes, settings.block_max), every))
+        every = (hashes for key in keys if (hashes := list(self.hashes(key))))
+        packed = list(run(lambda hashes: block_pairs(*_postings(hashes), settings.block_max), every))
         distinct = _distinct(np.concatenate(packed)) if packed else np.empty(0, np.int64)
         return distinct >> 32, distinct & 0xFFFFFFFF
 
@@ -205,17 +215,34 @@ def _mixed(first: Hashes, second: Hashes) -> Hashes:
     return np.where((first != 0) & (second != 0), mixed | np.uint64(1), np.uint64(0))
 
 
-def _pair_count(hashes: Hashes) -> int:
-    ordered = np.sort(hashes[hashes != 0])
+def _postings(hashes: Sequence[Hashes]) -> tuple[NDArray[np.int64], Hashes]:
+    """Rows and their hashes of one key, rows in ascending order. Where records have several values, any of one is to
+    meet any of another."""
+    if len(hashes) == 1:
+        rows = np.flatnonzero(hashes[0])
+        return rows, hashes[0][rows]
+    every = np.column_stack(hashes)
+    rows, places = np.nonzero(every)
+    return rows, every[rows, places]
+
+
+def _pair_count(rows: NDArray[np.int64], hashes: Hashes) -> int:
+    _, ordered = _grouped(rows, hashes)
     if not len(ordered):
         return 0
     sizes = np.diff(np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1], [True]))))
     return int((sizes * (sizes - 1) // 2).sum())
 
 
-def _pairs(hashes: Hashes, block_max: int) -> NDArray[np.int64]:
-    rows = np.flatnonzero(hashes)
-    return block_pairs(rows, hashes[rows], block_max)
+def _grouped(rows: NDArray[np.int64], hashes: Hashes) -> tuple[NDArray[np.int64], Hashes]:
+    """Sorted by hash, then row, each combination once."""
+    order = np.argsort(hashes, kind="stable")
+    rows, hashes = rows[order], hashes[order]
+    repeated = (rows[1:] == rows[:-1]) & (hashes[1:] == hashes[:-1])
+    if repeated.any():
+        fresh = np.concatenate(([True], ~repeated))
+        rows, hashes = rows[fresh], hashes[fresh]
+    return rows, hashes
 
 
 def block_pairs(rows: NDArray[np.int64], hashes: Hashes, block_max: int) -> NDArray[np.int64]:
@@ -223,8 +250,7 @@ def block_pairs(rows: NDArray[np.int64], hashes: Hashes, block_max: int) -> NDAr
     ascending order; hashes that more than `block_max` have are left out."""
     if not len(rows):
         return np.empty(0, np.int64)
-    order = np.argsort(hashes, kind="stable")
-    rows, ordered = rows[order], hashes[order]
+    rows, ordered = _grouped(rows, hashes)
     bounds = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1], [True])))
     starts, sizes = bounds[:-1], np.diff(bounds)
     packed = []

@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-CANNOT_LINK = -1e6  # the score of a pair that must not be joined, which no sum of others outweighs
+CANNOT_LINK = -1e18  # the score of a pair that must not be joined, which no sum of others outweighs
 
 
 def cluster(count: int, left: Rows, right: Rows, scores: Floats) -> Rows:

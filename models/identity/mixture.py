@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 ITERATIONS_MAX = 100
 _TOLERANCE = 1e-3
 _SMALLEST = 1e-9  # of a probability
+_SMALLEST_SHARE = 1e-12  # of all pairs
 
 _ADDRESS: frozenset[Field] = frozenset(
     {"street", "street_number", "address_line_2", "unit", "postcode", "city", "region", "country"}
@@ -104,7 +105,7 @@ def strangers_levels(
         counts += 0.5 * (np.bincount(seen[:, position], minlength=LEVELS) > 0)
         counts[[MISSING, EXACT]] = 0
         exact = min(max(coincidence[field], 1e-7), 1.0)
-        table[position] = counts / max(counts.sum(), 1) * (1 - exact)
+        table[position] = counts / (counts.sum() or 1) * (1 - exact)
         table[position, EXACT] = exact
     return table
 
@@ -114,16 +115,17 @@ def fit(patterns: Patterns, strangers: Floats, fields: tuple[Field, ...], total_
     start, free = _start(strangers, fields)
     levels = start
     candidates = float(patterns.counts.sum())
-    shares = np.full(_STRANGERS, 0.05 * candidates / total_pairs / _STRANGERS)
-    shares[0] = 0.1 * candidates / total_pairs
+    total_pairs = max(total_pairs, 1.0)  # a record alone makes none
+    shares = np.full(_STRANGERS, 0.05 * max(candidates, 1.0) / total_pairs / _STRANGERS)
+    shares[0] = 0.1 * max(candidates, 1.0) / total_pairs
     one_hot = [patterns.levels[:, position] for position in range(len(fields))]
     for _ in range(ITERATIONS_MAX):
         weights = _responsibilities(patterns.levels, levels, shares)[:_STRANGERS] * patterns.counts
-        new_shares = np.maximum(weights.sum(axis=1) / total_pairs, 1e-12)
+        new_shares = np.maximum(weights.sum(axis=1) / total_pairs, _SMALLEST_SHARE)
         new_levels = levels.copy()
         for kinship in range(_STRANGERS):
             for position in np.flatnonzero(free[kinship]).tolist():
-                counts = np.bincount(one_hot[position], weights[kinship], LEVELS)
+                counts = np.bincount(one_hot[position], weights[kinship], LEVELS).astype(np.float64)
                 counts += _START_PAIRS * start[kinship, position]
                 counts[MISSING] = 0
                 new_levels[kinship, position] = counts / counts.sum()
@@ -133,7 +135,12 @@ def fit(patterns: Patterns, strangers: Floats, fields: tuple[Field, ...], total_
             break
     for field in _NEVER_DIFFERENT.intersection(fields):
         levels[0, fields.index(field), DIFFERENT] = _SMALLEST
-    return Mixture(fields, [*shares.tolist(), 1 - float(shares.sum())], levels.tolist())
+    return Mixture(fields, [*shares.tolist(), _rest(shares)], levels.tolist())
+
+
+def _rest(shares: Floats) -> float:
+    """The share of strangers: what the others leave, which may be nothing but a rounding error."""
+    return max(1 - float(shares.sum()), _SMALLEST_SHARE)
 
 
 def _start(strangers: Floats, fields: tuple[Field, ...]) -> tuple[Floats, NDArray[np.bool_]]:
@@ -166,7 +173,7 @@ def _log_levels(patterns: Levels, levels: Floats) -> Floats:
 
 
 def _responsibilities(patterns: Levels, levels: Floats, shares: Floats) -> Floats:
-    logs = _log_levels(patterns, levels) + np.log(np.append(shares, 1 - shares.sum()))[:, None]
+    logs = _log_levels(patterns, levels) + np.log(np.append(shares, _rest(shares)))[:, None]
     logs -= logs.max(axis=0)
     odds: Floats = np.exp(logs)
     odds /= odds.sum(axis=0)

@@ -81,8 +81,10 @@ def resolve(
     from the positions of the distinct records, pairs of positions in these, left < right.
 
     The result is the same for any order of the same records as long as their positions are sorted by something that
-    belongs to them, such as their ids.
+    belongs to them, such as their ids. Raises ValueError without any field.
     """
+    if not fields:
+        raise ValueError("fields: expected at least one; records without any cannot be matched")
     progress("block")
     first, position = distinct_records(list(fields.values()))
     copies = np.bincount(position, minlength=len(first))
@@ -104,7 +106,7 @@ def resolve(
     if model is None:
         progress("learn")
         strangers = _strangers(fields, comparer, position, levels, run)
-        total = len(position) * (len(position) - 1) / 2
+        total = max(len(position) * (len(position) - 1) / 2, 1.0)
         mixture = fit(patterns, strangers, comparer.fields, total)
         model = MatchModel(reading, keys, settings.blocking, mixture, count_frequencies(fields), len(position))
     progress("score")
@@ -150,7 +152,7 @@ def _chunks(length: int, size: int) -> list[slice]:
 
 def _strangers(fields: Fields, comparer: Comparer, position: Rows, seen: Levels, run: Run) -> Floats:
     """How strangers compare, from random pairs of records."""
-    sample = np.random.default_rng(_SEED).integers(0, len(position), (2, RANDOM_PAIRS))
+    sample = np.random.default_rng(_SEED).integers(0, len(position), (2, RANDOM_PAIRS if len(position) else 0))
     left, right = position[sample[:, sample[0] != sample[1]]]
     levels = comparer.levels(left, right, run)
     return strangers_levels(levels, seen, coincidences(fields), comparer.fields)
@@ -166,4 +168,5 @@ def _record_confidence(entities: Rows, pairs: Pairs, scores: Floats, repeated: R
         np.maximum.at(best_inside, rows[inside], pairs.scores[inside])
         np.maximum.at(best_outside, rows[~inside], pairs.scores[~inside])
     alone = (np.bincount(entities, minlength=len(entities))[entities] == 1) & (best_inside <= 0)
-    return np.where(alone, 1 - confidence(best_outside), confidence(best_inside))
+    best_other = np.maximum(best_outside, best_inside)  # an equal record that is another person is a pair, too
+    return np.where(alone, 1 - confidence(best_other), confidence(best_inside))
