@@ -147,14 +147,18 @@ class BlockingKeys:
             yield from _key_hashes(self._atoms, key)
 
     def blocks(self, keys: Sequence[Key]) -> Iterator[Hashes]:
-        """The blocks that `pairs` pairs records in: in each array, records of one hash (0: none) are a block. No two
-        arrays have a hash in common, so that one index can hold them all; they do not depend on other records."""
+        """The blocks that `pairs` pairs records in: records of one hash (0: none), in whatever arrays, are a block. No
+        record has a hash twice and no two keys have one in common, so that one index can hold them all; they do not
+        depend on other records."""
         for key in keys:
-            if all(name in self._atoms for name in key):
-                choices = product(*(range(len(self._atoms[name])) for name in key))
-                for choice, hashes in zip(choices, _key_hashes(self._atoms, key), strict=True):
-                    salt = blake2b(f"{key}{choice}".encode(), digest_size=8).digest()
-                    yield np.where(hashes != 0, hashes ^ np.uint64(int.from_bytes(salt, "little")), np.uint64(0))
+            salt = np.uint64(int.from_bytes(blake2b(repr(key).encode(), digest_size=8).digest(), "little"))
+            earlier: list[Hashes] = []
+            for hashes in self.hashes(key):
+                fresh = hashes != 0
+                for others in earlier:
+                    fresh &= hashes != others
+                earlier.append(hashes)
+                yield np.where(fresh, hashes ^ salt, np.uint64(0))
 
     def pairs(
         self, keys: Sequence[Key], settings: BlockingSettings, run: Run = map
