@@ -219,22 +219,38 @@ class IncrementalResolver:
 
     def _part(self, block: int) -> set[int]:
         """A block is no longer used: pairs that no other block has are not compared any more."""
+        if self._all_pairs:
+            return set()
         members = set(self._blocks.members(block))
-        if not self._all_pairs:
-            for one in members:
-                for other in self._links.get(one, set()) & members:
-                    if one < other and not self._blocks.share_block(one, other):
-                        self._links[one].discard(other)
-                        self._links[other].discard(one)
-        return members
+        touched = self._together(members)
+        for one in touched:
+            for other in self._links[one] & members:
+                if one < other and not self._blocks.share_block(one, other):
+                    self._links[one].discard(other)
+                    self._links[other].discard(one)
+        return touched
 
     def _join(self, block: int) -> set[int]:
         """A block is used again: all its pairs are compared."""
+        if self._all_pairs:
+            return set()
         members = np.array(self._blocks.members(block), np.int64)
-        if not self._all_pairs:
-            left, right = np.triu_indices(len(members), 1)
-            self._link(members[left], members[right])
-        return set(members.tolist())
+        left, right = np.triu_indices(len(members), 1)
+        self._link(members[left], members[right])
+        return self._together(set(members.tolist()))
+
+    def _together(self, members: set[int]) -> set[int]:
+        """The members of a block that have another of them in their component: only there the block's pairs count."""
+        found: set[int] = set()
+        seen: set[int] = set()
+        for node in sorted(members.intersection(self._links)):
+            if node not in seen:
+                component = self._component(node)
+                seen |= component
+                inside = component & members
+                if len(inside) > 1 or len(component) > self._component_max:
+                    found |= inside
+        return found
 
     def _score(self, left: Rows, right: Rows, run: Run = map) -> Floats:
         """Scores of pairs of nodes, as in bulk: the one whose first record comes first is on the left."""
