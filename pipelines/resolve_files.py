@@ -31,6 +31,14 @@ from models.identity.nicknames import NicknameTable
 from models.identity.record import MatchRecord, Role
 from models.identity.record_text import record_text
 from models.identity.resolve import Resolved, ResolveSettings, resolve
+from pipelines.resolve_ids import (
+    ENTITY_COLUMN,
+    RECORD_COLUMN,
+    carry_ids,
+    read_ledger,
+    redirects_path,
+    redirects_table,
+)
 from pipelines.resolve_input import ResolveInput, read_input
 from pipelines.resolve_report import ResolveReport
 from pipelines.resolve_tables import InputError
@@ -57,17 +65,20 @@ def resolve_files(
     model: Path | None = None,
     save_model: Path | None = None,
     embeddings: bool = False,
+    previous: Path | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> ResolveReport:
     """Resolves the records of files and writes record_id, entity_id and confidence to `output`, a Parquet or CSV file.
 
     An entity's id is that of its first record by id. `model` is a trained model's file; without one, a model is
     learned from the records. With `embeddings`, records that resemble each other as a whole are compared too, whether
-    they share a key or not. Raises InputError.
+    they share a key or not. `previous` is what an earlier run wrote: entities keep the ids they have there, and
+    what became of the others is written beside `output` (`pipelines.resolve_ids`). Raises InputError.
     """
     clock = _Clock(progress)
     settings = read_settings(config)
     trained = read_model(model) if model else None
+    ledger = read_ledger(previous) if previous else None
     clock.step("read")
     found = read_input(paths, id_column, source_column, columns)
     clock.step("normalise")
@@ -84,7 +95,14 @@ def resolve_files(
             clock.step,
         )
     clock.step("write")
-    write_clusters(output, prepared.record_ids, resolved)
+    entity_ids = prepared.record_ids.take(pa.array(resolved.entities))
+    kept = None
+    if ledger is not None:
+        before = set(ledger.entities)
+        entity_ids = pa.array(carry_ids(ledger, prepared.record_ids.to_pylist(), resolved.entities.tolist()))
+        kept = len(before.intersection(ledger.entities))
+        write_table(redirects_path(output), redirects_table(ledger))
+    write_clusters(output, prepared.record_ids, entity_ids, resolved)
     if save_model:
         save_model.write_bytes(resolved.model.encode())
     clock.step("")
@@ -103,6 +121,8 @@ def resolve_files(
         model_version=resolved.model.version,
         seconds=clock.seconds,
         roles=found.roles,
+        kept_ids=kept,
+        redirects=len(ledger.redirects) if ledger is not None else None,
     )
 
 
@@ -189,15 +209,20 @@ def match_records(found: ResolveInput, rows: Any) -> list[MatchRecord]:
     return [MatchRecord(record_id, record) for record_id, record in zip(ids, values, strict=True)]
 
 
-def write_clusters(output: Path, record_ids: Any, resolved: Resolved) -> None:
-    """Writes record_id, entity_id, confidence; the file is there whole or not at all."""
+def write_clusters(output: Path, record_ids: Any, entity_ids: Any, resolved: Resolved) -> None:
+    """Writes record_id, entity_id, confidence."""
     table = pa.table(
         {
-            "record_id": record_ids,
-            "entity_id": record_ids.take(pa.array(resolved.entities)),
+            RECORD_COLUMN: record_ids,
+            ENTITY_COLUMN: entity_ids,
             "confidence": pa.array(resolved.confidence.round(6)),
         }
     )
+    write_table(output, table)
+
+
+def write_table(output: Path, table: Any) -> None:
+    """Writes a Parquet or CSV file (pa.Table), which is there whole or not at all."""
     partial = output.with_name(output.name + ".partial")
     if output.suffix.lower() == ".csv":
         pacsv.write_csv(table, partial)

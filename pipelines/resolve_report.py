@@ -6,7 +6,9 @@ from models.identity.roles import RoleGuess
 
 
 class ResolveReport(msgspec.Struct, frozen=True):
-    """What was done. `uncertain`: pairs of records of different people that may well be one. `seconds`: by step."""
+    """What was done. `uncertain`: pairs of records of different people that may well be one. `seconds`: by step.
+    With an earlier run's clusters: `kept_ids`, entities that have the ids they had there, and `redirects`, retired ids
+    that were written, those of earlier runs among them."""
 
     records: int
     sources: int
@@ -18,3 +20,5 @@ class ResolveReport(msgspec.Struct, frozen=True):
     model_version: str
     seconds: dict[str, float]
     roles: list[RoleGuess]
+    kept_ids: int | None = None
+    redirects: int | None = None

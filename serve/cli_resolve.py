@@ -45,6 +45,10 @@ def resolve(
         bool,
         typer.Option("--embeddings", help="Compare records that resemble each other as a whole, too. Slow for many."),
     ] = False,
+    previous: Annotated[
+        Path | None,
+        typer.Option("--previous", help="What an earlier run wrote: people keep the ids they have there."),
+    ] = None,
     show_columns: Annotated[
         bool, typer.Option("--show-columns", help="Show what the columns are taken for, and stop.")
     ] = False,
@@ -79,6 +83,7 @@ def resolve(
                 model=model,
                 save_model=save_model,
                 embeddings=embeddings,
+                previous=previous,
                 progress=status.update,
             )
     except InputError as error:
@@ -97,6 +102,8 @@ def resolve_report(report: ResolveReport) -> dict[str, Any]:
         "compared_pairs": report.compared_pairs,
         "keys": [list(key) for key in report.keys],
         "model_version": report.model_version,
+        "kept_ids": report.kept_ids,
+        "redirects": report.redirects,
         "seconds": report.seconds,
         "columns": columns_report(report.roles),
     }
@@ -111,6 +118,11 @@ def print_report(console: Console, report: ResolveReport, output: Path) -> None:
         f"different people may well be one. It took {sum(report.seconds.values()):.1f} s.",
         highlight=False,
     )
+    if report.kept_ids is not None:
+        console.print(
+            f"{report.kept_ids:,} people kept their ids; {report.redirects:,} retired ids lead to where they went.",
+            highlight=False,
+        )
     console.print(f"Written to {output} (model {report.model_version}).", highlight=False)
 
 
