@@ -79,6 +79,15 @@ def only_without(column: Column, others: Sequence[Column]) -> Column:
     return Column(codes, column.values)
 
 
+def only_beside(column: Column, others: Sequence[Column]) -> Column:
+    """The column, absent for records that have no value in any of the others."""
+    codes = np.full_like(column.codes, ABSENT)
+    for other in others:
+        beside = other.codes[:, 0] != ABSENT
+        codes[beside] = column.codes[beside]
+    return Column(codes, column.values)
+
+
 def together(columns: Sequence[Column]) -> Column | None:
     """For each record the distinct values of all columns, at most VALUES_MAX. None without columns."""
     if not columns:

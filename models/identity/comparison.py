@@ -93,14 +93,18 @@ class Comparer:
             self._mark_exchanged(levels, left, right)
         return levels
 
-    def agreeing_codes(self, position: int, left: Rows, right: Rows) -> NDArray[np.int32]:
-        """The code of a value that both records of each pair have in a field; every pair must have one."""
+    def agreeing_codes(
+        self, position: int, left: Rows, right: Rows, frequencies: NDArray[np.float64]
+    ) -> NDArray[np.int32]:
+        """The code of the value that both records of each pair have in a field, the rarest of several; every pair must
+        have one. `frequencies` are by code."""
         codes = self._values[self.fields[position]].codes
         found: NDArray[np.int32] = codes[left, 0].copy()
         if codes.shape[1] > 1:
             same = codes[left][:, :, None] == codes[right][:, None, :]
             same &= (codes[left] >= 0)[:, :, None]
-            found = codes[left, same.any(axis=2).argmax(axis=1)]
+            rarity = np.where(same.any(axis=2), frequencies[codes[left]], np.inf)
+            found = codes[left, rarity.argmin(axis=1)]
         return found
 
     def text(self, field: Field, record: int) -> str:
@@ -122,7 +126,8 @@ class Comparer:
         return best
 
     def _mark_exchanged(self, levels: Levels, left: Rows, right: Rows) -> None:
-        """A given name in the family name's place, on either side or both."""
+        """A given name in the family name's place, on either side or both. On one side it is one fact, and counts once:
+        the given names are marked, the family names stay as they are."""
         assert self._names is not None
         given_column, family_column = self.fields.index("given_name"), self.fields.index("family_name")
         given, family = self._names
@@ -131,7 +136,8 @@ class Comparer:
         both = (there & back)[rows]
         for column in (given_column, family_column):
             old = levels[rows, column]
-            levels[rows, column] = np.where(both | (old == DIFFERENT), 6, old)
+            once = (old == DIFFERENT) & (column == given_column)
+            levels[rows, column] = np.where(both | once, 6, old)
 
 
 def _exchangeable(fields: Fields) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -201,12 +207,12 @@ class _Values:
 
     def _date(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> Levels:
         (ya, ma, da), (yb, mb, db) = self._date_parts[:, left], self._date_parts[:, right]
-        year, month, day = ya == yb, ma == mb, da == db
+        year, month, day = ya == yb, (ma == mb) & (ma > 0), (da == db) & (da > 0)  # months and days may be unknown: 0
         levels = np.full(len(left), DIFFERENT, np.uint8)
         levels[year] = 6
         levels[(year & month) | (year & day) | (month & day)] = 5
-        open_rows = np.flatnonzero(levels < 7)
-        levels[open_rows[self._edits(left[open_rows], right[open_rows]) <= 1]] = 3
+        near = np.flatnonzero(year | ((ma == mb) & (da == db)))
+        levels[near[self._edits(left[near], right[near]) <= 1]] = 3
         levels[year & (ma == db) & (da == mb)] = 2
         known_month = month | (ma == 0) | (mb == 0)
         known_day = day | (da == 0) | (db == 0)

@@ -1,17 +1,29 @@
 """The fields that records are compared by, in one normal form each, from whatever roles tell of them.
 
 A given name may come from a column of its own or from a full name, a street number from a one-line address: here they
-become the same fields, so that every source can be compared with every other.
+become the same fields, so that every source can be compared with every other. How a record is read never depends on
+what other records have: a record is the same in bulk and by itself.
 """
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from typing import Literal, get_args
 
 import msgspec
 
 from models.identity import normalise_address as address
-from models.identity.columns import Column, RoleColumns, coalesced, combined, mapped, only_without, split, together
+from models.identity.columns import (
+    Column,
+    RoleColumns,
+    coalesced,
+    combined,
+    mapped,
+    only_beside,
+    only_without,
+    split,
+    together,
+)
 from models.identity.fold import fold
 from models.identity.normalise_date import DateOrder, guess_date_order, is_placeholder_date, parse_date
 from models.identity.normalise_email import normalise_email
@@ -48,6 +60,7 @@ FIELDS: tuple[Field, ...] = get_args(Field)
 PHONE_DIGITS = 9  # the last ones, which are the same with and without country code and trunk prefix
 _COMPANY_FORM = re.compile(r"( (inc|ltd|llc|llp|plc|co|corp|company|limited|gmbh|ag|sa|sarl|bv|pty))+$")
 _SCHEME = re.compile(r"^[A-Za-z _]{2,20}:")
+_DATE_PARTS: tuple[Role, ...] = ("birth_year", "birth_month", "birth_day")
 _PARTICLES = frozenset({"of", "de", "and", "the", "la", "von", "van"})
 
 Fields = Mapping[Field, Column]
@@ -90,8 +103,9 @@ def _names(roles: RoleColumns) -> dict[Field, Column | None]:
     middle = _all(roles, "middle_name", lambda text: fold_name(text).name)
     whole = [split(column, parse_name, 4) for column in roles.get("full_name", ())]
     own = [column for column in (coalesced([c[0] for c in given]), coalesced([c[0] for c in family])) if column]
-    if own and whole and not middle:  # what the full name holds beyond both
-        middle = [combined([roles["full_name"][0], *own], _other_names)]
+    names = coalesced(roles.get("full_name", ()))
+    if own and names:  # what the full name holds beyond both
+        middle.append(combined([names, *own], _other_names))
     read = [[only_without(part, own) for part in parts] for parts in whole]
     return {
         "given_name": coalesced([c[0] for c in (*given, *read)]),
@@ -117,9 +131,9 @@ def _places(roles: RoleColumns) -> dict[Field, Column | None]:
     ]
     named = _all(roles, "street_name", address.fold_street)
     numbers = _all(roles, "street_number", fold)
-    # A street address beside columns of its parts is the address's second line.
-    extra = [line[1] for line in lines] if named else [line[1] for line in lines[1:]]
-    streets = named or [line[1] for line in lines[:1]]
+    # A street address beside columns of its parts, or beside another, is the address's second line.
+    streets = [*named, *(line[1] for line in lines)]
+    extra = [only_beside(streets[at], streets[:at]) for at in range(len(named), len(streets))]
     return {
         "street_number": coalesced(numbers + [line[0] for line in lines]),
         "street": coalesced(streets),
@@ -135,9 +149,14 @@ def _places(roles: RoleColumns) -> dict[Field, Column | None]:
 
 def _birth_dates(roles: RoleColumns, reading: Reading) -> list[Column]:
     dates = _all(roles, "birth_date", lambda text: _date(text, reading.date_order))
-    parts = [roles[role][0] for role in ("birth_year", "birth_month", "birth_day") if roles.get(role)]
-    if roles.get("birth_year"):
-        dates.append(combined(parts, lambda *texts: _date("-".join(t for t in texts if t), "ymd")))
+    parts: list[Column] = []
+    for role in _DATE_PARTS:
+        column = coalesced(roles.get(role, ()))
+        if column is None:
+            break
+        parts.append(column)
+    if parts:  # up to the first that a record lacks: a day without its month says nothing
+        dates.append(combined(parts, lambda *texts: _date("-".join(takewhile(bool, texts)), "ymd")))
     return dates
 
 

@@ -228,8 +228,8 @@ class Scorer:
 
     def _exact(self, position: int, comparer: Comparer, left: Rows, right: Rows) -> Floats:
         """For pairs that agree exactly: log2 P(value | kinship), up to what is the same for all."""
-        codes = comparer.agreeing_codes(position, left, right)
         frequency = np.maximum(self._frequencies[self.mixture.fields[position]], 1e-7)
+        codes = comparer.agreeing_codes(position, left, right, frequency)
         shared = self._truly_shared[:, position, None]
         by_code: Floats = np.log2(shared + (1 - shared) * frequency)
         return by_code[:, codes]

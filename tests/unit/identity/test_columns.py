@@ -12,6 +12,7 @@ from models.identity.columns import (
     combined,
     distinct_records,
     mapped,
+    only_beside,
     only_without,
     split,
     together,
@@ -57,6 +58,11 @@ def test_together_has_the_distinct_values_of_all() -> None:
 
 def test_only_without_is_absent_where_another_column_has_a_value() -> None:
     assert texts(only_without(column_of([("a",), ("b",)]), [column_of([("x",), ()])])) == [[], ["b"]]
+
+
+def test_only_beside_is_absent_where_no_other_column_has_a_value() -> None:
+    others = [column_of([("x",), (), ()]), column_of([(), ("y",), ()])]
+    assert texts(only_beside(column_of([("a",), ("b",), ("c",)]), others)) == [["a"], ["b"], []]
 
 
 def test_combined_is_told_of_absent_values() -> None:

@@ -42,6 +42,11 @@ def level(field: Any, a: Any, b: Any) -> Any:
         ("birth_date", "19800409", "19800521", "year"),
         ("birth_date", "19800409", "19801209", "two parts"),
         ("birth_date", "19800409", "19511122", "different"),
+        ("birth_date", "19800000", "19230000", "different"),  # what neither knows is nothing they agree on
+        ("birth_date", "19800500", "19230500", "different"),
+        ("birth_date", "19800500", "19801200", "year"),
+        ("birth_date", "19800000", "19810000", "one digit"),
+        ("birth_date", "19800500", "19800500", "exact"),
         ("email", "jo@x.com", "jo@y.org", "same local part"),
         ("email", "johanna@x.com", "johana@x.com", "one edit"),
         ("email", "jo@x.com", "zz@y.org", "different"),
@@ -75,8 +80,20 @@ def test_many_pairs_are_compared_as_few_are() -> None:
     assert together[:300].tolist() == alone
 
 
-def test_agreeing_codes_are_of_a_value_that_both_have() -> None:
-    column = column_of([("a@x.com", "b@x.com"), ("c@x.com", "b@x.com")])
+def test_a_name_in_the_other_names_place_counts_once() -> None:
+    fields: Any = {
+        "given_name": column_of([("cassandra",), ("ewan",)]),
+        "family_name": column_of([("rolf",), ("cassandra",)]),
+    }
+    comparer = Comparer(fields, NICKNAMES)
+    assert comparer.levels(np.array([0, 1]), np.array([1, 0])).tolist() == [[6, 7], [6, 7]]
+
+
+def test_the_rarest_of_the_values_that_both_have_counts() -> None:
+    column = column_of([("a@x.com", "b@x.com", "e@x.com"), ("c@x.com", "b@x.com", "a@x.com")])
     comparer = Comparer({"email": column}, NICKNAMES)
-    (code,) = comparer.agreeing_codes(0, np.array([0]), np.array([1]))
-    assert column.values[code] == "b@x.com"
+    for rarest in ("a@x.com", "b@x.com"):
+        frequencies = np.array([0.1 if value == rarest else 0.2 for value in column.values])
+        for left, right in ((0, 1), (1, 0)):
+            (code,) = comparer.agreeing_codes(0, np.array([left]), np.array([right]), frequencies)
+            assert column.values[code] == rarest

@@ -89,3 +89,33 @@ def test_several_emails_of_a_record_are_all_read() -> None:
 
 def test_what_nobody_has_is_no_field() -> None:
     assert set(read({"city": "Leeds", "phone": "n/a"})[0]) == {"city"}
+
+
+def test_a_record_is_read_the_same_whatever_others_have() -> None:
+    """Else it would have other keys and other scores in a batch than by itself."""
+    records: Any = [
+        {"full_name": "Ann Marie Lee", "given_name": "Ann", "family_name": "Lee"},
+        {"given_name": "Bob", "middle_name": "J", "family_name": "Ray"},
+        {"street_address": "12 Main Street"},
+        {"street_number": "7", "street_name": "Oak Ave"},
+        {"full_address": "9 Elm Road, Leeds"},
+        {"full_address": "9 Elm Road, Leeds", "street_address": "Rose Cottage"},
+        {"birth_year": "1980", "birth_day": "5"},
+        {"birth_year": "1980", "birth_month": "4", "birth_day": "5"},
+        {"birth_date": "1980-04-05"},
+        {"full_name": "Carla Dee"},
+        {"family_name": "Dee"},
+    ]
+    for alone, beside_others in zip((read(record)[0] for record in records), read(*records), strict=True):
+        assert {f: v for f, v in alone.items() if v} == {f: v for f, v in beside_others.items() if v}
+
+
+def test_a_street_address_is_a_street_though_another_source_has_columns_of_its_parts() -> None:
+    parts, line = read({"street_number": "12", "street_name": "main st"}, {"street_address": "12 Main Street"})
+    assert parts["street"] == line["street"] == ["main st"]
+    assert parts["street_number"] == line["street_number"] == ["12"]
+
+
+def test_a_day_without_its_month_is_no_month() -> None:
+    assert read({"birth_year": "1980", "birth_day": "5"})[0]["birth_date"] == ["19800000"]
+    assert "birth_date" not in read({"birth_month": "5", "birth_day": "5", "city": "Leeds"})[0]
