@@ -8,7 +8,7 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 
 PYTEST := $(BIN)/pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install demo test unit properties training cluster e2e lint format lock protos bench-lookup bench-ingest clean
+.PHONY: help venv install demo test unit properties training cluster e2e lint format lock protos bench-lookup bench-ingest bench-identity match-model clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -80,6 +80,16 @@ bench-lookup: $(VENV)/.dev ## lookups a second and latency of the running servic
 
 bench-ingest: $(VENV)/.dev ## durable events a second and latency of the running service
 	@$(BIN)/onefold bench ingest
+
+bench-identity: $(VENV)/.dev ## who is who: Onefold beside Splink 5 on sets in DATA=folder (febrl/, splink/, ...)
+	@$(BIN)/python -m bench.identity --data $(DATA)
+
+match-model: $(VENV)/.dev ## learn the shipped matching model again, from made-up people
+	@mkdir -p build
+	@$(BIN)/python -m bench.identity_people build/people.parquet build/truth.parquet --records 200000
+	@$(BIN)/onefold resolve build/people.parquet --id-column record_id --source-column source \
+	  --output build/clusters.parquet --save-model build/learned.json
+	@$(BIN)/python -m pipelines.ship_match_model build/learned.json models/identity/match_model.json
 
 clean: ## remove .venv and caches (never the data directory)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
