@@ -87,14 +87,13 @@ class _Bench:
         self._reading = prepared.reading
         self._model = model
         self._nicknames = NicknameTable.shipped()
-        self._roles = list(found.by_role())
         self._texts = _texts(found)
         place = {record: row for row, record in enumerate(found.record_ids.to_pylist())}
         self._row_of = [place[record] for record in self.ids]
 
     def loaded(self, positions: Sequence[int], ledger: EntityLedger | None = None) -> IncrementalResolver:
         """A resolver with these records."""
-        resolver = IncrementalResolver(Matcher(self._model, self._nicknames), roles=self._roles, ledger=ledger)
+        resolver = IncrementalResolver(Matcher(self._model, self._nicknames), ledger=ledger)
         resolver.load_fields([self.ids[position] for position in positions], self.fields(positions))
         return resolver
 

@@ -33,7 +33,7 @@ from models.identity.entity_ids import EntityChanges, EntityLedger
 from models.identity.fields import Fields, normalised_fields
 from models.identity.matcher import Matcher
 from models.identity.mixture import Scorer, patterns_of
-from models.identity.record import MatchRecord, Role
+from models.identity.record import MatchRecord
 from models.identity.record_table import RecordTable
 from models.identity.resolve import Compared, score_pairs
 
@@ -68,14 +68,11 @@ class IncrementalResolver:
         self,
         matcher: Matcher,
         *,
-        roles: Iterable[Role] = (),
         ledger: EntityLedger | None = None,
         component_max: int = COMPONENT_MAX,
     ) -> None:
-        """`roles`: those that the records' source has, whether the first records have a value or not (how a full name
-        is read depends on whether there is a column of given names). `ledger`: ids from an earlier resolution."""
+        """`ledger`: ids from an earlier resolution, which `load` carries on."""
         self._matcher = matcher
-        self._roles = dict.fromkeys(roles)
         self._component_max = component_max
         self._table = RecordTable(matcher.model.mixture.fields)
         self._blocks = BlockTable(matcher.model.blocking.block_max)
@@ -159,12 +156,8 @@ class IncrementalResolver:
 
     def _read(self, records: Sequence[MatchRecord]) -> Fields:
         """The fields of the model."""
-        columns = role_columns(records)
-        self._roles.update(dict.fromkeys(columns))
+        found = normalised_fields(role_columns(records), self._matcher.model.reading)
         absent = Column(np.full((len(records), 1), ABSENT, np.int32), [])
-        found = normalised_fields(
-            {role: columns.get(role, [absent]) for role in self._roles}, self._matcher.model.reading
-        )
         return {field: found.get(field, absent) for field in self._matcher.model.mixture.fields}
 
     def _put_in(self, record_id: str, fields: Fields) -> set[int]:
