@@ -33,13 +33,14 @@ def person(record_id: str, **values: str) -> MatchRecord:
 
 KARLA = {"given_name": "karla", "family_name": "zarpelmon"}
 BORN, MAIL = {"birth_date": "1971-03-04"}, {"email": "karla.zarpelmon7@example.com"}
+HOME = {"street_address": "19 gal street", "city": "badernton"}
 
 
 def test_a_record_that_knows_both_joins_two_people_and_parts_them_when_it_goes(resolver: IncrementalResolver) -> None:
     first = resolver.add(person("b", **KARLA, **BORN))
-    second = resolver.add(person("a", **MAIL, given_name="karla"))
+    second = resolver.add(person("a", **MAIL, **HOME, given_name="karla"))
     assert (first.entity_id, first.entities.new, second.entity_id) == ("b", ("b",), "a")
-    joined = resolver.add(person("c", **KARLA, **BORN, **MAIL))
+    joined = resolver.add(person("c", **KARLA, **BORN, **MAIL, **HOME))
     # Both previous entities have one record in it: the lower id stays.
     assert (joined.entity_id, joined.entities.merged, dict(joined.entities.retired)) == ("a", ("a",), {"b": "a"})
     assert resolver.entities() == {"a": ["a", "b", "c"]}
