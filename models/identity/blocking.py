@@ -116,11 +116,11 @@ class BlockingKeys:
             atom.name: _hashes(fields[atom.field], atom.name, atom.part) for atom in _ATOMS if atom.field in fields
         }
         if "given_name" in fields and "family_name" in fields:
-            (given,) = _hashes(fields["given_name"], "name", _sound)
-            (family,) = _hashes(fields["family_name"], "name", _sound)
-            both = _mixed(np.minimum(given, family), np.maximum(given, family))
-            self._atoms[BOTH_NAMES] = [np.where((given != 0) & (family != 0), both, np.uint64(0))]
-            self._atoms[ANY_NAME] = [given, family]
+            givens, families = (_hashes(fields[f], "name", _sound) for f in ("given_name", "family_name"))
+            self._atoms[BOTH_NAMES] = [
+                _mixed(np.minimum(given, family), np.maximum(given, family)) for given in givens for family in families
+            ]
+            self._atoms[ANY_NAME] = [*givens, *families]
 
     def choose(self, settings: BlockingSettings) -> list[Key]:
         """The keys that the budget allows, by the rule above."""

@@ -24,14 +24,18 @@ from tests.strategies.resolving import in_bulk, learned, partition
 NICKNAMES = NicknameTable.shipped()
 RECORDS = households(11, 60)[0]
 MODEL = learned(RECORDS, NICKNAMES)
-# Few people with many records, so that blocks fill; several e-mail addresses, some of which are others' too; and
-# records that say so little that two of them are not one person.
+# Few people with many records, so that blocks fill; several e-mail addresses, some of which are others' too; a name
+# from birth beside that of now; and records that say so little that two of them are not one person.
 EMAILS = sorted({record.values["email"][0] for record in RECORDS if "email" in record.values})
 POOL = [
     *RECORDS[:25],
     *(
         MatchRecord("", {**record.values, "email": (EMAILS[n % 5], *record.values.get("email", ()), EMAILS[n % 3])})
         for n, record in enumerate(RECORDS[:10])
+    ),
+    *(
+        MatchRecord("", {**record.values, "family_name": (*record.values["family_name"], "zarpelmon")})
+        for record in RECORDS[:5]
     ),
     *(MatchRecord("", {"given_name": ("anna",)}), MatchRecord("", {"city": ("badernton",)}), MatchRecord("", {})) * 2,
 ]
