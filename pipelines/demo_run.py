@@ -326,7 +326,7 @@ def print_demo(report: DemoReport, console: Console) -> None:
         f"all applied {report.settle_s:.1f} s later",
         f"[bold]People[/]     {accuracy.profiles:,} profiles found for {accuracy.people:,} people",
         f"[bold]Unified[/]    {accuracy.unified:.1%} of messages are on their person's main profile, "
-        "by exact identifiers alone",
+        "by exact identifiers and matching",
         f"[bold]Accuracy[/]   pairwise precision {accuracy.pairwise_precision:.3f}, recall "
         f"{accuracy.pairwise_recall:.3f}, F1 {accuracy.pairwise_f1:.3f}; B-cubed precision "
         f"{accuracy.bcubed_precision:.3f}, recall {accuracy.bcubed_recall:.3f}, F1 {accuracy.bcubed_f1:.3f}; "
