@@ -63,6 +63,7 @@ app.add_typer(cli_data.events, name="events", rich_help_panel=DATA)
 app.add_typer(cli_bench.bench, name="bench", rich_help_panel=DATA)
 app.add_typer(cli_data.deadletter, name="deadletter", rich_help_panel=DATA)
 app.command("resolve", rich_help_panel=IDENTITY)(cli_resolve.resolve)
+app.command("explain", rich_help_panel=IDENTITY)(cli_identity.explain)
 app.command("evaluate", rich_help_panel=IDENTITY)(cli_identity.evaluate)
 
 

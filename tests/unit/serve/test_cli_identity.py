@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from serve.cli import run
+from tests.strategies.people import households
 
 
 @pytest.fixture
@@ -61,3 +62,24 @@ def test_evaluate_explains_itself(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert " evaluate " in capsys.readouterr().out
     assert call(monkeypatch, "evaluate", "--help") == 0
     assert "--truth-record-column" in capsys.readouterr().out
+
+
+def test_explain_shows_why_as_text_json_or_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records, _ = households(2, 60)
+    roles = ("given_name", "family_name", "birth_date", "street_address", "city", "email")
+    lines = [",".join(["id", *roles])]
+    lines += [",".join([r.record_id, *("".join(r.values.get(role, ())) for role in roles)]) for r in records]  # type: ignore[call-overload]
+    path = tmp_path / "people.csv"
+    path.write_text("\n".join(lines) + "\n")
+    asked = ("explain", records[0].record_id, records[1].record_id, "--input", str(path), "--id-column", "id")
+    assert call(monkeypatch, *asked) == 0
+    assert "prior" in capsys.readouterr().out
+    assert call(monkeypatch, *asked, "--format", "json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert abs(told["prior"] + sum(step["weight"] for step in told["steps"]) - told["score"]) < 1e-6
+    assert call(monkeypatch, *asked, "--format", "svg", "--output", str(tmp_path / "why.svg")) == 0
+    assert (tmp_path / "why.svg").read_text().startswith("<svg")
+    assert call(monkeypatch, "explain", "nobody", *asked[2:]) == 2
+    assert "A: no record has this id" in capsys.readouterr().err
