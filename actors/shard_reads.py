@@ -25,7 +25,7 @@ from models.segments.compile import compile_segment
 from models.segments.criteria import SegmentDefinition
 from models.segments.evaluate import evaluate
 from models.segments.parse import InvalidCriteria
-from models.shard.core import MARK_BITS, ShardCore
+from models.shard.core import MARK_BITS, MachineSettings, ShardCore
 from models.shard.merging import candidate_of
 from models.shard.protocol import DeadLetter, Link, MergeRecord, Review, SegmentChange, ShardStatus, StoredEvent
 
@@ -142,6 +142,10 @@ class ShardReads:
     async def identity_settings(self) -> IdentitySettings:
         """The limits and priorities that this shard resolves by."""
         return self._core.settings.identity
+
+    async def machine_settings(self) -> MachineSettings:
+        """All that this shard's machine was told of the platform's settings."""
+        return self._core.settings
 
     # Matching
 

@@ -100,6 +100,8 @@ def refusal(workflow: Workflow, pairing: Pairing, settings: IdentitySettings) ->
     if pairing.apart or pairing.explicit:
         return None
     left, right = (workflow.candidates[customer_id] for customer_id in (pairing.left, pairing.right))
+    if pairing.reunite:
+        left, right = (msgspec.structs.replace(candidate, apart=[]) for candidate in (left, right))
     found_standing = standing(left, right, settings.limits, settings.limit_default)
     return None if found_standing == "free" else found_standing
 

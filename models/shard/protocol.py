@@ -94,6 +94,7 @@ class Pairing(msgspec.Struct, array_like=True, frozen=True):
     digests: tuple[int, int] | None = None  # of both records, as they were compared: refused if they are others now
     evidence: Explanation | None = None
     review_id: str = ""  # the review that this decides
+    reunite: bool = False  # earlier partings do not hold against it; limits do
 
 
 PairOutcome = Literal["joined", "set_apart", "same", "stale", "gone", "limits", "apart"]
