@@ -36,7 +36,10 @@ _RETRIES = {
             "name": [
                 {"service": "onefold.v1.ProfileService"},
                 {"service": "onefold.v1.IngestService", "method": "Ingest"},
-                {"service": "onefold.v1.IdentityService", "method": "Resolve"},
+                *(
+                    {"service": "onefold.v1.IdentityService", "method": method}
+                    for method in ("Resolve", "Explain", "MergeEvidence", "Graph", "ListReviews", "GetReview")
+                ),
             ],
             "retryPolicy": {
                 "maxAttempts": 5,
@@ -66,6 +69,11 @@ _OBJECTS = {
     "properties": "properties_json",
     "context": "context_json",
     "integrations": "integrations_json",
+}
+_DRAWINGS = {
+    "": identity_pb2.DRAWING_UNSPECIFIED,
+    "text": identity_pb2.DRAWING_TEXT,
+    "svg": identity_pb2.DRAWING_SVG,
 }
 
 
@@ -158,9 +166,12 @@ class Client:
 
     # Identity
 
-    def resolve(self, identifiers: Sequence[str]) -> identity_pb2.ResolveResponse:
-        """What an event with these identifiers would do. Changes nothing."""
-        request = identity_pb2.ResolveRequest(identifiers=identifiers)
+    def resolve(
+        self, identifiers: Sequence[str] = (), traits: Mapping[str, Any] | None = None
+    ) -> identity_pb2.ResolveResponse:
+        """What an event with these identifiers would do; with traits, also whom they resemble. Changes nothing."""
+        traits_json = "" if traits is None else json.dumps(traits)
+        request = identity_pb2.ResolveRequest(identifiers=identifiers, traits_json=traits_json)
         return self._call(self._identity.Resolve, request, identity_pb2.ResolveResponse)
 
     def links(self, key: str) -> list[identity_pb2.IdentityLink]:
@@ -182,6 +193,47 @@ class Client:
         """Takes a merge back."""
         request = identity_pb2.UnmergeRequest(merge_id=merge_id)
         return self._call(self._identity.Unmerge, request, identity_pb2.UnmergeResponse)
+
+    def explain(self, left: str, right: str, drawing: str = "") -> identity_pb2.EvidenceResponse:
+        """Why two people are (not) one; `drawing` is "text", "svg" or "" for none."""
+        request = identity_pb2.ExplainRequest(left=left, right=right, drawing=_DRAWINGS[drawing])
+        return self._call(self._identity.Explain, request, identity_pb2.EvidenceResponse)
+
+    def merge_evidence(self, merge_id: str, drawing: str = "") -> identity_pb2.EvidenceResponse:
+        """What a merge was made on."""
+        request = identity_pb2.MergeEvidenceRequest(merge_id=merge_id, drawing=_DRAWINGS[drawing])
+        return self._call(self._identity.MergeEvidence, request, identity_pb2.EvidenceResponse)
+
+    def graph(self, key: str, drawing: str = "") -> identity_pb2.GraphResponse:
+        """The profiles that became one person, and the merges that joined them."""
+        request = identity_pb2.GraphRequest(key=key, drawing=_DRAWINGS[drawing])
+        return self._call(self._identity.Graph, request, identity_pb2.GraphResponse)
+
+    def reviews(self, page_size: int = 100) -> Iterator[identity_pb2.Review]:
+        """Open reviews, fetched page by page."""
+        cursor = ""
+        while True:
+            request = identity_pb2.ListReviewsRequest(limit=page_size, cursor=cursor)
+            page = self._call(self._identity.ListReviews, request, identity_pb2.ListReviewsResponse)
+            yield from page.reviews
+            cursor = page.next_cursor
+            if not cursor:
+                return
+
+    def review(self, review_id: str) -> identity_pb2.Review:
+        """One review, rejected ones too."""
+        request = identity_pb2.GetReviewRequest(review_id=review_id)
+        return self._call(self._identity.GetReview, request, identity_pb2.Review)
+
+    def accept_review(self, review_id: str) -> identity_pb2.AcceptReviewResponse:
+        """Makes the two one person, whatever the limits."""
+        request = identity_pb2.AcceptReviewRequest(review_id=review_id)
+        return self._call(self._identity.AcceptReview, request, identity_pb2.AcceptReviewResponse)
+
+    def reject_review(self, review_id: str) -> identity_pb2.Review:
+        """Sets the two apart: matching never joins them again."""
+        request = identity_pb2.RejectReviewRequest(review_id=review_id)
+        return self._call(self._identity.RejectReview, request, identity_pb2.Review)
 
     # Segments
 

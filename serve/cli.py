@@ -18,6 +18,7 @@ from serve import (
     cli_identity,
     cli_keys,
     cli_resolve,
+    cli_reviews,
     cli_segments,
     cli_service,
 )
@@ -64,6 +65,7 @@ app.add_typer(cli_bench.bench, name="bench", rich_help_panel=DATA)
 app.add_typer(cli_data.deadletter, name="deadletter", rich_help_panel=DATA)
 app.command("resolve", rich_help_panel=IDENTITY)(cli_resolve.resolve)
 app.command("explain", rich_help_panel=IDENTITY)(cli_identity.explain)
+app.add_typer(cli_reviews.reviews, name="reviews", rich_help_panel=IDENTITY)
 app.command("evaluate", rich_help_panel=IDENTITY)(cli_identity.evaluate)
 
 

@@ -1,12 +1,16 @@
-"""Commands about identity resolution. They work on files and need no service."""
+"""Commands about identity resolution: why two are one person, and how good a clustering is. With files they need no
+running service."""
 
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlencode
 
+import msgspec
 import typer
 
-from serve.cli_common import USAGE, AsJson, CommandError, emit
+from models.identity.evidence import Explanation
+from serve.cli_common import USAGE, AsJson, CommandError, ConfigFile, DataDir, Key, Url, connect, emit
 
 
 class Form(StrEnum):
@@ -18,12 +22,15 @@ class Form(StrEnum):
 
 
 def explain(
-    left: Annotated[str, typer.Argument(metavar="A", help="Id of a record.", show_default=False)],
-    right: Annotated[str, typer.Argument(metavar="B", help="Id of another.", show_default=False)],
-    inputs: Annotated[
-        list[Path], typer.Option("--input", "-i", help="CSV or Parquet file of records; may be given several times.")
+    left: Annotated[
+        str, typer.Argument(metavar="A", help="Key of a person; with --input, id of a record.", show_default=False)
     ],
-    id_column: Annotated[str, typer.Option("--id-column", help="Column of the records' ids.", show_default=False)],
+    right: Annotated[str, typer.Argument(metavar="B", help="Key or id of another.", show_default=False)],
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Option("--input", "-i", help="CSV or Parquet file of records, instead of the running service's people."),
+    ] = None,
+    id_column: Annotated[str, typer.Option("--id-column", help="Column of the records' ids.")] = "",
     source_column: Annotated[
         str | None, typer.Option("--source-column", help="Column that says where a record is from.")
     ] = None,
@@ -33,10 +40,25 @@ def explain(
     ] = None,
     form: Annotated[Form, typer.Option("--format", help="How to show it.")] = Form.TEXT,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write. (default: print)")] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    url: Url = None,
+    api_key: Key = None,
 ) -> None:
-    """Show why two records of files are (not) one person: the weight of each field, and what they add up to."""
-    from models.identity.drawing_waterfall import waterfall_json, waterfall_text
-    from models.identity.drawing_waterfall_svg import waterfall_svg
+    """Show why two people, or two records of files, are (not) one: each field's weight, and what they add up to."""
+    if not inputs:
+        if id_column or source_column or columns or model:
+            raise CommandError(
+                "--id-column, --source-column, --columns and --model are for records of files: name these with --input",
+                USAGE,
+                "usage",
+            )
+        with connect(data_dir, config, url, api_key) as client:
+            answer = client.get(f"/v1/identity/explain?{urlencode({'left': left, 'right': right})}")
+        _show(msgspec.convert(answer, Explanation), form, output)
+        return
+    if not id_column:
+        raise CommandError("--id-column: name the column of the records' ids", USAGE, "usage")
     from pipelines.resolve_files import explain_files
     from pipelines.resolve_tables import InputError
 
@@ -46,11 +68,18 @@ def explain(
         )
     except InputError as error:
         raise CommandError(str(error), USAGE, "input") from None
+    _show(evidence, form, output)
+
+
+def _show(evidence: Explanation, form: Form, output: Path | None) -> None:
+    from models.identity.drawing_waterfall import waterfall_json, waterfall_text
+    from models.identity.drawing_waterfall_svg import waterfall_svg
+
     draw = {Form.TEXT: waterfall_text, Form.JSON: lambda e: waterfall_json(e).decode(), Form.SVG: waterfall_svg}[form]
     if output is None:
         typer.echo(draw(evidence))
     else:
-        output.write_text(draw(evidence))
+        output.write_text(draw(evidence), encoding="utf-8")
 
 
 def evaluate(

@@ -185,11 +185,28 @@ def _show_counts(console: Console, counts: dict[str, Any]) -> None:
             f"{shard['profiles']:,}",
             f"{shard['events']:,}",
             f"{shard['in_flight']:,}",
+            f"{shard['pending_matches']:,}",
+            f"{shard['reviews']:,}",
             f"{shard['resident_bytes'] / 1e6:.0f} MB",
         )
         for shard in counts["shards"]
     ]
-    table(console, ("SHARD", "PROFILES", "EVENTS", "IN FLIGHT", "MEMORY"), rows, "")
+    table(console, ("SHARD", "PROFILES", "EVENTS", "IN FLIGHT", "TO MATCH", "REVIEWS", "MEMORY"), rows, "")
+    console.print(_matching_line(counts), highlight=False)
+
+
+def _matching_line(counts: dict[str, Any]) -> str:
+    matchers = counts["matchers"]
+    waited_s = counts["pending_match_ms"] / 1000
+    waiting = f"{counts['pending_matches']:,} profiles wait, the oldest for {waited_s:.1f} s"
+    reviews = f"{counts['reviews']:,} open reviews"
+    if matchers is None:
+        return f"matching: the matchers do not answer; {waiting}; {reviews}"
+    if not matchers:
+        return "matching is off"
+    linked = sum(matcher["linked"] for matcher in matchers)
+    ready = sum(matcher["ready"] for matcher in matchers)
+    return f"matching: {ready} of {len(matchers)} matchers ready, {linked:,} linked since start; {waiting}; {reviews}"
 
 
 def _duration(seconds: float) -> str:

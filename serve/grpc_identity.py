@@ -1,15 +1,29 @@
 """IdentityService: who is who, the evidence for it, and what people say about it."""
 
+import asyncio
+from typing import Any
+
+import msgspec
+
 from actors.errors import Invalid, NotFound
 from models.identity.customer_id import to_text
-from models.shard.protocol import Link, MergeRecord
+from models.identity.evidence import Explanation
 from protos.onefold.v1 import identity_pb2 as pb
+from serve import identity_entries as entries
+from serve import identity_messages as messages
 from serve.grpc_call import Call, Methods, Reply, unary
 from serve.grpc_ingest import result_message
-from serve.http_schemas import time_text
+from serve.identity_reads import Drawing, draw_evidence, draw_graph, dry_run, merge_evidence, person_graph
 
 SERVICE = "onefold.v1.IdentityService"
-IDENTIFIERS_MAX = 32  # of a dry run
+REVIEWS_DEFAULT = 100
+REVIEWS_MAX = 1_000  # of one page
+
+_DRAWINGS: dict[int, Drawing | None] = {
+    pb.DRAWING_UNSPECIFIED: None,
+    pb.DRAWING_TEXT: "text",
+    pb.DRAWING_SVG: "svg",
+}
 
 
 class IdentityMethods(Methods):
@@ -17,30 +31,21 @@ class IdentityMethods(Methods):
 
     @unary(SERVICE, "read")
     async def Resolve(self, request: pb.ResolveRequest, call: Call) -> Reply:
-        if not 1 <= len(request.identifiers) <= IDENTIFIERS_MAX:
-            raise Invalid(f"identifiers: expected 1 to {IDENTIFIERS_MAX}, such as email:jane@example.com")
         identifiers = [self.context.parse_key(identifier) for identifier in request.identifiers]
-        found = await self.context.services.router.resolve(identifiers)
-        return pb.ResolveResponse(
-            customer_id=to_text(found.customer_id) if found.customer_id else "",
-            created=found.created,
-            confidence=found.confidence,
-            methods=found.methods,
-            merges=[to_text(customer_id) for customer_id in found.merges],
-            demoted_identifiers=found.demoted_identifiers,
-        )
+        found = await dry_run(self.context, identifiers, _traits(request.traits_json))
+        return messages.resolve_message(entries.resolve_answer(*found))
 
     @unary(SERVICE, "read")
     async def Links(self, request: pb.LinksRequest, call: Call) -> Reply:
         key = await self._key(request.key)
         links = await self.context.services.router.links(key)
-        return pb.LinksResponse(links=[_link(link) for link in links])
+        return pb.LinksResponse(links=[messages.link_message(entries.link_entry(link)) for link in links])
 
     @unary(SERVICE, "read")
     async def Merges(self, request: pb.MergesRequest, call: Call) -> Reply:
         key = await self._key(request.key)
         merges = await self.context.services.router.merges(key)
-        return pb.MergesResponse(merges=[_merge(record) for record in merges])
+        return pb.MergesResponse(merges=[messages.merge_message(entries.merge_entry(record)) for record in merges])
 
     @unary(SERVICE, "admin")
     async def Merge(self, request: pb.MergeRequest, call: Call) -> Reply:
@@ -57,6 +62,50 @@ class IdentityMethods(Methods):
         winner, restored = await services.router.unmerge(request.merge_id, services.now())
         return pb.UnmergeResponse(winner=to_text(winner), restored=to_text(restored))
 
+    @unary(SERVICE, "read")
+    async def Explain(self, request: pb.ExplainRequest, call: Call) -> Reply:
+        context, drawing = self.context, _drawing(request.drawing)
+        keys = context.parse_key(request.left, "left"), context.parse_key(request.right, "right")
+        return _evidence(await context.services.router.explain(*keys), drawing)
+
+    @unary(SERVICE, "read")
+    async def MergeEvidence(self, request: pb.MergeEvidenceRequest, call: Call) -> Reply:
+        drawing = _drawing(request.drawing)
+        return _evidence(await merge_evidence(self.context, request.merge_id), drawing)
+
+    @unary(SERVICE, "read")
+    async def Graph(self, request: pb.GraphRequest, call: Call) -> Reply:
+        drawing = _drawing(request.drawing)
+        cluster = await person_graph(self.context, self.context.parse_key(request.key))
+        answer = await asyncio.to_thread(entries.graph_answer, cluster)
+        drawn = "" if drawing is None else await asyncio.to_thread(draw_graph, cluster.graph, drawing)
+        return messages.graph_message(answer, drawn)
+
+    @unary(SERVICE, "read")
+    async def ListReviews(self, request: pb.ListReviewsRequest, call: Call) -> Reply:
+        if not 0 <= request.limit <= REVIEWS_MAX:
+            raise Invalid(f"limit: expected 1 to {REVIEWS_MAX:,}, or 0 for {REVIEWS_DEFAULT}")
+        router = self.context.services.router
+        found, following = await router.list_reviews(request.cursor, request.limit or REVIEWS_DEFAULT)
+        reviews = [messages.review_message(entries.review_entry(review)) for review in found]
+        return pb.ListReviewsResponse(reviews=reviews, next_cursor=following)
+
+    @unary(SERVICE, "read")
+    async def GetReview(self, request: pb.GetReviewRequest, call: Call) -> Reply:
+        review = await self.context.services.router.review(request.review_id)
+        return messages.review_message(entries.review_entry(review))
+
+    @unary(SERVICE, "admin")
+    async def AcceptReview(self, request: pb.AcceptReviewRequest, call: Call) -> Reply:
+        paired = await self.context.services.router.accept_review(request.review_id, call.principal.source_id)
+        return messages.accepted_message(entries.accepted_review(paired))
+
+    @unary(SERVICE, "admin")
+    async def RejectReview(self, request: pb.RejectReviewRequest, call: Call) -> Reply:
+        router = self.context.services.router
+        await router.reject_review(request.review_id, call.principal.source_id)
+        return messages.review_message(entries.review_entry(await router.review(request.review_id)))
+
     async def _key(self, text: str) -> str:
         """A key that somebody has."""
         key = self.context.parse_key(text)
@@ -65,28 +114,23 @@ class IdentityMethods(Methods):
         return key
 
 
-def _link(link: Link) -> pb.IdentityLink:
-    return pb.IdentityLink(
-        customer_id=to_text(link.customer_id),
-        left=link.left,
-        right=link.right,
-        method=link.method,
-        confidence=link.confidence,
-        message_id=link.message_id,
-        source=link.source,
-        at=time_text(link.at),
-    )
+def _traits(text: str) -> dict[str, Any] | None:
+    if not text:
+        return None
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Invalid("traits_json: expected a JSON object, as the traits of an identify call") from None
 
 
-def _merge(record: MergeRecord) -> pb.MergeEntry:
-    return pb.MergeEntry(
-        merge_id=record.merge_id,
-        winner=to_text(record.winner),
-        loser=to_text(record.loser),
-        at=time_text(record.at),
-        message_id=record.message_id,
-        source=record.source,
-        method=record.method,
-        identifiers=record.identifiers,
-        undone_at=time_text(record.undone_at) if record.undone_at else "",
+def _drawing(number: int) -> Drawing | None:
+    if number not in _DRAWINGS:
+        raise Invalid("drawing: expected DRAWING_TEXT, DRAWING_SVG, or nothing")
+    return _DRAWINGS[number]
+
+
+def _evidence(explanation: Explanation, drawing: Drawing | None) -> pb.EvidenceResponse:
+    return pb.EvidenceResponse(
+        evidence=messages.evidence_message(explanation),
+        drawing="" if drawing is None else draw_evidence(explanation, drawing),
     )

@@ -1,4 +1,4 @@
-"""/v1/admin and /v1/status: API keys, sources with their schemas, and what the shards hold."""
+"""/v1/admin and /v1/status: API keys, sources with their schemas, and what shards and matchers hold."""
 
 import asyncio
 from collections import Counter
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from actors.control import ApiKey, SchemaRule, Source
+from actors.errors import OnefoldError
 from serve.http_body import read_json
 from serve.http_context import Context, authorise, respond
 from serve.http_openapi import answers, takes
@@ -15,6 +16,7 @@ from serve.http_schemas import (
     KeyEntry,
     KeyRequest,
     KeysAnswer,
+    MatcherEntry,
     NewKey,
     SchemaEntry,
     ShardEntry,
@@ -25,15 +27,18 @@ from serve.http_schemas import (
     time_text,
     time_text_or_none,
 )
+from serve.request_context import RequestContext
 from serve.source_schemas import compile_rules
+
+_MATCHERS_S = 2.0  # a matcher that works or reads its profiles answers between two steps, within milliseconds
 
 router = APIRouter(prefix="/v1", tags=["administration"], dependencies=[Depends(authorise)])
 
 
 @router.get("/status", responses=answers(StatusAnswer, 401, 403, 503), response_class=Response)
 async def get_status(context: Context) -> Response:
-    """What the shards hold and have done, each and together."""
-    shards = await context.services.router.status()
+    """What shards and matchers hold and have done, each and together."""
+    shards, matchers = await asyncio.gather(context.services.router.status(), _matchers(context))
     segments: Counter[str] = Counter()
     for shard in shards:
         segments.update(shard.segments)
@@ -46,8 +51,12 @@ async def get_status(context: Context) -> Response:
             duplicates=sum(shard.duplicates for shard in shards),
             in_flight=sum(shard.in_flight for shard in shards),
             dead_letters=sum(shard.dead_letters for shard in shards),
+            pending_matches=sum(shard.pending_matches for shard in shards),
+            pending_match_ms=max(shard.pending_match_ms for shard in shards),
+            reviews=sum(shard.reviews for shard in shards),
             segments=segments,
             shards=entries,
+            matchers=matchers,
         )
     )
 
@@ -99,6 +108,16 @@ async def put_source(source_id: str, request: Request, context: Context) -> Resp
     source = Source(source_id, asked.kind, rules)
     await asyncio.to_thread(context.services.control.put_source, source)
     return respond(_source_entry(source))
+
+
+async def _matchers(context: RequestContext) -> list[MatcherEntry] | None:
+    """None if they do not answer in time: what the shards tell is then worth all the more."""
+    try:
+        async with asyncio.timeout(_MATCHERS_S):
+            statuses = await context.services.router.matcher_statuses()
+    except (OnefoldError, TimeoutError):
+        return None
+    return [msgspec.convert(status, MatcherEntry, from_attributes=True) for status in statuses]
 
 
 def _key_entry(key: ApiKey) -> KeyEntry:

@@ -2,7 +2,8 @@
 
 POST /v1/{identify,track,page,screen,group,alias,batch,import,merge}   events in        serve.http_ingest
 GET  /v1/profiles/{key}...                                            one person       serve.http_profiles
-POST /v1/identity/{resolve,merge,unmerge}                             who is who       serve.http_identity
+*    /v1/identity/{resolve,explain,merges,merge,unmerge}               who is who       serve.http_identity
+*    /v1/identity/reviews...                                          who may be       serve.http_reviews
 *    /v1/segments...                                                  groups           serve.http_segments
 GET  /v1/events, /v1/deadletters...                                   the stream       serve.http_events
 *    /v1/status, /v1/admin...                                         operators        serve.http_admin
@@ -20,7 +21,16 @@ from starlette.responses import Response
 
 from actors.errors import OnefoldError
 from models.events.outcome import WireError
-from serve import http_admin, http_events, http_health, http_identity, http_ingest, http_profiles, http_segments
+from serve import (
+    http_admin,
+    http_events,
+    http_health,
+    http_identity,
+    http_ingest,
+    http_profiles,
+    http_reviews,
+    http_segments,
+)
 from serve.errors import FieldError, InvalidFields, http_body, http_headers, http_status
 from serve.http_middleware import BrowserAccess, RequestRecords
 from serve.http_openapi import install_openapi
@@ -45,7 +55,8 @@ def build_http_app(services: Services) -> FastAPI:
     )
     app.state.context = RequestContext(services)
     app.state.probes = http_health.Probes(services, time.monotonic)
-    for module in (http_ingest, http_profiles, http_identity, http_segments, http_events, http_admin, http_health):
+    modules = (http_ingest, http_profiles, http_identity, http_reviews, http_segments, http_events, http_admin)
+    for module in (*modules, http_health):
         # Not include_router: that makes every route again, and a request is then matched against routers, then routes.
         app.router.routes.extend(module.router.routes)
     app.add_exception_handler(OnefoldError, _refused)

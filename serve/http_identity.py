@@ -1,21 +1,22 @@
-"""/v1/identity: what resolution would do, and an operator's word on who is one person and who is not."""
+"""/v1/identity: what resolution would do and why, and an operator's word on who is one person and who is not."""
 
-from fastapi import APIRouter, Depends, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from msgspec import UNSET
 from starlette.responses import Response
 
 from models.identity.customer_id import to_text
+from models.identity.evidence import Explanation
 from serve.http_body import read_json
 from serve.http_context import Caller, Context, authorise, respond
+from serve.http_drawings import Form, respond_drawn
+from serve.http_identity_schemas import MergeRequest, ResolveAnswer, ResolveRequest, UnmergeAnswer, UnmergeRequest
 from serve.http_ingest import message_result
-from serve.http_openapi import answers, takes
-from serve.http_schemas import (
-    MergeRequest,
-    MessageResult,
-    ResolveAnswer,
-    ResolveRequest,
-    UnmergeAnswer,
-    UnmergeRequest,
-)
+from serve.http_openapi import answers, drawn_answers, takes
+from serve.http_schemas import MessageResult
+from serve.identity_entries import resolve_answer
+from serve.identity_reads import draw_evidence, dry_run, merge_evidence
 
 router = APIRouter(prefix="/v1/identity", tags=["identity"], dependencies=[Depends(authorise)])
 
@@ -27,20 +28,33 @@ router = APIRouter(prefix="/v1/identity", tags=["identity"], dependencies=[Depen
     response_class=Response,
 )
 async def resolve(request: Request, context: Context) -> Response:
-    """What an event with these identifiers would do. Changes nothing."""
+    """What an event with these identifiers would do; with traits, also whom they resemble. Changes nothing."""
     asked = await read_json(request, ResolveRequest)
     keys = [context.parse_key(key, f"identifiers[{index}]") for index, key in enumerate(asked.identifiers)]
-    found = await context.services.router.resolve(keys)
-    return respond(
-        ResolveAnswer(
-            customer_id=to_text(found.customer_id) if found.customer_id else None,
-            created=found.created,
-            confidence=found.confidence,
-            methods=found.methods,
-            merges=[to_text(customer_id) for customer_id in found.merges],
-            demoted_identifiers=found.demoted_identifiers,
-        )
-    )
+    traits = None if asked.traits is UNSET else asked.traits
+    return respond(resolve_answer(*await dry_run(context, keys, traits)))
+
+
+@router.get("/explain", responses=drawn_answers(Explanation, 400, 401, 403, 404, 409, 503), response_class=Response)
+async def explain(
+    context: Context,
+    left: Annotated[str, Query(description="key of a person", examples=["email:jane@example.com"])],
+    right: Annotated[str, Query(description="key of another", examples=["user_id:u1"])],
+    form: Form = "json",
+) -> Response:
+    """Why two people are (not) one, as they are now: the weight of each field, and what they add up to."""
+    keys = context.parse_key(left, "left"), context.parse_key(right, "right")
+    return _evidence(await context.services.router.explain(*keys), form)
+
+
+@router.get(
+    "/merges/{merge_id}/evidence",
+    responses=drawn_answers(Explanation, 400, 401, 403, 404, 503),
+    response_class=Response,
+)
+async def get_merge_evidence(merge_id: str, context: Context, form: Form = "json") -> Response:
+    """What a merge was made on, as it was compared then. 404 if it was made without evidence by field."""
+    return _evidence(await merge_evidence(context, merge_id), form)
 
 
 @router.post(
@@ -68,3 +82,9 @@ async def unmerge(request: Request, context: Context) -> Response:
     asked = await read_json(request, UnmergeRequest)
     winner, restored = await context.services.router.unmerge(asked.merge_id, context.services.now())
     return respond(UnmergeAnswer(to_text(winner), to_text(restored)))
+
+
+def _evidence(explanation: Explanation, form: Form) -> Response:
+    if form == "json":
+        return respond(explanation)
+    return respond_drawn(draw_evidence(explanation, form), form)

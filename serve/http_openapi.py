@@ -1,4 +1,5 @@
-"""The OpenAPI document: what each route takes and answers, in FastAPI's terms, from the shapes in `http_schemas`.
+"""The OpenAPI document: what each route takes and answers, in FastAPI's terms, from the shapes in `http_schemas` and
+`http_identity_schemas`.
 
 Bodies are read and written as msgspec structs (they are checked faster and their errors quote no values), so FastAPI
 is told their schemas; paths, parameters and descriptions it takes from the handlers themselves.
@@ -10,7 +11,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from serve import http_schemas
+from serve import http_identity_schemas, http_schemas
 from serve.http_event_schemas import EVENT_SCHEMAS, PROFILE_SCHEMA, body_name
 from serve.http_scopes import PUBLIC, SCOPES
 
@@ -42,6 +43,13 @@ def answers(kind: type[msgspec.Struct] | str, *errors: int) -> dict[int | str, d
     return responses
 
 
+def drawn_answers(kind: type[msgspec.Struct], *errors: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that answers with a `kind`, or draws it as text or as a picture."""
+    responses = answers(kind, *errors)
+    responses[200]["content"] |= {media: {"schema": {"type": "string"}} for media in ("text/plain", "image/svg+xml")}
+    return responses
+
+
 def takes(kind: type[msgspec.Struct]) -> dict[str, Any]:
     """The `openapi_extra` of a route that reads a `kind`."""
     return {"requestBody": {"required": True, "content": _json(kind.__name__)}}
@@ -66,9 +74,8 @@ def install_openapi(app: FastAPI) -> None:
 
 def _document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    kinds = [
-        kind for kind in vars(http_schemas).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-    ]
+    shapes = [*vars(http_schemas).values(), *vars(http_identity_schemas).values()]
+    kinds = list(dict.fromkeys(kind for kind in shapes if isinstance(kind, type) and issubclass(kind, msgspec.Struct)))
     _, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
     document["components"] = {
         "schemas": {**components, **EVENT_SCHEMAS, PROFILE: PROFILE_SCHEMA},

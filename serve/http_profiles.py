@@ -3,6 +3,7 @@
 `{key}` is namespace:value (email:jane@example.com) or a customer id; values are percent-encoded in the path.
 """
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -12,26 +13,24 @@ from actors.errors import NotFound
 from models.identity.customer_id import to_text
 from models.profile.document import document
 from models.profile.state import Profile
-from models.shard.protocol import Link, MergeRecord
+from models.shard.protocol import Link
 from serve.http_body import read_json
 from serve.http_context import Context, Limit, MinSeq, PageCursor, authorise, respond
+from serve.http_drawings import Form, respond_drawn
 from serve.http_events import event_entry
-from serve.http_openapi import PROFILE, answers, takes
+from serve.http_identity_schemas import GraphAnswer, LinksPage, MergesPage
+from serve.http_openapi import PROFILE, answers, drawn_answers, takes
 from serve.http_pages import cursor_of, page, parse_positions, positions_text
 from serve.http_schemas import (
     ChangedProfiles,
     EventsPage,
-    LinkEntry,
-    LinksPage,
-    MergeEntry,
-    MergesPage,
     ObjectsPage,
     ProfilesAnswer,
     ProfilesRequest,
     TraitsPage,
-    time_text,
-    time_text_or_none,
 )
+from serve.identity_entries import graph_answer, link_entry, merge_entry
+from serve.identity_reads import draw_graph, person_graph
 from serve.request_context import RequestContext
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[Depends(authorise)])
@@ -136,7 +135,7 @@ async def get_links(key: Key, context: Context, limit: Limit = 100, cursor: Page
     if not links:
         await _profile(context, key, "")
     found, following = page(links, _link_key, limit, cursor)
-    return respond(LinksPage([_link_entry(link) for link in found], following))
+    return respond(LinksPage([link_entry(link) for link in found], following))
 
 
 @router.get("/{key:path}/merges", responses=answers(MergesPage, *_ERRORS), response_class=Response)
@@ -146,7 +145,16 @@ async def get_merges(key: Key, context: Context, limit: Limit = 100, cursor: Pag
     if not merges:
         await _profile(context, key, "")
     found, following = page(merges, lambda merge: f"{merge.at:020d} {merge.merge_id}", limit, cursor)
-    return respond(MergesPage([_merge_entry(merge) for merge in found], following))
+    return respond(MergesPage([merge_entry(merge) for merge in found], following))
+
+
+@router.get("/{key:path}/graph", responses=drawn_answers(GraphAnswer, *_ERRORS), response_class=Response)
+async def get_graph(key: Key, context: Context, form: Form = "json") -> Response:
+    """The profiles that became this person and the merges that joined them, with the weakest."""
+    cluster = await person_graph(context, context.parse_key(key))
+    if form == "json":
+        return respond(await asyncio.to_thread(graph_answer, cluster))
+    return respond_drawn(await asyncio.to_thread(draw_graph, cluster.graph, form), form)
 
 
 @router.get("/{key:path}", responses=answers(PROFILE, *_ERRORS), response_class=Response)
@@ -182,30 +190,3 @@ def _named(section: dict[str, Any], key: str = "name") -> list[dict[str, Any]]:
 
 def _link_key(link: Link) -> str:
     return f"{link.at:020d} {link.left} {link.right} {link.message_id}"
-
-
-def _link_entry(link: Link) -> LinkEntry:
-    return LinkEntry(
-        customer_id=to_text(link.customer_id),
-        left=link.left,
-        right=link.right,
-        method=link.method,
-        confidence=link.confidence,
-        message_id=link.message_id,
-        source=link.source,
-        at=time_text(link.at),
-    )
-
-
-def _merge_entry(merge: MergeRecord) -> MergeEntry:
-    return MergeEntry(
-        merge_id=merge.merge_id,
-        winner=to_text(merge.winner),
-        loser=to_text(merge.loser),
-        at=time_text(merge.at),
-        message_id=merge.message_id,
-        source=merge.source,
-        method=merge.method,
-        identifiers=merge.identifiers,
-        undone_at=time_text_or_none(merge.undone_at),
-    )

@@ -13,7 +13,6 @@ from actors.control import Scope
 from serve.errors import FieldError
 
 KEYS_MAX = 1_000  # profiles in one request
-IDENTIFIERS_MAX = 32  # in one dry run
 REPLAY_MAX = 1_000  # dead letters in one request
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2026-03-01T12:30:00.000Z"])]
@@ -165,87 +164,6 @@ class EventsPage(msgspec.Struct, frozen=True):
     cursor: Cursor
 
 
-class LinkEntry(msgspec.Struct, frozen=True):
-    """An edge of the identity graph, with its evidence."""
-
-    customer_id: CustomerId
-    left: str
-    right: str
-    method: str
-    confidence: Fraction
-    message_id: str
-    source: str
-    at: Time
-
-
-class LinksPage(msgspec.Struct, frozen=True):
-    """A person's identity graph."""
-
-    data: list[LinkEntry]
-    cursor: Cursor
-
-
-class MergeEntry(msgspec.Struct, frozen=True):
-    """Two profiles became one."""
-
-    merge_id: str
-    winner: CustomerId
-    loser: CustomerId
-    at: Time
-    message_id: str
-    source: str
-    method: str
-    identifiers: list[str]
-    undone_at: Time | None
-
-
-class MergesPage(msgspec.Struct, frozen=True):
-    """The merges that made a person."""
-
-    data: list[MergeEntry]
-    cursor: Cursor
-
-
-# Identity
-
-
-class ResolveRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Identifiers of one person, as an event would carry them."""
-
-    identifiers: Annotated[list[Key], Meta(min_length=1, max_length=IDENTIFIERS_MAX)]
-
-
-class ResolveAnswer(msgspec.Struct, frozen=True):
-    """What an event with these identifiers would do."""
-
-    customer_id: CustomerId | None
-    created: bool
-    confidence: Fraction
-    methods: list[str]
-    merges: list[CustomerId]
-    demoted_identifiers: list[str]
-
-
-class MergeRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Two keys that are one person."""
-
-    left: Key
-    right: Key
-
-
-class UnmergeRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The merge to take back, from GET /v1/profiles/{key}/merges."""
-
-    merge_id: str
-
-
-class UnmergeAnswer(msgspec.Struct, frozen=True):
-    """The two persons, each with their own history again."""
-
-    winner: CustomerId
-    restored: CustomerId
-
-
 # Segments
 
 
@@ -390,10 +308,31 @@ class ShardEntry(msgspec.Struct, frozen=True):
     settled: int
     dead_letters: int
     resident_bytes: int
+    pending_matches: Annotated[int, Meta(description="profiles that changed and that matching has not looked at yet")]
+    pending_match_ms: Annotated[int, Meta(description="how long the oldest of them has waited")]
+    reviews: Annotated[int, Meta(description="open ones")]
+    reviews_left_out: Annotated[int, Meta(description="not opened because there were too many, ever")]
+
+
+class MatcherEntry(msgspec.Struct, frozen=True):
+    """A matcher's counters since it started."""
+
+    matcher: int
+    model: Annotated[str, Meta(description="version of the model")]
+    ready: Annotated[bool, Meta(description="it holds the records of all its profiles")]
+    records: int
+    matched: int
+    linked: int
+    deferred: Annotated[int, Meta(description="put off, mostly because a profile changed meanwhile")]
+    failed: Annotated[int, Meta(description="profiles that could not be matched; the log names them")]
+    failed_pairs: Annotated[int, Meta(description="comparisons that failed")]
+    oversized_keys: Annotated[int, Meta(description="not used because too many records share them")]
+    truncated: Annotated[int, Meta(description="look-ups with more candidates than are compared")]
+    resident_bytes: int
 
 
 class StatusAnswer(msgspec.Struct, frozen=True):
-    """All shards' counters, and their sums."""
+    """All shards' counters, their sums (of `pending_match_ms` the greatest), and the matchers' counters."""
 
     profiles: int
     identifiers: int
@@ -401,8 +340,14 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     duplicates: int
     in_flight: int
     dead_letters: int
+    pending_matches: int
+    pending_match_ms: int
+    reviews: int
     segments: dict[str, int]
     shards: list[ShardEntry]
+    matchers: Annotated[
+        list[MatcherEntry] | None, Meta(description="none if matching is off; null if they do not answer")
+    ]
 
 
 class Health(msgspec.Struct, frozen=True):

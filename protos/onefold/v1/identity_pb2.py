@@ -25,35 +25,73 @@ _sym_db = _symbol_database.Default()
 from protos.onefold.v1 import ingest_pb2 as protos_dot_onefold_dot_v1_dot_ingest__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n protos/onefold/v1/identity.proto\x12\nonefold.v1\x1a\x1eprotos/onefold/v1/ingest.proto\"%\n\x0eResolveRequest\x12\x13\n\x0bidentifiers\x18\x01 \x03(\t\"\x89\x01\n\x0fResolveResponse\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\x12\x12\n\nconfidence\x18\x03 \x01(\x01\x12\x0f\n\x07methods\x18\x04 \x03(\t\x12\x0e\n\x06merges\x18\x05 \x03(\t\x12\x1b\n\x13\x64\x65moted_identifiers\x18\x06 \x03(\t\"\x1b\n\x0cLinksRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"8\n\rLinksResponse\x12\'\n\x05links\x18\x01 \x03(\x0b\x32\x18.onefold.v1.IdentityLink\"\x94\x01\n\x0cIdentityLink\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0c\n\x04left\x18\x02 \x01(\t\x12\r\n\x05right\x18\x03 \x01(\t\x12\x0e\n\x06method\x18\x04 \x01(\t\x12\x12\n\nconfidence\x18\x05 \x01(\x01\x12\x12\n\nmessage_id\x18\x06 \x01(\t\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\n\n\x02\x61t\x18\x08 \x01(\t\"\x1c\n\rMergesRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"8\n\x0eMergesResponse\x12&\n\x06merges\x18\x01 \x03(\x0b\x32\x16.onefold.v1.MergeEntry\"\xa5\x01\n\nMergeEntry\x12\x10\n\x08merge_id\x18\x01 \x01(\t\x12\x0e\n\x06winner\x18\x02 \x01(\t\x12\r\n\x05loser\x18\x03 \x01(\t\x12\n\n\x02\x61t\x18\x04 \x01(\t\x12\x12\n\nmessage_id\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x0e\n\x06method\x18\x07 \x01(\t\x12\x13\n\x0bidentifiers\x18\x08 \x03(\t\x12\x11\n\tundone_at\x18\t \x01(\t\"+\n\x0cMergeRequest\x12\x0c\n\x04left\x18\x01 \x01(\t\x12\r\n\x05right\x18\x02 \x01(\t\"\"\n\x0eUnmergeRequest\x12\x10\n\x08merge_id\x18\x01 \x01(\t\"3\n\x0fUnmergeResponse\x12\x0e\n\x06winner\x18\x01 \x01(\t\x12\x10\n\x08restored\x18\x02 \x01(\t2\xd4\x02\n\x0fIdentityService\x12\x42\n\x07Resolve\x12\x1a.onefold.v1.ResolveRequest\x1a\x1b.onefold.v1.ResolveResponse\x12<\n\x05Links\x12\x18.onefold.v1.LinksRequest\x1a\x19.onefold.v1.LinksResponse\x12?\n\x06Merges\x12\x19.onefold.v1.MergesRequest\x1a\x1a.onefold.v1.MergesResponse\x12:\n\x05Merge\x12\x18.onefold.v1.MergeRequest\x1a\x17.onefold.v1.EventResult\x12\x42\n\x07Unmerge\x12\x1a.onefold.v1.UnmergeRequest\x1a\x1b.onefold.v1.UnmergeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n protos/onefold/v1/identity.proto\x12\nonefold.v1\x1a\x1eprotos/onefold/v1/ingest.proto\":\n\x0eResolveRequest\x12\x13\n\x0bidentifiers\x18\x01 \x03(\t\x12\x13\n\x0btraits_json\x18\x02 \x01(\t\"\xb1\x01\n\x0fResolveResponse\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\x12\x12\n\nconfidence\x18\x03 \x01(\x01\x12\x0f\n\x07methods\x18\x04 \x03(\t\x12\x0e\n\x06merges\x18\x05 \x03(\t\x12\x1b\n\x13\x64\x65moted_identifiers\x18\x06 \x03(\t\x12&\n\x08matching\x18\x07 \x01(\x0b\x32\x14.onefold.v1.Matching\"r\n\x08Matching\x12\x10\n\x08\x64\x65\x63ision\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x12\n\nconfidence\x18\x03 \x01(\x01\x12+\n\ncandidates\x18\x04 \x03(\x0b\x32\x17.onefold.v1.Resemblance\"\\\n\x0bResemblance\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08standing\x18\x02 \x01(\t\x12&\n\x08\x65vidence\x18\x03 \x01(\x0b\x32\x14.onefold.v1.Evidence\"\x8e\x01\n\x08\x45vidence\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\r\n\x05prior\x18\x03 \x01(\x01\x12)\n\x06\x66ields\x18\x04 \x03(\x0b\x32\x19.onefold.v1.FieldEvidence\x12\r\n\x05score\x18\x05 \x01(\x01\x12\x12\n\nconfidence\x18\x06 \x01(\x01\"m\n\rFieldEvidence\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\r\n\x05level\x18\x02 \x01(\t\x12\x0e\n\x06weight\x18\x03 \x01(\x01\x12\x11\n\tfrequency\x18\x04 \x01(\x01\x12\x0c\n\x04left\x18\x05 \x01(\t\x12\r\n\x05right\x18\x06 \x01(\t\"S\n\x0e\x45xplainRequest\x12\x0c\n\x04left\x18\x01 \x01(\t\x12\r\n\x05right\x18\x02 \x01(\t\x12$\n\x07\x64rawing\x18\x03 \x01(\x0e\x32\x13.onefold.v1.Drawing\"N\n\x14MergeEvidenceRequest\x12\x10\n\x08merge_id\x18\x01 \x01(\t\x12$\n\x07\x64rawing\x18\x02 \x01(\x0e\x32\x13.onefold.v1.Drawing\"K\n\x10\x45videnceResponse\x12&\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x14.onefold.v1.Evidence\x12\x0f\n\x07\x64rawing\x18\x02 \x01(\t\"A\n\x0cGraphRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x07\x64rawing\x18\x02 \x01(\x0e\x32\x13.onefold.v1.Drawing\"\x81\x01\n\rGraphResponse\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12$\n\x05nodes\x18\x02 \x03(\x0b\x32\x15.onefold.v1.GraphNode\x12$\n\x05\x65\x64ges\x18\x03 \x03(\x0b\x32\x15.onefold.v1.GraphEdge\x12\x0f\n\x07\x64rawing\x18\x04 \x01(\t\"E\n\tGraphNode\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\t\n\x01x\x18\x03 \x01(\x01\x12\t\n\x01y\x18\x04 \x01(\x01\"\x80\x01\n\tGraphEdge\x12\x10\n\x08merge_id\x18\x01 \x01(\t\x12\x0e\n\x06winner\x18\x02 \x01(\t\x12\r\n\x05loser\x18\x03 \x01(\t\x12\x0e\n\x06method\x18\x04 \x01(\t\x12\r\n\x05score\x18\x05 \x01(\x01\x12\x12\n\nconfidence\x18\x06 \x01(\x01\x12\x0f\n\x07weakest\x18\x07 \x01(\x08\"3\n\x12ListReviewsRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"O\n\x13ListReviewsResponse\x12#\n\x07reviews\x18\x01 \x03(\x0b\x32\x12.onefold.v1.Review\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"%\n\x10GetReviewRequest\x12\x11\n\treview_id\x18\x01 \x01(\t\"(\n\x13\x41\x63\x63\x65ptReviewRequest\x12\x11\n\treview_id\x18\x01 \x01(\t\"M\n\x14\x41\x63\x63\x65ptReviewResponse\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0e\n\x06merged\x18\x02 \x01(\t\x12\x10\n\x08merge_id\x18\x03 \x01(\t\"(\n\x13RejectReviewRequest\x12\x11\n\treview_id\x18\x01 \x01(\t\"\xc1\x01\n\x06Review\x12\x11\n\treview_id\x18\x01 \x01(\t\x12\x0c\n\x04left\x18\x02 \x01(\t\x12\r\n\x05right\x18\x03 \x01(\t\x12\x11\n\topened_at\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x12\n\nconfidence\x18\x06 \x01(\x01\x12&\n\x08\x65vidence\x18\x07 \x01(\x0b\x32\x14.onefold.v1.Evidence\x12\x13\n\x0brejected_at\x18\x08 \x01(\t\x12\x13\n\x0brejected_by\x18\t \x01(\t\"\x1b\n\x0cLinksRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"8\n\rLinksResponse\x12\'\n\x05links\x18\x01 \x03(\x0b\x32\x18.onefold.v1.IdentityLink\"\xbc\x01\n\x0cIdentityLink\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0c\n\x04left\x18\x02 \x01(\t\x12\r\n\x05right\x18\x03 \x01(\t\x12\x0e\n\x06method\x18\x04 \x01(\t\x12\x12\n\nconfidence\x18\x05 \x01(\x01\x12\x12\n\nmessage_id\x18\x06 \x01(\t\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\n\n\x02\x61t\x18\x08 \x01(\t\x12&\n\x08\x65vidence\x18\t \x01(\x0b\x32\x14.onefold.v1.Evidence\"\x1c\n\rMergesRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"8\n\x0eMergesResponse\x12&\n\x06merges\x18\x01 \x03(\x0b\x32\x16.onefold.v1.MergeEntry\"\xcd\x01\n\nMergeEntry\x12\x10\n\x08merge_id\x18\x01 \x01(\t\x12\x0e\n\x06winner\x18\x02 \x01(\t\x12\r\n\x05loser\x18\x03 \x01(\t\x12\n\n\x02\x61t\x18\x04 \x01(\t\x12\x12\n\nmessage_id\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x0e\n\x06method\x18\x07 \x01(\t\x12\x13\n\x0bidentifiers\x18\x08 \x03(\t\x12\x11\n\tundone_at\x18\t \x01(\t\x12&\n\x08\x65vidence\x18\n \x01(\x0b\x32\x14.onefold.v1.Evidence\"+\n\x0cMergeRequest\x12\x0c\n\x04left\x18\x01 \x01(\t\x12\r\n\x05right\x18\x02 \x01(\t\"\"\n\x0eUnmergeRequest\x12\x10\n\x08merge_id\x18\x01 \x01(\t\"3\n\x0fUnmergeResponse\x12\x0e\n\x06winner\x18\x01 \x01(\t\x12\x10\n\x08restored\x18\x02 \x01(\t*E\n\x07\x44rawing\x12\x17\n\x13\x44RAWING_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x44RAWING_TEXT\x10\x01\x12\x0f\n\x0b\x44RAWING_SVG\x10\x02\x32\xcf\x06\n\x0fIdentityService\x12\x42\n\x07Resolve\x12\x1a.onefold.v1.ResolveRequest\x1a\x1b.onefold.v1.ResolveResponse\x12<\n\x05Links\x12\x18.onefold.v1.LinksRequest\x1a\x19.onefold.v1.LinksResponse\x12?\n\x06Merges\x12\x19.onefold.v1.MergesRequest\x1a\x1a.onefold.v1.MergesResponse\x12:\n\x05Merge\x12\x18.onefold.v1.MergeRequest\x1a\x17.onefold.v1.EventResult\x12\x42\n\x07Unmerge\x12\x1a.onefold.v1.UnmergeRequest\x1a\x1b.onefold.v1.UnmergeResponse\x12\x43\n\x07\x45xplain\x12\x1a.onefold.v1.ExplainRequest\x1a\x1c.onefold.v1.EvidenceResponse\x12O\n\rMergeEvidence\x12 .onefold.v1.MergeEvidenceRequest\x1a\x1c.onefold.v1.EvidenceResponse\x12<\n\x05Graph\x12\x18.onefold.v1.GraphRequest\x1a\x19.onefold.v1.GraphResponse\x12N\n\x0bListReviews\x12\x1e.onefold.v1.ListReviewsRequest\x1a\x1f.onefold.v1.ListReviewsResponse\x12=\n\tGetReview\x12\x1c.onefold.v1.GetReviewRequest\x1a\x12.onefold.v1.Review\x12Q\n\x0c\x41\x63\x63\x65ptReview\x12\x1f.onefold.v1.AcceptReviewRequest\x1a .onefold.v1.AcceptReviewResponse\x12\x43\n\x0cRejectReview\x12\x1f.onefold.v1.RejectReviewRequest\x1a\x12.onefold.v1.Reviewb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.onefold.v1.identity_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_DRAWING']._serialized_start=2669
+  _globals['_DRAWING']._serialized_end=2738
   _globals['_RESOLVEREQUEST']._serialized_start=80
-  _globals['_RESOLVEREQUEST']._serialized_end=117
-  _globals['_RESOLVERESPONSE']._serialized_start=120
-  _globals['_RESOLVERESPONSE']._serialized_end=257
-  _globals['_LINKSREQUEST']._serialized_start=259
-  _globals['_LINKSREQUEST']._serialized_end=286
-  _globals['_LINKSRESPONSE']._serialized_start=288
-  _globals['_LINKSRESPONSE']._serialized_end=344
-  _globals['_IDENTITYLINK']._serialized_start=347
-  _globals['_IDENTITYLINK']._serialized_end=495
-  _globals['_MERGESREQUEST']._serialized_start=497
-  _globals['_MERGESREQUEST']._serialized_end=525
-  _globals['_MERGESRESPONSE']._serialized_start=527
-  _globals['_MERGESRESPONSE']._serialized_end=583
-  _globals['_MERGEENTRY']._serialized_start=586
-  _globals['_MERGEENTRY']._serialized_end=751
-  _globals['_MERGEREQUEST']._serialized_start=753
-  _globals['_MERGEREQUEST']._serialized_end=796
-  _globals['_UNMERGEREQUEST']._serialized_start=798
-  _globals['_UNMERGEREQUEST']._serialized_end=832
-  _globals['_UNMERGERESPONSE']._serialized_start=834
-  _globals['_UNMERGERESPONSE']._serialized_end=885
-  _globals['_IDENTITYSERVICE']._serialized_start=888
-  _globals['_IDENTITYSERVICE']._serialized_end=1228
+  _globals['_RESOLVEREQUEST']._serialized_end=138
+  _globals['_RESOLVERESPONSE']._serialized_start=141
+  _globals['_RESOLVERESPONSE']._serialized_end=318
+  _globals['_MATCHING']._serialized_start=320
+  _globals['_MATCHING']._serialized_end=434
+  _globals['_RESEMBLANCE']._serialized_start=436
+  _globals['_RESEMBLANCE']._serialized_end=528
+  _globals['_EVIDENCE']._serialized_start=531
+  _globals['_EVIDENCE']._serialized_end=673
+  _globals['_FIELDEVIDENCE']._serialized_start=675
+  _globals['_FIELDEVIDENCE']._serialized_end=784
+  _globals['_EXPLAINREQUEST']._serialized_start=786
+  _globals['_EXPLAINREQUEST']._serialized_end=869
+  _globals['_MERGEEVIDENCEREQUEST']._serialized_start=871
+  _globals['_MERGEEVIDENCEREQUEST']._serialized_end=949
+  _globals['_EVIDENCERESPONSE']._serialized_start=951
+  _globals['_EVIDENCERESPONSE']._serialized_end=1026
+  _globals['_GRAPHREQUEST']._serialized_start=1028
+  _globals['_GRAPHREQUEST']._serialized_end=1093
+  _globals['_GRAPHRESPONSE']._serialized_start=1096
+  _globals['_GRAPHRESPONSE']._serialized_end=1225
+  _globals['_GRAPHNODE']._serialized_start=1227
+  _globals['_GRAPHNODE']._serialized_end=1296
+  _globals['_GRAPHEDGE']._serialized_start=1299
+  _globals['_GRAPHEDGE']._serialized_end=1427
+  _globals['_LISTREVIEWSREQUEST']._serialized_start=1429
+  _globals['_LISTREVIEWSREQUEST']._serialized_end=1480
+  _globals['_LISTREVIEWSRESPONSE']._serialized_start=1482
+  _globals['_LISTREVIEWSRESPONSE']._serialized_end=1561
+  _globals['_GETREVIEWREQUEST']._serialized_start=1563
+  _globals['_GETREVIEWREQUEST']._serialized_end=1600
+  _globals['_ACCEPTREVIEWREQUEST']._serialized_start=1602
+  _globals['_ACCEPTREVIEWREQUEST']._serialized_end=1642
+  _globals['_ACCEPTREVIEWRESPONSE']._serialized_start=1644
+  _globals['_ACCEPTREVIEWRESPONSE']._serialized_end=1721
+  _globals['_REJECTREVIEWREQUEST']._serialized_start=1723
+  _globals['_REJECTREVIEWREQUEST']._serialized_end=1763
+  _globals['_REVIEW']._serialized_start=1766
+  _globals['_REVIEW']._serialized_end=1959
+  _globals['_LINKSREQUEST']._serialized_start=1961
+  _globals['_LINKSREQUEST']._serialized_end=1988
+  _globals['_LINKSRESPONSE']._serialized_start=1990
+  _globals['_LINKSRESPONSE']._serialized_end=2046
+  _globals['_IDENTITYLINK']._serialized_start=2049
+  _globals['_IDENTITYLINK']._serialized_end=2237
+  _globals['_MERGESREQUEST']._serialized_start=2239
+  _globals['_MERGESREQUEST']._serialized_end=2267
+  _globals['_MERGESRESPONSE']._serialized_start=2269
+  _globals['_MERGESRESPONSE']._serialized_end=2325
+  _globals['_MERGEENTRY']._serialized_start=2328
+  _globals['_MERGEENTRY']._serialized_end=2533
+  _globals['_MERGEREQUEST']._serialized_start=2535
+  _globals['_MERGEREQUEST']._serialized_end=2578
+  _globals['_UNMERGEREQUEST']._serialized_start=2580
+  _globals['_UNMERGEREQUEST']._serialized_end=2614
+  _globals['_UNMERGERESPONSE']._serialized_start=2616
+  _globals['_UNMERGERESPONSE']._serialized_end=2667
+  _globals['_IDENTITYSERVICE']._serialized_start=2741
+  _globals['_IDENTITYSERVICE']._serialized_end=3588
 # @@protoc_insertion_point(module_scope)

@@ -60,13 +60,48 @@ class IdentityServiceStub:
                 request_serializer=protos_dot_onefold_dot_v1_dot_identity__pb2.UnmergeRequest.SerializeToString,
                 response_deserializer=protos_dot_onefold_dot_v1_dot_identity__pb2.UnmergeResponse.FromString,
                 _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/onefold.v1.IdentityService/Explain',
+                request_serializer=protos_dot_onefold_dot_v1_dot_identity__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=protos_dot_onefold_dot_v1_dot_identity__pb2.EvidenceResponse.FromString,
+                _registered_method=True)
+        self.MergeEvidence = channel.unary_unary(
+                '/onefold.v1.IdentityService/MergeEvidence',
+                request_serializer=protos_dot_onefold_dot_v1_dot_identity__pb2.MergeEvidenceRequest.SerializeToString,
+                response_deserializer=protos_dot_onefold_dot_v1_dot_identity__pb2.EvidenceResponse.FromString,
+                _registered_method=True)
+        self.Graph = channel.unary_unary(
+                '/onefold.v1.IdentityService/Graph',
+                request_serializer=protos_dot_onefold_dot_v1_dot_identity__pb2.GraphRequest.SerializeToString,
+                response_deserializer=protos_dot_onefold_dot_v1_dot_identity__pb2.GraphResponse.FromString,
+                _registered_method=True)
+        self.ListReviews = channel.unary_unary(
+                '/onefold.v1.IdentityService/ListReviews',
+                request_serializer=protos_dot_onefold_dot_v1_dot_identity__pb2.ListReviewsRequest.SerializeToString,
+                response_deserializer=protos_dot_onefold_dot_v1_dot_identity__pb2.ListReviewsResponse.FromString,
+                _registered_method=True)
+        self.GetReview = channel.unary_unary(
+                '/onefold.v1.IdentityService/GetReview',
+                request_serializer=protos_dot_onefold_dot_v1_dot_identity__pb2.GetReviewRequest.SerializeToString,
+                response_deserializer=protos_dot_onefold_dot_v1_dot_identity__pb2.Review.FromString,
+                _registered_method=True)
+        self.AcceptReview = channel.unary_unary(
+                '/onefold.v1.IdentityService/AcceptReview',
+                request_serializer=protos_dot_onefold_dot_v1_dot_identity__pb2.AcceptReviewRequest.SerializeToString,
+                response_deserializer=protos_dot_onefold_dot_v1_dot_identity__pb2.AcceptReviewResponse.FromString,
+                _registered_method=True)
+        self.RejectReview = channel.unary_unary(
+                '/onefold.v1.IdentityService/RejectReview',
+                request_serializer=protos_dot_onefold_dot_v1_dot_identity__pb2.RejectReviewRequest.SerializeToString,
+                response_deserializer=protos_dot_onefold_dot_v1_dot_identity__pb2.Review.FromString,
+                _registered_method=True)
 
 
 class IdentityServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Resolve(self, request, context):
-        """What an event with these identifiers would do. Changes nothing.
+        """What an event with these identifiers would do; with traits, also whom they resemble. Changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,6 +135,55 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Explain(self, request, context):
+        """Why two people are (not) one, as they are now. FAILED_PRECONDITION if matching is off.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MergeEvidence(self, request, context):
+        """What a merge was made on, as it was compared then. NOT_FOUND if it was made without evidence by field.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Graph(self, request, context):
+        """The profiles that became one person and the merges that joined them, with the weakest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReviews(self, request, context):
+        """A page of open reviews, by id: pairs of people who may be one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReview(self, request, context):
+        """One review, rejected ones too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptReview(self, request, context):
+        """Makes the two one person, whatever the limits. FAILED_PRECONDITION if the review was rejected.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectReview(self, request, context):
+        """Sets the two apart: matching never joins them again. FAILED_PRECONDITION if they are one person by now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IdentityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +211,41 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.Unmerge,
                     request_deserializer=protos_dot_onefold_dot_v1_dot_identity__pb2.UnmergeRequest.FromString,
                     response_serializer=protos_dot_onefold_dot_v1_dot_identity__pb2.UnmergeResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=protos_dot_onefold_dot_v1_dot_identity__pb2.ExplainRequest.FromString,
+                    response_serializer=protos_dot_onefold_dot_v1_dot_identity__pb2.EvidenceResponse.SerializeToString,
+            ),
+            'MergeEvidence': grpc.unary_unary_rpc_method_handler(
+                    servicer.MergeEvidence,
+                    request_deserializer=protos_dot_onefold_dot_v1_dot_identity__pb2.MergeEvidenceRequest.FromString,
+                    response_serializer=protos_dot_onefold_dot_v1_dot_identity__pb2.EvidenceResponse.SerializeToString,
+            ),
+            'Graph': grpc.unary_unary_rpc_method_handler(
+                    servicer.Graph,
+                    request_deserializer=protos_dot_onefold_dot_v1_dot_identity__pb2.GraphRequest.FromString,
+                    response_serializer=protos_dot_onefold_dot_v1_dot_identity__pb2.GraphResponse.SerializeToString,
+            ),
+            'ListReviews': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReviews,
+                    request_deserializer=protos_dot_onefold_dot_v1_dot_identity__pb2.ListReviewsRequest.FromString,
+                    response_serializer=protos_dot_onefold_dot_v1_dot_identity__pb2.ListReviewsResponse.SerializeToString,
+            ),
+            'GetReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReview,
+                    request_deserializer=protos_dot_onefold_dot_v1_dot_identity__pb2.GetReviewRequest.FromString,
+                    response_serializer=protos_dot_onefold_dot_v1_dot_identity__pb2.Review.SerializeToString,
+            ),
+            'AcceptReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptReview,
+                    request_deserializer=protos_dot_onefold_dot_v1_dot_identity__pb2.AcceptReviewRequest.FromString,
+                    response_serializer=protos_dot_onefold_dot_v1_dot_identity__pb2.AcceptReviewResponse.SerializeToString,
+            ),
+            'RejectReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectReview,
+                    request_deserializer=protos_dot_onefold_dot_v1_dot_identity__pb2.RejectReviewRequest.FromString,
+                    response_serializer=protos_dot_onefold_dot_v1_dot_identity__pb2.Review.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -264,6 +383,195 @@ class IdentityService:
             '/onefold.v1.IdentityService/Unmerge',
             protos_dot_onefold_dot_v1_dot_identity__pb2.UnmergeRequest.SerializeToString,
             protos_dot_onefold_dot_v1_dot_identity__pb2.UnmergeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onefold.v1.IdentityService/Explain',
+            protos_dot_onefold_dot_v1_dot_identity__pb2.ExplainRequest.SerializeToString,
+            protos_dot_onefold_dot_v1_dot_identity__pb2.EvidenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MergeEvidence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onefold.v1.IdentityService/MergeEvidence',
+            protos_dot_onefold_dot_v1_dot_identity__pb2.MergeEvidenceRequest.SerializeToString,
+            protos_dot_onefold_dot_v1_dot_identity__pb2.EvidenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Graph(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onefold.v1.IdentityService/Graph',
+            protos_dot_onefold_dot_v1_dot_identity__pb2.GraphRequest.SerializeToString,
+            protos_dot_onefold_dot_v1_dot_identity__pb2.GraphResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReviews(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onefold.v1.IdentityService/ListReviews',
+            protos_dot_onefold_dot_v1_dot_identity__pb2.ListReviewsRequest.SerializeToString,
+            protos_dot_onefold_dot_v1_dot_identity__pb2.ListReviewsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onefold.v1.IdentityService/GetReview',
+            protos_dot_onefold_dot_v1_dot_identity__pb2.GetReviewRequest.SerializeToString,
+            protos_dot_onefold_dot_v1_dot_identity__pb2.Review.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onefold.v1.IdentityService/AcceptReview',
+            protos_dot_onefold_dot_v1_dot_identity__pb2.AcceptReviewRequest.SerializeToString,
+            protos_dot_onefold_dot_v1_dot_identity__pb2.AcceptReviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onefold.v1.IdentityService/RejectReview',
+            protos_dot_onefold_dot_v1_dot_identity__pb2.RejectReviewRequest.SerializeToString,
+            protos_dot_onefold_dot_v1_dot_identity__pb2.Review.FromString,
             options,
             channel_credentials,
             insecure,

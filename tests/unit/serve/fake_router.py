@@ -1,18 +1,24 @@
 """A router without shards: the facade of `actors.router.Router`, over profiles in one process and the real models.
 
-Identity is the simplest that can be: whoever shares an identifier is one person. `down` makes every call fail as it
-does while a shard restarts.
+Identity is the simplest that can be: whoever shares an identifier is one person. Whom somebody resembles is found by
+comparing with everybody. `down` makes every call fail as it does while a shard restarts.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from actors.errors import Conflict, Invalid, NotFound, Unavailable
+from actors.matcher import MatcherStatus
+from actors.matching import DryRun, DryRunCandidate
 from models.events.event import Event
 from models.identity import customer_id as ids
+from models.identity.evidence import REVIEW_CONFIDENCE, Explanation, decide
+from models.identity.online import ReviewReason
+from models.identity.profile_record import profile_record
+from models.identity.record import MatchRecord
 from models.profile import reduce
 from models.profile.policy import ProfilePolicy
 from models.profile.state import Profile, decode_profile, encode_profile
@@ -25,11 +31,15 @@ from models.shard.protocol import (
     IngestResult,
     Link,
     MergeRecord,
+    Paired,
     Resolution,
+    Review,
     SegmentChange,
     ShardStatus,
     StoredEvent,
 )
+from models.shard.reviews import customers_of, new_review
+from tests.strategies.additive_matcher import AdditiveMatcher
 
 SHARDS = 2
 
@@ -43,6 +53,9 @@ class FakeRouter:
         self.index: dict[str, int] = {}
         self.log: list[StoredEvent] = []
         self.letters: dict[str, DeadLetter] = {}
+        self.reviews: dict[str, Review] = {}
+        self.matchers: list[MatcherStatus] | None = []  # None: they do not answer
+        self._matcher = AdditiveMatcher()
         self._now = now
         self._seen: set[str] = set()
         self._segments: dict[str, SegmentDefinition] = {}
@@ -85,7 +98,8 @@ class FakeRouter:
 
     async def merges(self, key: str) -> list[MergeRecord]:
         profile = await self.profile(key)
-        return [merge for merge in self._merges if profile is not None and merge.winner == profile.customer_id]
+        lineage = [] if profile is None else [profile.customer_id, *profile.absorbed]
+        return [merge for merge in self._merges if merge.winner in lineage]
 
     async def merge(self, left: str, right: str, source: str, now: int) -> EventResult:
         self._require_up()
@@ -111,6 +125,100 @@ class FakeRouter:
         if not known:
             return Resolution(0, True, 1.0, ["new"], [], [])
         return Resolution(known[0], False, 1.0, ["exact"], known[1:], [])
+
+    async def list_reviews(self, cursor: str, limit: int) -> tuple[list[Review], str]:
+        self._require_up()
+        waiting = [self.reviews[key] for key in sorted(self.reviews) if not self.reviews[key].rejected_at]
+        start = _offset(cursor)
+        return waiting[start : start + limit], str(start + limit) if len(waiting) > start + limit else ""
+
+    async def review(self, review_id: str) -> Review:
+        if review_id not in self.reviews:
+            raise NotFound("review_id: there is no such review")
+        return self.reviews[review_id]
+
+    async def accept_review(self, review_id: str, actor: str) -> Paired:
+        if review_id not in self.reviews and customers_of(review_id)[1] not in self.people:
+            return Paired("same", customers_of(review_id)[0], customers_of(review_id)[0])
+        review = await self.review(review_id)
+        if review.rejected_at:
+            raise Conflict("review_id: this review was rejected")
+        merge_id = self.join_people(review.left, review.right, "operator", actor)
+        return Paired("joined", review.left, review.right, merge_id)
+
+    async def reject_review(self, review_id: str, actor: str) -> None:
+        review = await self.review(review_id)
+        self.reviews[review_id] = msgspec.structs.replace(review, rejected_at=self._now(), actor=actor)
+
+    async def resolve_dry_run(self, record: MatchRecord | None, identifiers: Sequence[str] = ()) -> DryRun:
+        exact = await self.resolve(list(identifiers))
+        found = [] if record is None else self._alike(record, exact.customer_id)
+        if exact.customer_id or not found:
+            return DryRun("link" if exact.customer_id else "new", exact.customer_id, 1.0, exact, found)
+        confidence = found[0].explanation.confidence
+        decision = decide(confidence)
+        return DryRun(decision, found[0].customer_id if decision == "link" else 0, confidence, exact, found)
+
+    async def explain(self, left: str, right: str) -> Explanation:
+        self._require_up()
+        records = []
+        for key in (left, right):
+            profile = await self.profile(key)
+            record = None if profile is None else profile_record(profile)
+            if record is None:
+                raise NotFound("nobody has this key, or too little is known to compare")
+            records.append(record)
+        if records[0].record_id == records[1].record_id:
+            raise Invalid("right: expected somebody else than left")
+        return self._matcher.score(records[0], records[1:])[0]
+
+    async def merge_evidence(self, merge_id: str) -> Explanation | None:
+        for record in self._merges:
+            if record.merge_id == merge_id:
+                return record.evidence
+        raise NotFound("merge_id: there is no such merge")
+
+    async def matcher_statuses(self) -> list[MatcherStatus]:
+        if self.matchers is None:
+            raise Unavailable("matcher 0 does not answer; try again")
+        return self.matchers
+
+    def open_review(self, left: str, right: str, reason: ReviewReason = "confidence") -> Review:
+        """A review of the people with these identifiers, as a matcher would open it."""
+        one, other = (self.people[self.index[key]] for key in (left, right))
+        evidence = self._evidence(one, other)
+        review = new_review(one.customer_id, other.customer_id, self._now(), reason, evidence)
+        self.reviews[review.review_id] = review
+        return review
+
+    def join_people(self, left: int, right: int, method: str, source: str) -> str:
+        """Makes two people one, as matching or an operator does. Returns the id of the merge."""
+        one, other = self.people[left], self.people.pop(right)
+        event = Event(f"match-{left}-{right}", "merge", "", self._now(), self._now(), source, (), "")
+        evidence = self._evidence(one, other)
+        for review_id in [key for key in self.reviews if right in customers_of(key)]:
+            del self.reviews[review_id]
+        self._join(one, other, event, method, evidence)
+        first, second = (next(iter(profile.identifiers)) for profile in (one, other))
+        self._links.append(
+            Link(left, first, second, method, 1.0, event.message_id, source, self._now(), evidence=evidence)
+        )
+        return self._merges[-1].merge_id
+
+    def _evidence(self, one: Profile, other: Profile) -> Explanation:
+        left, right = profile_record(one), profile_record(other)
+        assert left is not None and right is not None
+        return self._matcher.score(left, [right])[0]
+
+    def _alike(self, record: MatchRecord, customer_id: int) -> list[DryRunCandidate]:
+        found = []
+        for profile in self.people.values():
+            other = profile_record(profile)
+            if other is not None and profile.customer_id != customer_id:
+                explanation = self._matcher.score(record, [other])[0]
+                if explanation.confidence >= REVIEW_CONFIDENCE:
+                    found.append(DryRunCandidate(profile.customer_id, "free", explanation))
+        return sorted(found, key=lambda candidate: -candidate.explanation.confidence)
 
     async def put_segment(self, definition: dict[str, Any]) -> None:
         self._require_up()
@@ -225,7 +333,14 @@ class FakeRouter:
             merged=known[1:],
         )
 
-    def _join(self, profile: Profile, other: Profile, event: Event) -> None:
+    def _join(
+        self,
+        profile: Profile,
+        other: Profile,
+        event: Event,
+        method: str = "exact",
+        evidence: Explanation | None = None,
+    ) -> None:
         self._merges.append(
             MergeRecord(
                 f"mrg_{len(self._merges)}",
@@ -235,13 +350,15 @@ class FakeRouter:
                 0,
                 event.message_id,
                 event.source,
-                "exact",
+                method,
                 list(event.identifiers),
                 encode_profile(profile),
                 encode_profile(other),
+                evidence=evidence,
             )
         )
         reduce.merge(profile, other, self._policy)
+        profile.absorbed += [other.customer_id, *other.absorbed]
         self.index |= dict.fromkeys(other.identifiers, profile.customer_id)
 
     def _evaluate(self, profile: Profile, cause: str) -> list[SegmentChange]:
@@ -282,6 +399,7 @@ class FakeRouter:
                 segment_id: sum(segment_id in profile.memberships for profile in mine) for segment_id in self._segments
             },
             dead_letters=len(self.letters) if shard == 0 else 0,
+            reviews=sum(ids.shard_of(r.left) == shard and not r.rejected_at for r in self.reviews.values()),
         )
 
 

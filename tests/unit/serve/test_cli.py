@@ -297,7 +297,14 @@ def test_the_demo_does_not_mix_with_other_data(onefold: Call, service: Service, 
 
 def test_status(onefold: Call, service: Service, tmp_path: Path) -> None:
     shard = {"shard": 0, "profiles": 1, "events": 2, "in_flight": 0, "resident_bytes": 5_000_000}
-    counts = {"profiles": 1, "identifiers": 2, "events": 2, "duplicates": 0, "dead_letters": 0, "shards": [shard]}
+    waiting = {"pending_matches": 3, "reviews": 4}
+    matcher = {"ready": True, "linked": 7}
+    counts = {
+        **{"profiles": 1, "identifiers": 2, "events": 2, "duplicates": 0, "dead_letters": 0, "pending_match_ms": 1500},
+        **waiting,
+        "shards": [shard | waiting],
+        "matchers": [matcher, matcher | {"ready": False}],
+    }
     service.answers["GET /v1/status"] = (200, counts)
     onefold("init", "--shards", "1")
     with instance.Claim(tmp_path / "onefold-data") as claim:
@@ -306,6 +313,11 @@ def test_status(onefold: Call, service: Service, tmp_path: Path) -> None:
         assert json.loads(onefold("status", "--json").out)["profiles"] == 1
         shown = onefold("status").out
         assert "ready, pid 7" in shown and "5 MB" in shown
+        assert "1 of 2 matchers ready, 14 linked" in shown
+        assert "3 profiles wait, the oldest for 1.5 s; 4 open reviews" in shown
+        for matchers, said in (([], "matching is off"), (None, "the matchers do not answer; 3 profiles wait")):
+            service.answers["GET /v1/status"] = (200, counts | {"matchers": matchers})
+            assert said in onefold("status").out
         service.answers.clear()
         assert onefold("status").exit_code == 3
     assert json.loads(onefold("status", "--url", service.url, "--key", "k", "--json").err)["code"] == "not_found"
