@@ -17,6 +17,7 @@ from serve import (
     cli_doctor,
     cli_identity,
     cli_keys,
+    cli_reresolve,
     cli_resolve,
     cli_reviews,
     cli_segments,
@@ -65,6 +66,7 @@ app.add_typer(cli_bench.bench, name="bench", rich_help_panel=DATA)
 app.add_typer(cli_data.deadletter, name="deadletter", rich_help_panel=DATA)
 app.command("resolve", rich_help_panel=IDENTITY)(cli_resolve.resolve)
 app.command("explain", rich_help_panel=IDENTITY)(cli_identity.explain)
+app.add_typer(cli_reresolve.reresolve, name="reresolve", rich_help_panel=IDENTITY)
 app.add_typer(cli_reviews.reviews, name="reviews", rich_help_panel=IDENTITY)
 app.command("evaluate", rich_help_panel=IDENTITY)(cli_identity.evaluate)
 

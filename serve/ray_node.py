@@ -23,6 +23,8 @@ from serve.settings import Settings
 # Ray puts sockets some 65 characters below its directory, and the kernel takes paths of 107.
 _RAY_PARENT_CHARS_MAX = 107 - len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
 
+_ADDRESS = "ray.address"
+
 _HAPROXY_WRAPPER = """\
 #!/bin/sh
 # Started by Ray in the place of HAProxy: the same, with the statistics and metrics pages on loopback only. And where
@@ -98,6 +100,31 @@ def start(settings: Settings) -> None:
         _node_ip_address="127.0.0.1",
         _temp_dir=str(ray_dir(settings)),
     )
+    # For commands that bring work of their own to the cluster.
+    write_private(settings.data_path / "run" / _ADDRESS, ray.get_runtime_context().gcs_address)
+
+
+def join(settings: Settings) -> None:
+    """Makes this process a driver on the running service's node. Raises DirectoryError if the node is not to be had."""
+    run = settings.data_path / "run"
+    try:
+        address = (run / _ADDRESS).read_text()
+    except OSError:
+        raise DirectoryError(f"{run} does not say where the service's cluster is: start the service again") from None
+    os.environ |= {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(run / "ray.token"),
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+    import ray
+
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, namespace="onefold")
+    except (ConnectionError, RuntimeError) as error:
+        reason = type(error).__name__
+        raise DirectoryError(
+            f"the service's cluster does not answer ({reason}): is the service still running?"
+        ) from None
 
 
 def sweep(settings: Settings) -> None:
