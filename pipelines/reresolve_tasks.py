@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import ray
+from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.cluster import RayShards
@@ -69,8 +70,11 @@ class Tasks:
                 name = waiting.pop(done)
                 try:
                     answer = ray.get(done)
-                except ray.exceptions.RayTaskError as error:
+                except RayTaskError as error:
                     raise error.cause from None
+                except RayError as error:
+                    kind = type(error).__name__
+                    raise Unavailable(f"a task was lost ({kind}): run the command again, it goes on") from None
                 yield name, answer
 
     def one(self, function: Callable[..., Any], *arguments: object) -> Any:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
 import pytest
 import ray
 
@@ -25,7 +27,7 @@ from models.identity.evidence import Explanation
 from models.identity.online import MatchingSettings
 from models.shard.protocol import Paired, Pairing
 from pipelines.reresolve_report import Example
-from pipelines.reresolve_run import PlanOptions, apply, create, plan, roll_back, source_of, summary
+from pipelines.reresolve_run import Partition, PlanOptions, apply, create, plan, roll_back, source_of, summary
 from pipelines.reresolve_store import PlanStore, plan_directory
 from tests.cluster.reresolve_driver import load_matcher
 from tests.strategies import additive_partition
@@ -151,7 +153,12 @@ def test_a_plan_is_applied_through_a_kill_while_others_read_and_write_and_rolled
         plan_id = create(running, PlanOptions(SHARDS, slice_profiles=40, bucket_groups=7))
         with pytest.raises(Conflict):
             await asyncio.to_thread(apply, running, plan_id, load_matcher)
-        await asyncio.to_thread(plan, running, plan_id, additive_partition.partition, load_matcher)
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.to_thread(plan, running, plan_id, stopped, load_matcher)
+        written = {path: path.stat().st_mtime_ns for path in plan_directory(running, plan_id).glob("units/*")}
+        assert len(written) >= PROFILES // 40
+        check_records(plan_directory(running, plan_id), before)
+        await asyncio.to_thread(plan, running, plan_id, checked(written), load_matcher)
         assert await customers(router) == before  # a plan changes nothing
         told = summary(running, plan_id)
         assert (told.stage, told.profiles, told.units) == ("ready", len(set(before)), PROFILES - 1)
@@ -192,6 +199,29 @@ def test_a_plan_is_applied_through_a_kill_while_others_read_and_write_and_rolled
             await asyncio.to_thread(apply, running, plan_id, load_matcher)
 
     asyncio.run(main())
+
+
+def stopped(records: Path, cannot_links: Path, output: Path) -> None:
+    raise ZeroDivisionError
+
+
+def checked(written: dict[Path, int]) -> Partition:
+    """The partition, after a look whether nothing was extracted a second time."""
+
+    def partition(records: Path, cannot_links: Path, output: Path) -> None:
+        assert {path: path.stat().st_mtime_ns for path in records.parent.glob("units/*")} == written
+        additive_partition.partition(records, cannot_links, output)
+
+    return partition
+
+
+def check_records(directory: Path, before: list[int]) -> None:
+    """What the partition gets to see."""
+    rows = pads.dataset(str(directory / "records"), format="parquet").to_table().to_pylist()
+    assert len({row["unit_id"] for row in rows}) == len(rows) == PROFILES - 1
+    assert sorted(i for row in rows for i in row["exclusive"]) == ["user_id:u3", f"user_id:u{3 + PEOPLE}"]
+    (pair,) = pq.read_table(directory / "cannot_links.parquet").to_pylist()
+    assert {pair["left"], pair["right"]} == {before[40], before[40 + PEOPLE]} and pair["left"] < pair["right"]
 
 
 def check_people(after: list[int]) -> None:
