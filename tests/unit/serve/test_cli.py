@@ -33,6 +33,27 @@ EVENT = {
     "customer_id": "cus_1",
     "source": "web",
 }
+EVIDENCE = {
+    "method": "probabilistic",
+    "model_version": "m1",
+    "prior": -10.0,
+    "fields": [
+        {"field": "birth_date", "level": "exact", "weight": 12.5, "frequency": 0.0, "left": "1968", "right": "1968"}
+    ],
+    "score": 2.5,
+    "confidence": 0.85,
+}
+REVIEW = {
+    "review_id": "rev_1_2",
+    "left": "cus_1",
+    "right": "cus_2",
+    "opened_at": "2026-01-01T00:00:00.000Z",
+    "reason": "limits",
+    "confidence": 0.85,
+    "evidence": EVIDENCE,
+    "rejected_at": None,
+    "rejected_by": "",
+}
 LETTER = {
     "id": "dl_1",
     "received_at": "2026-01-01T00:00:00.000Z",
@@ -118,6 +139,7 @@ def test_every_command_explains_itself_and_offers_json(onefold: Call) -> None:
         "events": ("tail",),
         "deadletter": ("list", "replay", "delete"),
         "bench": ("lookup", "ingest"),
+        "reviews": ("list", "show", "accept", "reject"),
     }
     for command in ("init", "serve", "stop", "status", "doctor", "demo", "import", "profile"):
         assert f" {command} " in top
@@ -271,6 +293,50 @@ def test_dead_letters(onefold: Call, service: Service) -> None:
     onefold("deadletter", "delete", "--all", "--yes", *where)
     assert service.asked[-1][1] == {"all": True}
     assert onefold("deadletter", "replay", "dl_1", "--all", *where).exit_code == 2
+
+
+def test_reviews(onefold: Call, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEFOLD_URL", service.url)
+    monkeypatch.setenv("ONEFOLD_KEY", "k")
+    rejected = REVIEW | {"rejected_at": "2026-01-02T00:00:00.000Z", "rejected_by": "support"}
+    service.answers |= {
+        "GET /v1/identity/reviews?limit=50": (200, {"data": [REVIEW], "cursor": NO_MORE}),
+        "GET /v1/identity/reviews?limit=1": (200, {"data": [], "cursor": NO_MORE}),
+        "GET /v1/identity/reviews/rev_1_2": (200, REVIEW),
+        "POST /v1/identity/reviews/rev_1_2/accept": (
+            200,
+            {"customer_id": "cus_1", "merged": "cus_2", "merge_id": "mrg_0_7"},
+        ),
+        "POST /v1/identity/reviews/rev_1_2/reject": (200, rejected),
+    }
+    listed = onefold("reviews", "list").out
+    assert "rev_1_2" in listed and "85.0%" in listed and "limits" in listed
+    assert json.loads(onefold("reviews", "list", "--json").out) == [REVIEW]
+    assert onefold("reviews", "list", "--limit", "1").out == "no open reviews\n"
+    shown = onefold("reviews", "show", "rev_1_2").out
+    assert "open, opened 2026-01-01" in shown and "birth_date" in shown and "+12.5" in shown
+    assert onefold("reviews", "accept", "rev_1_2").out == "cus_2 is part of cus_1 now (merge mrg_0_7)\n"
+    assert onefold("reviews", "reject", "rev_1_2").out == "cus_1 and cus_2 stay apart\n"
+    service.answers["GET /v1/identity/reviews/rev_1_2"] = (200, rejected)
+    assert "rejected by support at 2026-01-02" in onefold("reviews", "show", "rev_1_2").out
+    was_one = {"customer_id": "cus_1", "merged": None, "merge_id": None}
+    service.answers["POST /v1/identity/reviews/rev_1_2/accept"] = (200, was_one)
+    assert onefold("reviews", "accept", "rev_1_2").out == "cus_1: the two were one person already\n"
+    assert onefold("reviews", "show", "rev_9_9").exit_code == 4
+
+
+def test_explain_people(onefold: Call, service: Service, tmp_path: Path) -> None:
+    service.answers["GET /v1/identity/explain?left=user_id:1&right=cus_2"] = (200, EVIDENCE)
+    where = ("--url", service.url, "--key", "k")
+    assert "Linked: 85.0% confidence" in onefold("explain", "user_id:1", "cus_2", *where).out
+    told = json.loads(onefold("explain", "user_id:1", "cus_2", "--format", "json", *where).out)
+    assert (told["decision"], told["steps"][0]["end"]) == ("link", 2.5)
+    picture = tmp_path / "why.svg"
+    assert onefold("explain", "user_id:1", "cus_2", "--format", "svg", "-o", str(picture), *where).out == ""
+    assert picture.read_text().startswith("<svg")
+    assert onefold("explain", "user_id:1", "user_id:9", *where).exit_code == 4
+    assert "--input" in onefold("explain", "a", "b", "--id-column", "id", *where).err
+    assert onefold("explain", "a", "b", "--input", "people.csv").exit_code == 2
 
 
 def test_import(onefold: Call, service: Service, tmp_path: Path) -> None:

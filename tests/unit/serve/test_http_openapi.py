@@ -14,6 +14,8 @@ from serve.http_openapi import PROFILE
 from serve.http_scopes import PUBLIC, SCOPES
 from tests.unit.serve.http_service import HttpService
 
+PERSON = {"firstName": "Martha", "lastName": "Cunningham", "birthday": "1968-03-12"}
+
 
 @pytest.fixture
 def service(tmp_path: Path) -> HttpService:
@@ -98,8 +100,20 @@ def test_answers_are_what_the_document_says(service: HttpService, document: dict
         ("GET", "/v1/profiles/changes", "?after=later", None),
         ("POST", "/v1/profiles/batch", "", {"keys": ["user_id:u1", "user_id:u9"]}),
         ("POST", "/v1/identity/resolve", "", {"identifiers": ["user_id:u9"]}),
+        ("POST", "/v1/identity/resolve", "", {"traits": PERSON}),
+        ("POST", "/v1/identify", "?wait=true", {"userId": "p1", "traits": PERSON}),
+        ("POST", "/v1/identify", "?wait=true", {"userId": "p2", "traits": PERSON}),
+        ("POST", "/v1/identity/resolve", "", {"traits": PERSON}),
+        ("GET", "/v1/identity/explain", "?left=user_id:p1&right=user_id:p2", None),
+        ("GET", "/v1/identity/explain", "?left=user_id:p1", None),
+        ("GET", "/v1/identity/reviews", "", None),
+        ("GET", "/v1/identity/reviews/{review_id}", "", None),
+        ("POST", "/v1/identity/reviews/{review_id}/reject", "", None),
+        ("POST", "/v1/identity/reviews/{review_id}/accept", "", None),
         ("POST", "/v1/identity/merge", "", {"left": "user_id:u1", "right": "user_id:u2"}),
         ("GET", "/v1/profiles/{key}/merges", "", None),
+        ("GET", "/v1/profiles/{key}/graph", "", None),
+        ("GET", "/v1/identity/merges/{merge_id}/evidence", "", None),
         ("POST", "/v1/identity/unmerge", "", {"merge_id": "mrg_0"}),
         ("GET", "/v1/events", "", None),
         ("GET", "/v1/deadletters", "", None),
@@ -115,8 +129,12 @@ def test_answers_are_what_the_document_says(service: HttpService, document: dict
         ("GET", "/v1/segments/{segment_id}", "", None),
         ("POST", "/v1/admin/keys", "", {"name": "web", "scopes": ["ingest"]}),
     ]
+    review_id = ""
     for method, path, query, body in calls:
+        if path.startswith("/v1/identity/reviews") and not review_id:
+            review_id = service.router.open_review("user_id:p1", "user_id:p2").review_id
         concrete = path.replace("{key}", "user_id:u1").replace("{segment_id}", "pro").replace("{source_id}", "src")
+        concrete = concrete.replace("{review_id}", review_id)
         response = service.request(method, concrete + query, body)
         status = str(response.status_code)
         place = path.replace("~", "~0").replace("/", "~1").replace("{", "%7B").replace("}", "%7D")
