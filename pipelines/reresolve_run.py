@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from rich.console import Console
@@ -38,7 +39,8 @@ EXAMPLE_GROUPS = 100
 _BODIES = 1_000
 _AFTER_ALL = 1 << 62
 
-STAGES = ("extract", "partition", "divide", "ready", "applied", "rolling_back", "rolled_back")
+Stage = Literal["extract", "partition", "divide", "ready", "applied", "rolling_back", "rolled_back"]
+"""How far a plan is: "applied" and "rolled_back" once nothing is left to do."""
 
 
 class PlanOptions(msgspec.Struct, frozen=True):
@@ -54,7 +56,7 @@ class Summary(msgspec.Struct, frozen=True):
     """What `show` and `status` tell of a plan."""
 
     plan_id: str
-    stage: str  # one of STAGES; "applied" and "rolled_back" only when nothing is left to do
+    stage: Stage
     created_at: int  # ms
     model: str
     profiles: int

@@ -17,7 +17,7 @@ import msgspec
 
 from actors.errors import Conflict, NotFound
 from models.identity.reresolution import Group
-from pipelines.reresolve_steps import GroupResult, Step
+from pipelines.reresolve_steps import GroupResult
 
 Phase = Literal["apply", "rollback"]
 GroupState = Literal["planned", "started", "done", "skipped", "rolling", "rolled_back", "kept"]
@@ -170,14 +170,6 @@ class PlanStore:
         """Steps by "phase:kind"."""
         rows = self._db.execute("SELECT phase, kind, count(*) FROM steps GROUP BY 1, 2")
         return {f"{phase}:{kind}": count for phase, kind, count in rows}
-
-    def steps(self, after: int, limit: int) -> list[tuple[int, Step]]:
-        """A page of the steps that were taken, in order: position and step."""
-        rows = self._db.execute(
-            "SELECT position, kind, left_id, right_id, merge_id FROM steps WHERE position > ? ORDER BY 1 LIMIT ?",
-            (after, limit),
-        )
-        return [(position, Step(*rest)) for position, *rest in rows]
 
     # Examples
 
