@@ -133,13 +133,15 @@ class FakeRouter:
         return waiting[start : start + limit], str(start + limit) if len(waiting) > start + limit else ""
 
     async def review(self, review_id: str) -> Review:
+        _customers(review_id)
         if review_id not in self.reviews:
             raise NotFound("review_id: there is no such review")
         return self.reviews[review_id]
 
     async def accept_review(self, review_id: str, actor: str) -> Paired:
-        if review_id not in self.reviews and customers_of(review_id)[1] not in self.people:
-            return Paired("same", customers_of(review_id)[0], customers_of(review_id)[0])
+        left, right = _customers(review_id)
+        if review_id not in self.reviews and left in self.people and right in self.people[left].absorbed:
+            return Paired("same", left, left)
         review = await self.review(review_id)
         if review.rejected_at:
             raise Conflict("review_id: this review was rejected")
@@ -407,3 +409,10 @@ def _offset(cursor: str) -> int:
     if cursor and not (cursor.isascii() and cursor.isdecimal()):
         raise Invalid("cursor: expected `cursor.next` of the page before, as it was given")
     return int(cursor or 0)
+
+
+def _customers(review_id: str) -> tuple[int, int]:
+    try:
+        return customers_of(review_id)
+    except ValueError:
+        raise Invalid("review_id: expected the id of a review") from None
