@@ -1,13 +1,12 @@
-"""How well profiles match the true people: clustering measures over messages, from counts alone. Pure.
-
-Pairwise: of the pairs of messages that one profile joins, how many are one person's (precision), and of the
-pairs of one person's messages, how many one profile joins (recall). B-cubed (Bagga and Baldwin, 1998): the
-same for each message, averaged, so that large profiles do not outweigh the rest.
+"""How well profiles match the true people: clustering measures over messages (`models.identity.evaluation`), and how
+many messages are on their person's main profile. Pure.
 """
 
 from collections import Counter
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+
+from models.identity.evaluation import evaluate
 
 
 @dataclass(frozen=True)
@@ -29,46 +28,29 @@ class Accuracy:
 
 def measure(assignments: Iterable[tuple[Hashable, Hashable]]) -> Accuracy:
     """Accuracy of (true person, profile) pairs, one for each message. Raises ValueError if there are none."""
-    cells = Counter(assignments)
+    people: dict[Hashable, int] = {}
+    profiles: dict[Hashable, int] = {}
+    cells = [
+        (people.setdefault(person, len(people)), profiles.setdefault(profile, len(profiles)))
+        for person, profile in assignments
+    ]
     if not cells:
         raise ValueError("assignments: expected at least one")
-    people: Counter[Hashable] = Counter()
-    profiles: Counter[Hashable] = Counter()
-    main: dict[Hashable, int] = {}
-    for (person, profile), count in cells.items():
-        people[person] += count
-        profiles[profile] += count
-        main[person] = max(main.get(person, 0), count)
-    records = people.total()
-    together = sum(_pairs(count) for count in cells.values())
-    joined = sum(map(_pairs, profiles.values()))
-    same = sum(map(_pairs, people.values()))
-    pairwise_precision, pairwise_recall = _share(together, joined), _share(together, same)
-    bcubed_precision = sum(count**2 / profiles[profile] for (_, profile), count in cells.items()) / records
-    bcubed_recall = sum(count**2 / people[person] for (person, _), count in cells.items()) / records
-    exact = sum(count == people[person] == profiles[profile] for (person, profile), count in cells.items())
+    main: Counter[int] = Counter()
+    for (person, _), count in Counter(cells).items():
+        main[person] = max(main[person], count)
+    truth, predicted = zip(*cells, strict=True)
+    scores = evaluate(predicted, truth)
     return Accuracy(
-        records=records,
-        people=len(people),
-        profiles=len(profiles),
-        unified=sum(main.values()) / records,
-        exact=exact / len(people),
-        pairwise_precision=pairwise_precision,
-        pairwise_recall=pairwise_recall,
-        pairwise_f1=_f1(pairwise_precision, pairwise_recall),
-        bcubed_precision=bcubed_precision,
-        bcubed_recall=bcubed_recall,
-        bcubed_f1=_f1(bcubed_precision, bcubed_recall),
+        records=scores.records,
+        people=scores.entities,
+        profiles=scores.clusters,
+        unified=main.total() / scores.records,
+        exact=scores.entities_exact_share,
+        pairwise_precision=scores.pairwise_precision,
+        pairwise_recall=scores.pairwise_recall,
+        pairwise_f1=scores.pairwise_f1,
+        bcubed_precision=scores.bcubed_precision,
+        bcubed_recall=scores.bcubed_recall,
+        bcubed_f1=scores.bcubed_f1,
     )
-
-
-def _pairs(count: int) -> int:
-    return count * (count - 1) // 2
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 1.0
-
-
-def _f1(precision: float, recall: float) -> float:
-    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0

@@ -20,10 +20,10 @@ from actors.errors import Conflict
 from actors.lookups import by_shard
 from actors.shard_calls import ShardCalls
 from models.identity.customer_id import shard_of
-from models.identity.identifiers import IdentitySettings
+from models.identity.identifiers import IdentitySettings, namespace_of
 from models.identity.profile_record import profile_record, record_digest
 from models.identity.record import ROLES, MatchRecord
-from models.identity.resolution import Candidate, namespace_of
+from models.identity.resolution import Candidate
 from models.profile.state import Profile, decode_profile
 from models.shard.core import MachineSettings
 from models.shard.merging import candidate_of

@@ -7,14 +7,11 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
-from models.identity.columns import ABSENT, Column
-from models.identity.fields import normalised_fields
 from models.identity.matcher import Matcher
 from models.identity.record import ROLES
 from models.identity.resolve import ResolveSettings, resolve
@@ -27,9 +24,7 @@ def partition(matcher: Matcher, records: Path, cannot_links: Path, output: Path)
     table = pads.dataset(files, format="parquet").to_table().sort_by("unit_id")
     units = table["unit_id"].combine_chunks()
     roles = {role: [arrow_column(table[role])] for role in ROLES if pc.count(table[role]).as_py()}
-    found = normalised_fields(roles, matcher.model.reading)
-    absent = Column(np.full((len(units), 1), ABSENT, np.int32), [])
-    fields = {field: found.get(field, absent) for field in matcher.model.mixture.fields}
+    fields = matcher.model.read(roles, len(units))
     if len(units):
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             resolved = resolve(

@@ -20,11 +20,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from models.identity.columns import ABSENT, VALUES_MAX, Column
-from models.identity.comparison import Comparer
 from models.identity.embedding import NgramEmbedder
 from models.identity.evidence import REVIEW_CONFIDENCE, Explanation
 from models.identity.fields import Fields, Reading, guess_reading, normalised_fields
-from models.identity.matcher import explain_pairs
+from models.identity.matcher import Matcher
 from models.identity.mixture import confidence
 from models.identity.model import MatchModel
 from models.identity.nicknames import NicknameTable
@@ -150,9 +149,8 @@ def explain_files(
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             settings = read_settings(config)
             trained = resolve(prepared.fields, prepared.reading, nicknames, settings, pool.map).model
-    comparer = Comparer(prepared.fields, nicknames)
     first, second = (np.array([row], np.int64) for row in rows)
-    return explain_pairs(trained, prepared.fields, comparer, first, second)[0]
+    return Matcher(trained, nicknames).explain(prepared.fields, first, second)[0]
 
 
 def prepare(found: ResolveInput, model: MatchModel | None = None) -> Prepared:
@@ -163,10 +161,7 @@ def prepare(found: ResolveInput, model: MatchModel | None = None) -> Prepared:
         role: [arrow_column(column.take(order)) for column in columns] for role, columns in found.by_role().items()
     }
     reading = model.reading if model else guess_reading(roles)
-    fields: Fields = normalised_fields(roles, reading)
-    if model:
-        absent = Column(np.full((len(record_ids), 1), ABSENT, np.int32), [])
-        fields = {field: fields.get(field, absent) for field in model.mixture.fields}
+    fields = model.read(roles, len(record_ids)) if model else normalised_fields(roles, reading)
     if not fields:
         raise InputError("INPUT: no column tells of a person; name some with --columns role=column")
     return Prepared(record_ids.take(order), order, fields, reading)

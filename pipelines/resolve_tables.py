@@ -248,7 +248,8 @@ def _agree(split: list[list[str]], could_be: Callable[[str], bool]) -> bool:
 
 
 def _head(chunk: Any) -> list[str]:
-    return chunk.drop_null().slice(0, _LIST_SAMPLE).to_pylist()  # type: ignore[no-any-return]
+    head: list[str] = chunk.drop_null().slice(0, _LIST_SAMPLE).to_pylist()
+    return head
 
 
 def _is_bracketed(text: str) -> bool:

@@ -18,11 +18,10 @@ def parse_time(value: object) -> int | None:
     Text: ISO 8601, any number of decimals (cut to milliseconds), "T" or a space, any offset; without one it is
     UTC. Numbers, also as text: milliseconds since the epoch, or seconds below 100,000,000,000.
     """
-    kind = type(value)
-    if kind is str:
-        return _parse_text(value)  # type: ignore[arg-type]
-    if kind is int or kind is float:
-        return _parse_number(value)  # type: ignore[arg-type]
+    if isinstance(value, str):
+        return _parse_text(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _parse_number(value)
     return None
 
 

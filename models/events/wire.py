@@ -289,9 +289,9 @@ def _times(message: dict[str, Any], request: _Request, report: Report) -> tuple[
     received_at = request.received_at
     if stated is not None and original is not None:
         timestamp = stated
-    elif stated is not None or original is not None:
-        original = stated if original is None else original
-        timestamp = correct_time(original, sent_at, received_at)  # type: ignore[arg-type]
+    elif (only := stated if original is None else original) is not None:
+        original = only
+        timestamp = correct_time(only, sent_at, received_at)
     else:
         timestamp = received_at
     if timestamp > received_at:

@@ -144,8 +144,7 @@ def _exchangeable(fields: Fields) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     """Numbers of the records' given and family names, the same for the same text; absent ones equal nothing."""
     known: dict[str, int] = {}
     numbers = []
-    for absent, field in ((-1, "given_name"), (-2, "family_name")):
-        column = fields[field]  # type: ignore[index]  # a field, whatever mypy widens it to
+    for absent, column in ((-1, fields["given_name"]), (-2, fields["family_name"])):
         number = np.array([*(known.setdefault(v, len(known)) for v in column.values), absent], np.int64)
         numbers.append(number[column.codes[:, 0]])
     return numbers[0], numbers[1]

@@ -9,7 +9,7 @@ the past: they survive (`models.identity.entity_ids`).
 What bulk resolution does as a whole is followed as well:
   - a block that outgrows its bound is no longer used, and is again once it has shrunk: its pairs are looked at anew;
   - up to ALL_PAIRS_MAX distinct records all pairs are compared. Beyond, the keys are used: the change that passes this
-    number, either way, resolves everything anew (a second or two).
+    number, either way, resolves everything anew.
 
 One thing is bounded at the price of exactness: of a component of more than `component_max` distinct records, only
 the entities within two positive pairs of the change are clustered anew, each of them whole. `Change.bounded` tells.
@@ -22,23 +22,19 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from models.identity import blocking
 from models.identity.block_table import BlockTable
 from models.identity.clustering import cluster
-from models.identity.columns import ABSENT, Column, role_columns
-from models.identity.comparison import Comparer, Run
+from models.identity.columns import role_columns
+from models.identity.comparison import Comparer, Rows, Run
 from models.identity.entity_ids import EntityChanges, EntityLedger
-from models.identity.fields import Fields, normalised_fields
+from models.identity.fields import Fields
 from models.identity.matcher import Matcher
-from models.identity.mixture import Scorer, patterns_of
+from models.identity.mixture import Floats, patterns_of
 from models.identity.record import MatchRecord
 from models.identity.record_table import RecordTable
 from models.identity.resolve import Compared, score_pairs
-
-Rows = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 COMPONENT_MAX = 200  # distinct records
 _CHUNK_PAIRS = 1_000_000
@@ -156,9 +152,7 @@ class IncrementalResolver:
 
     def _read(self, records: Sequence[MatchRecord]) -> Fields:
         """The fields of the model."""
-        found = normalised_fields(role_columns(records), self._matcher.model.reading)
-        absent = Column(np.full((len(records), 1), ABSENT, np.int32), [])
-        return {field: found.get(field, absent) for field in self._matcher.model.mixture.fields}
+        return self._matcher.model.read(role_columns(records), len(records))
 
     def _put_in(self, record_id: str, fields: Fields) -> set[int]:
         """Adds a record to the tables. The nodes whose components are no longer what they were."""
@@ -196,7 +190,8 @@ class IncrementalResolver:
     def _connect(self, node: int) -> None:
         others = set(self._table.nodes.tolist()) - {node} if self._all_pairs else self._blocks.candidates(node)
         candidates = np.array(sorted(others), np.int64)
-        self._link(np.full(len(candidates), node), candidates)
+        left = np.full(len(candidates), node)
+        self._link(left, candidates, self._score(left, candidates))
 
     def _disconnect(self, node: int) -> set[int]:
         others = self._links.pop(node, set())
@@ -204,8 +199,9 @@ class IncrementalResolver:
             self._links[other].discard(node)
         return others
 
-    def _link(self, left: Rows, right: Rows) -> None:
-        positive = self._score(left, right) > 0
+    def _link(self, left: Rows, right: Rows, scores: Floats) -> None:
+        """Notes which of the pairs of nodes are positive."""
+        positive = scores > 0
         for one, other in zip(left[positive].tolist(), right[positive].tolist(), strict=True):
             self._links.setdefault(one, set()).add(other)
             self._links.setdefault(other, set()).add(one)
@@ -229,7 +225,7 @@ class IncrementalResolver:
             return set()
         members = np.array(self._blocks.members(block), np.int64)
         left, right = np.triu_indices(len(members), 1)
-        self._link(members[left], members[right])
+        self._link(members[left], members[right], self._score(members[left], members[right]))
         return self._together(set(members.tolist()))
 
     def _together(self, members: set[int]) -> set[int]:
@@ -256,9 +252,7 @@ class IncrementalResolver:
         first, second = np.sort(rank[position].reshape(2, -1), axis=0)
         fields = self._table.fields(nodes[order])
         comparer = Comparer(fields, self._matcher.nicknames)
-        model = self._matcher.model
-        frequencies = {field: model.frequencies[field].of(column.values) for field, column in fields.items()}
-        scorer = Scorer(model.mixture, frequencies)
+        scorer = self._matcher.model.scorer(fields)
         scores = []
         for start in range(0, len(first), _CHUNK_PAIRS):
             a, b = first[start : start + _CHUNK_PAIRS], second[start : start + _CHUNK_PAIRS]
@@ -275,10 +269,7 @@ class IncrementalResolver:
         left, right = keys.pairs(model.keys, model.blocking, run)
         scores = self._score(nodes[left], nodes[right], run)
         self._links = {}
-        positive = scores > 0
-        for one, other in zip(nodes[left[positive]].tolist(), nodes[right[positive]].tolist(), strict=True):
-            self._links.setdefault(one, set()).add(other)
-            self._links.setdefault(other, set()).add(one)
+        self._link(nodes[left], nodes[right], scores)
         return self._people(nodes.tolist(), left, right, scores)
 
     def _neighbourhood(self, touched: set[int]) -> _Neighbourhood:

@@ -27,7 +27,9 @@ Floats = NDArray[np.float64]
 ITERATIONS_MAX = 100
 _TOLERANCE = 1e-3
 _SMALLEST = 1e-9  # of a probability
+_SMALLEST_LEARNED = 1e-12  # likewise, while it is learned
 _SMALLEST_SHARE = 1e-12  # of all pairs
+_RAREST = 1e-7  # frequency of a value
 
 _ADDRESS: frozenset[Field] = frozenset(
     {"street", "street_number", "address_line_2", "unit", "postcode", "city", "region", "country"}
@@ -104,7 +106,7 @@ def strangers_levels(
         counts = np.bincount(levels[:, position], minlength=LEVELS).astype(float)
         counts += 0.5 * (np.bincount(seen[:, position], minlength=LEVELS) > 0)
         counts[[MISSING, EXACT]] = 0
-        exact = min(max(coincidence[field], 1e-7), 1.0)
+        exact = min(max(coincidence[field], _RAREST), 1.0)
         table[position] = counts / (counts.sum() or 1) * (1 - exact)
         table[position, EXACT] = exact
     return table
@@ -118,14 +120,13 @@ def fit(patterns: Patterns, strangers: Floats, fields: tuple[Field, ...], total_
     total_pairs = max(total_pairs, 1.0)  # a record alone makes none
     shares = np.full(_STRANGERS, 0.05 * max(candidates, 1.0) / total_pairs / _STRANGERS)
     shares[0] = 0.1 * max(candidates, 1.0) / total_pairs
-    one_hot = [patterns.levels[:, position] for position in range(len(fields))]
     for _ in range(ITERATIONS_MAX):
         weights = _responsibilities(patterns.levels, levels, shares)[:_STRANGERS] * patterns.counts
         new_shares = np.maximum(weights.sum(axis=1) / total_pairs, _SMALLEST_SHARE)
         new_levels = levels.copy()
         for kinship in range(_STRANGERS):
             for position in np.flatnonzero(free[kinship]).tolist():
-                counts = np.bincount(one_hot[position], weights[kinship], LEVELS).astype(np.float64)
+                counts = np.bincount(patterns.levels[:, position], weights[kinship], LEVELS).astype(np.float64)
                 counts += _START_PAIRS * start[kinship, position]
                 counts[MISSING] = 0
                 new_levels[kinship, position] = counts / counts.sum()
@@ -162,18 +163,18 @@ def _start(strangers: Floats, fields: tuple[Field, ...]) -> tuple[Floats, NDArra
     return levels, free
 
 
-def _log_levels(patterns: Levels, levels: Floats) -> Floats:
-    """log P(pattern | kinship): (kinships, p)."""
-    logs = np.log(np.maximum(levels, 1e-12))
-    logs[:, :, MISSING] = 0
-    total = np.zeros((len(levels), len(patterns)))
+def _pattern_logs(patterns: Levels, prior: Floats, level_logs: Floats) -> Floats:
+    """log P(kinship) P(pattern | kinship), from the logs of both: (kinships, p)."""
+    total = np.repeat(prior[:, None], len(patterns), axis=1)
     for position, column in enumerate(patterns.T):
-        total += logs[:, position, column]
+        total += level_logs[:, position, column]
     return total
 
 
 def _responsibilities(patterns: Levels, levels: Floats, shares: Floats) -> Floats:
-    logs = _log_levels(patterns, levels) + np.log(np.append(shares, _rest(shares)))[:, None]
+    level_logs = np.log(np.maximum(levels, _SMALLEST_LEARNED))
+    level_logs[:, :, MISSING] = 0
+    logs = _pattern_logs(patterns, np.log(np.append(shares, _rest(shares))), level_logs)
     logs -= logs.max(axis=0)
     odds: Floats = np.exp(logs)
     odds /= odds.sum(axis=0)
@@ -203,7 +204,7 @@ class Scorer:
 
     def pattern_logs(self, patterns: Levels) -> Floats:
         """log2 of P(kinship) P(levels | kinship), whatever the values: (kinships, p)."""
-        return self._pattern_logs(patterns, self._logs)
+        return _pattern_logs(patterns, self.prior, self._logs)
 
     def kinship_logs(
         self, comparer: Comparer, levels: Levels, left: Rows, right: Rows, pattern_logs: Floats | None = None
@@ -228,7 +229,7 @@ class Scorer:
 
     def _exact(self, position: int, comparer: Comparer, left: Rows, right: Rows) -> Floats:
         """For pairs that agree exactly: log2 P(value | kinship), up to what is the same for all."""
-        frequency = np.maximum(self._frequencies[self.mixture.fields[position]], 1e-7)
+        frequency = np.maximum(self._frequencies[self.mixture.fields[position]], _RAREST)
         codes = comparer.agreeing_codes(position, left, right, frequency)
         shared = self._truly_shared[:, position, None]
         by_code: Floats = np.log2(shared + (1 - shared) * frequency)
@@ -243,14 +244,8 @@ class Scorer:
     def best_possible(self, patterns: Levels) -> Floats:
         """The highest score that pairs of each pattern can have, whatever their values."""
         logs = self._logs.copy()
-        logs[:, :, EXACT] = np.log2(self._truly_shared + (1 - self._truly_shared) * 1e-7)
-        return odds(self._pattern_logs(patterns, logs))
-
-    def _pattern_logs(self, patterns: Levels, logs: Floats) -> Floats:
-        total = np.repeat(self.prior[:, None], len(patterns), axis=1)
-        for position, column in enumerate(patterns.T):
-            total += logs[:, position, column]
-        return total
+        logs[:, :, EXACT] = np.log2(self._truly_shared + (1 - self._truly_shared) * _RAREST)
+        return odds(_pattern_logs(patterns, self.prior, logs))
 
 
 def odds(kinship_logs: Floats) -> Floats:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.identity.blocking import BlockingSettings, Key
-from models.identity.columns import Column
-from models.identity.fields import Field, Fields, Reading
-from models.identity.mixture import Mixture
+from models.identity.columns import ABSENT, Column, RoleColumns
+from models.identity.fields import Field, Fields, Reading, normalised_fields
+from models.identity.mixture import Mixture, Scorer
 
 COMMON_MIN = 10  # records that share a value before the model names it
 FORMAT = 1
@@ -46,8 +46,19 @@ class MatchModel(msgspec.Struct, frozen=True):
 
     @property
     def version(self) -> str:
-        """A name that changes with the content."""
+        """A name that changes with the content. It is made anew at each call: keep it where it is needed often."""
         return f"mixture-{blake2b(self.encode(), digest_size=5).hexdigest()}"
+
+    def read(self, roles: RoleColumns, count: int) -> dict[Field, Column]:
+        """The model's fields of `count` records given by role, whether the records have them or not."""
+        found = normalised_fields(roles, self.reading)
+        absent = Column(np.full((count, 1), ABSENT, np.int32), [])
+        return {field: found.get(field, absent) for field in self.mixture.fields}
+
+    def scorer(self, fields: Fields) -> Scorer:
+        """The scorer of pairs of these records."""
+        frequencies = {field: self.frequencies[field].of(column.values) for field, column in fields.items()}
+        return Scorer(self.mixture, frequencies)
 
     def encode(self) -> bytes:
         """The model as a JSON document."""

@@ -14,6 +14,8 @@ from typing import Literal
 
 import msgspec
 
+from models.identity.identifiers import namespace_of
+
 Standing = Literal["free", "limits", "apart"]
 
 
@@ -34,11 +36,6 @@ class Plan(msgspec.Struct, frozen=True):
     kept: list[str]  # identifiers, highest priority first, that are or will be the target's
     added: list[str]  # those of `kept` that nobody owned
     demoted: list[str]
-
-
-def namespace_of(identifier: str) -> str:
-    """The namespace of a normalised identifier."""
-    return identifier.partition(":")[0]
 
 
 def plan(

@@ -10,19 +10,15 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from models.identity.blocking import BlockingKeys, BlockingSettings
 from models.identity.clustering import cluster
 from models.identity.columns import Column, distinct_records
-from models.identity.comparison import Comparer, Levels, Run
+from models.identity.comparison import Comparer, Levels, Rows, Run
 from models.identity.fields import Fields, Reading
-from models.identity.mixture import Patterns, Scorer, confidence, fit, odds, patterns_of, strangers_levels
+from models.identity.mixture import Floats, Patterns, Scorer, confidence, fit, odds, patterns_of, strangers_levels
 from models.identity.model import MatchModel, coincidences, count_frequencies
 from models.identity.nicknames import NicknameTable
-
-Rows = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 CHUNK_PAIRS = 4_000_000  # that are compared at a time: the same values meet often in so many
 SCORED_PAIRS = 200_000  # that are scored at a time
@@ -93,7 +89,9 @@ def resolve(
     keys = model.keys if model else blocking.choose(settings.blocking)
     left, right = blocking.pairs(keys, model.blocking if model else settings.blocking, run)
     if also is not None:
-        left, right = _united((left, right), also(first))
+        more_left, more_right = also(first)
+        packed = np.unique(np.concatenate([left << 32 | right, more_left << 32 | more_right]))
+        left, right = packed >> 32, packed & 0xFFFFFFFF
     repeated = np.flatnonzero(copies > 1)  # pairs of equal records, each as a record's pair with itself
     left, right = np.concatenate([left, repeated]), np.concatenate([right, repeated])
     weights = (copies[left] * copies[right]).astype(np.float64)
@@ -106,12 +104,10 @@ def resolve(
     if model is None:
         progress("learn")
         strangers = _strangers(fields, comparer, position, levels, run)
-        total = max(len(position) * (len(position) - 1) / 2, 1.0)
-        mixture = fit(patterns, strangers, comparer.fields, total)
+        mixture = fit(patterns, strangers, comparer.fields, len(position) * (len(position) - 1) / 2)
         model = MatchModel(reading, keys, settings.blocking, mixture, count_frequencies(fields), len(position))
     progress("score")
-    frequencies = {field: model.frequencies[field].of(column.values) for field, column in fields.items()}
-    scorer = Scorer(model.mixture, frequencies)
+    scorer = model.scorer(distinct)
     scores = score_pairs(scorer, comparer, Compared(left, right, levels), patterns, run)
     progress("cluster")
     others = slice(0, len(left) - len(repeated))
@@ -139,11 +135,6 @@ def score_pairs(scorer: Scorer, comparer: Comparer, compared: Compared, patterns
     scored = np.concatenate([*run(score, _chunks(len(rows), SCORED_PAIRS)), np.empty(0)])
     scores[rows] = np.clip(scored, -SCORE_MAX, SCORE_MAX)
     return scores
-
-
-def _united(*pairs: tuple[Rows, Rows]) -> tuple[Rows, Rows]:
-    packed = np.unique(np.concatenate([left << 32 | right for left, right in pairs]))
-    return packed >> 32, packed & 0xFFFFFFFF
 
 
 def _chunks(length: int, size: int) -> list[slice]:

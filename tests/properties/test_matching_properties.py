@@ -388,7 +388,13 @@ def test_scores_of_single_records_are_those_of_bulk_and_add_up(name: str, record
     matcher = MATCHERS[name]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocking, "ALL_PAIRS_MAX", 1_000)
-        found = resolve(matcher._fields(records), Reading(), SHIPPED, ResolveSettings(), model=matcher.model)
+        found = resolve(
+            matcher.model.read(role_columns(records), len(records)),
+            Reading(),
+            SHIPPED,
+            ResolveSettings(),
+            model=matcher.model,
+        )
     assert len(found.pairs.left) == len(found.distinct) * (len(found.distinct) - 1) // 2
     for left, right, score in zip(*(side.tolist() for side in found.pairs), strict=True):
         one, other = (records[found.distinct[position]] for position in (left, right))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.events.event import Event
-from models.identity.identifiers import IdentitySettings
+from models.identity.identifiers import IdentitySettings, namespace_of
 from models.identity.profile_record import profile_digest
 from models.identity.reresolution import (
     Block,
@@ -26,7 +26,7 @@ from models.identity.reresolution import (
     restores,
     separable,
 )
-from models.identity.resolution import Candidate, namespace_of, standing
+from models.identity.resolution import Candidate, standing
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
 from models.shard.commands import Pair
