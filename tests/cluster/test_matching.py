@@ -3,18 +3,17 @@
 import asyncio
 import os
 import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 
 from actors import cluster
 from actors.errors import Invalid
 from actors.router import Router
 from models.identity.profile_record import traits_record
+from tests.cluster.local_node import local_node
 from tests.strategies.additive_matcher import AdditiveMatcher
 from tests.unit.actors.local_matchers import matching_settings
 from tests.unit.actors.local_shards import identify
@@ -30,23 +29,10 @@ def load_matcher(path: str | None) -> AdditiveMatcher:
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Path]:
     """The data directory of running shards and two matchers, on a Ray node of their own."""
-    with tempfile.TemporaryDirectory(prefix="onefold-ray-") as directory:
-        ray.init(
-            address="local",
-            num_cpus=2,
-            include_dashboard=False,
-            log_to_driver=False,
-            namespace=cluster.NAMESPACE,
-            object_store_memory=100 << 20,
-            _node_ip_address="127.0.0.1",
-            _temp_dir=directory,
-        )
-        try:
-            cluster.start(tmp_path, SHARDS, matching_settings(matchers=2), load_matcher=load_matcher)
-            yield tmp_path
-            cluster.stop(SHARDS)
-        finally:
-            ray.shutdown()
+    with local_node():
+        cluster.start(tmp_path, SHARDS, matching_settings(matchers=2), load_matcher=load_matcher)
+        yield tmp_path
+        cluster.stop(SHARDS)
 
 
 async def matched(router: Router) -> None:

@@ -5,7 +5,6 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +28,7 @@ from models.shard.protocol import Paired, Pairing
 from pipelines.reresolve_report import Example
 from pipelines.reresolve_run import Partition, PlanOptions, apply, create, plan, roll_back, source_of, summary
 from pipelines.reresolve_store import PlanStore, plan_directory
+from tests.cluster.local_node import local_node
 from tests.cluster.reresolve_driver import load_matcher
 from tests.strategies import additive_partition
 from tests.unit.actors.local_shards import identify, settings, track
@@ -43,25 +43,10 @@ LIVE = MatchingSettings(enabled=True, matchers=1, link_confidence=1.0, review_co
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Path]:
     """The data directory of running shards and a matcher, on a Ray node of their own."""
-    with tempfile.TemporaryDirectory(prefix="onefold-ray-") as directory:
-        ray.init(
-            address="local",
-            num_cpus=2,
-            include_dashboard=False,
-            log_to_driver=False,
-            namespace=cluster.NAMESPACE,
-            object_store_memory=100 << 20,
-            _node_ip_address="127.0.0.1",
-            _temp_dir=directory,
-        )
-        try:
-            cluster.start(
-                tmp_path, SHARDS, msgspec.structs.replace(settings(), matching=LIVE), load_matcher=load_matcher
-            )
-            yield tmp_path
-            cluster.stop(SHARDS)
-        finally:
-            ray.shutdown()
+    with local_node():
+        cluster.start(tmp_path, SHARDS, msgspec.structs.replace(settings(), matching=LIVE), load_matcher=load_matcher)
+        yield tmp_path
+        cluster.stop(SHARDS)
 
 
 def key_of(number: int) -> str:

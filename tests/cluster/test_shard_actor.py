@@ -3,12 +3,10 @@
 import asyncio
 import os
 import signal
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-import ray
 
 from actors import cluster
 from actors.errors import Conflict, NotFound, Unavailable
@@ -16,6 +14,7 @@ from actors.router import Router
 from actors.schema import create_shards
 from actors.store import Store
 from models.identity.customer_id import to_text
+from tests.cluster.local_node import local_node
 from tests.unit.actors.local_shards import identify, settings, track
 
 SHARDS = 2
@@ -24,21 +23,8 @@ SHARDS = 2
 @pytest.fixture(scope="module")
 def node() -> Iterator[None]:
     """A Ray node of this module's own."""
-    with tempfile.TemporaryDirectory(prefix="onefold-ray-") as directory:
-        ray.init(
-            address="local",
-            num_cpus=2,
-            include_dashboard=False,
-            log_to_driver=False,
-            namespace=cluster.NAMESPACE,
-            object_store_memory=100 << 20,
-            _node_ip_address="127.0.0.1",
-            _temp_dir=directory,
-        )
-        try:
-            yield
-        finally:
-            ray.shutdown()
+    with local_node():
+        yield
 
 
 @pytest.fixture

@@ -1,0 +1,29 @@
+"""A Ray node for tests of actors, without the service."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+
+from actors import cluster
+
+
+@contextmanager
+def local_node() -> Iterator[None]:
+    """A node of its own on loopback, which ends with the block."""
+    with tempfile.TemporaryDirectory(prefix="onefold-ray-") as directory:
+        ray.init(
+            address="local",
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            namespace=cluster.NAMESPACE,
+            object_store_memory=100 << 20,
+            _node_ip_address="127.0.0.1",
+            _temp_dir=directory,
+        )
+        try:
+            yield
+        finally:
+            ray.shutdown()
