@@ -6,6 +6,9 @@ greedy additive edge contraction (Keuper et al., "Efficient Decomposition of Ima
 Multicuts", 2015): the two clusters with the highest sum of scores between them are joined, as long as it is positive.
 
 The result does not depend on the order of the pairs: equal sums are taken by the clusters' lowest records.
+
+A partition has to put every record somewhere, and many weak scores add up: "Ann Smith, Leeds" goes to one of two Ann
+Smiths. What is left in doubt is taken apart again by `held_together`.
 """
 
 import heapq
@@ -18,6 +21,7 @@ from scipy.sparse.csgraph import connected_components
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+_SMALLEST, _MOST = 1e-9, 100.0  # share of records that are alone, score in bits
 CANNOT_LINK = -1e18  # the score of a pair that must not be joined, which no sum of others outweighs
 
 
@@ -42,6 +46,38 @@ def cluster(count: int, left: Rows, right: Rows, scores: Floats) -> Rows:
     for a, b, w in zip(np.split(left, bounds), np.split(right, bounds), np.split(scores, bounds), strict=True):
         _contract(labels, a.tolist(), b.tolist(), w.tolist())
     return labels
+
+
+def held_together(clusters: Rows, left: Rows, right: Rows, scores: Floats, least: float, alone: float) -> Rows:
+    """Divides clusters so that each is held together by links that hold: the lowest record of each record's part,
+    (count,). Shapes: `clusters` (count,), the others (pairs,)."""
+    rivals = np.full(len(clusters), -np.inf)  # each record's best link to another cluster
+    inside = clusters[left] == clusters[right]
+    for rows in (left, right):
+        np.maximum.at(rivals, rows[~inside], scores[~inside])
+    links = inside & holds(scores, np.maximum(rivals[left], rivals[right]), least, alone)
+    component = _components(len(clusters), left[links], right[links])
+    lowest = np.full(len(clusters), len(clusters))
+    np.minimum.at(lowest, component, np.arange(len(clusters)))
+    return lowest[component]
+
+
+def holds(scores: Floats, rivals: Floats, least: float, alone: float) -> NDArray[np.bool_]:
+    """Which links hold. A record is of this person, of another one that it resembles (`rivals`, the best score of
+    either record with somebody else), or of nobody else that there is, as a share of `alone` of all records are. The
+    odds of the first against the others have to be at least `least` bits."""
+    others = max(alone, _SMALLEST) + np.where(rivals > 0, np.exp2(np.minimum(rivals, _MOST)), 0)
+    held: NDArray[np.bool_] = (scores > 0) & (scores - np.log2(others) >= least)
+    return held
+
+
+def share_alone(copies: Rows, left: Rows, right: Rows, scores: Floats) -> float:
+    """The share of records that resemble nobody. `copies`: how many records each one stands for; equal ones count as
+    one person's."""
+    linked = scores > 0
+    nobody = copies == 1
+    nobody[left[linked]] = nobody[right[linked]] = False
+    return float(nobody.sum() / max(copies.sum(), 1))
 
 
 def _components(count: int, left: Rows, right: Rows) -> Rows:

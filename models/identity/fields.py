@@ -167,7 +167,10 @@ def _date(text: str, order: DateOrder) -> str:
 
 
 def _email(text: str) -> str:
-    """Addresses that are not valid are compared too: a typo made them so."""
+    """Addresses that are not valid are compared too: a typo made them so. Of `Ann Lee <ann@lee.org>` (RFC 5322, 3.4)
+    the address counts."""
+    if text.rstrip().endswith(">"):
+        text = text.rstrip()[:-1].rpartition("<")[2]
     return normalise_email(text) or (text.strip().lower() if "@" in text else "")
 
 

@@ -22,16 +22,18 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from models.identity import blocking
 from models.identity.block_table import BlockTable
-from models.identity.clustering import cluster
+from models.identity.clustering import cluster, held_together, holds
 from models.identity.columns import role_columns
 from models.identity.comparison import Comparer, Rows, Run
 from models.identity.entity_ids import EntityChanges, EntityLedger
+from models.identity.evidence import LINK_CONFIDENCE
 from models.identity.fields import Fields
 from models.identity.matcher import Matcher
-from models.identity.mixture import Floats, patterns_of
+from models.identity.mixture import Floats, bits, patterns_of
 from models.identity.record import MatchRecord
 from models.identity.record_table import RecordTable
 from models.identity.resolve import Compared, score_pairs
@@ -66,13 +68,16 @@ class IncrementalResolver:
         *,
         ledger: EntityLedger | None = None,
         component_max: int = COMPONENT_MAX,
+        link_confidence: float = LINK_CONFIDENCE,
     ) -> None:
-        """`ledger`: ids from an earlier resolution, which `load` carries on."""
+        """`ledger`: ids from an earlier resolution, which `load` carries on. `link_confidence`: what a link must have
+        to hold, as in bulk."""
         self._matcher = matcher
         self._component_max = component_max
+        self._least = bits(link_confidence)
         self._table = RecordTable(matcher.model.mixture.fields)
         self._blocks = BlockTable(matcher.model.blocking.block_max)
-        self._links: dict[int, set[int]] = {}  # the positive pairs
+        self._links: dict[int, dict[int, bool]] = {}  # the positive pairs, and which hold if nobody else resembles them
         self._alike: dict[int, bool] = {}  # whether equal records are one person, by node
         self._all_pairs = True
         self._ledger = ledger or EntityLedger()
@@ -194,17 +199,23 @@ class IncrementalResolver:
         self._link(left, candidates, self._score(left, candidates))
 
     def _disconnect(self, node: int) -> set[int]:
-        others = self._links.pop(node, set())
+        others = self._links.pop(node, {})
         for other in others:
-            self._links[other].discard(node)
-        return others
+            self._links[other].pop(node, None)
+        return set(others)
 
     def _link(self, left: Rows, right: Rows, scores: Floats) -> None:
         """Notes which of the pairs of nodes are positive."""
         positive = scores > 0
-        for one, other in zip(left[positive].tolist(), right[positive].tolist(), strict=True):
-            self._links.setdefault(one, set()).add(other)
-            self._links.setdefault(other, set()).add(one)
+        by_themselves = self._hold(scores[positive]).tolist()
+        pairs = zip(left[positive].tolist(), right[positive].tolist(), by_themselves, strict=True)
+        for one, other, by_itself in pairs:
+            self._links.setdefault(one, {})[other] = by_itself
+            self._links.setdefault(other, {})[one] = by_itself
+
+    def _hold(self, scores: Floats) -> NDArray[np.bool_]:
+        """Whether links of these scores hold if neither record resembles anybody else."""
+        return holds(scores, np.zeros(len(scores)), self._least, self._matcher.model.alone)
 
     def _part(self, block: int) -> set[int]:
         """A block is no longer used: pairs that no other block has are not compared any more."""
@@ -213,10 +224,10 @@ class IncrementalResolver:
         members = set(self._blocks.members(block))
         touched = self._together(members)
         for one in touched:
-            for other in self._links[one] & members:
+            for other in self._links[one].keys() & members:
                 if one < other and not self._blocks.share_block(one, other):
-                    self._links[one].discard(other)
-                    self._links[other].discard(one)
+                    self._links[one].pop(other, None)
+                    self._links[other].pop(one, None)
         return touched
 
     def _join(self, block: int) -> set[int]:
@@ -293,7 +304,7 @@ class IncrementalResolver:
         """The nodes that positive pairs connect with `start`; not all of them if they are too many."""
         found, open_ends = {start}, [start]
         while open_ends and len(found) <= self._component_max:
-            fresh = self._links.get(open_ends.pop(), set()) - found
+            fresh = self._links.get(open_ends.pop(), {}).keys() - found
             found |= fresh
             open_ends.extend(fresh)
         return found
@@ -309,12 +320,13 @@ class IncrementalResolver:
         return near | {self._table.node_of(record) for record in members}
 
     def _clusters(self, groups: Sequence[list[int]]) -> list[list[str]]:
-        """The people in groups of nodes, as their records. A group whose pairs are all positive is one person."""
+        """The people in groups of nodes, as their records. A group whose pairs all hold by themselves is one person."""
         nodes: list[int] = []
         numbers: list[int] = []
         found: list[list[str]] = []
         for number, group in enumerate(groups):
-            if all(len(self._links.get(node, ())) == len(group) - 1 for node in group):
+            links = [self._links.get(node, {}) for node in group]
+            if all(len(others) == len(group) - 1 and all(others.values()) for others in links):
                 found += self._records_of(group)
             else:
                 nodes += sorted(group, key=lambda node: self._table.records(node)[0])
@@ -335,6 +347,7 @@ class IncrementalResolver:
         """Clusters nodes, in the order of their first records, by the scores of pairs of positions in `nodes`."""
         copies = np.array([len(self._table.records(node)) for node in nodes], np.int64)
         labels = cluster(len(nodes), left, right, scores * (copies[left] * copies[right]).astype(np.float64))
+        labels = held_together(labels, left, right, scores, self._least, self._matcher.model.alone)
         members: dict[int, list[int]] = {}
         for node, label in zip(nodes, labels.tolist(), strict=True):
             members.setdefault(label, []).append(node)
@@ -358,5 +371,6 @@ class IncrementalResolver:
 
     def _compare_with_themselves(self, nodes: Iterable[int]) -> None:
         unknown = np.array([node for node in nodes if node not in self._alike], np.int64)
-        for node, score in zip(unknown.tolist(), self._score(unknown, unknown).tolist(), strict=True):
-            self._alike[node] = score > 0
+        held = self._hold(self._score(unknown, unknown))
+        for node, holding in zip(unknown.tolist(), held.tolist(), strict=True):
+            self._alike[node] = holding

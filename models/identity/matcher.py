@@ -59,8 +59,8 @@ class Matcher:
         levels = comparer.levels(left, right)
         scorer = self.model.scorer(fields)
         logs = scorer.field_logs(comparer, levels, left, right)
-        prior = scorer.prior
-        totals = odds(prior[:, None] + logs.sum(axis=0))
+        priors = scorer.prior(levels)
+        totals = odds(priors + logs.sum(axis=0))
         explanations = []
         for row in range(len(left)):
             weights = logs[:, 0, row] - logs[:, -1, row]
@@ -82,6 +82,7 @@ class Matcher:
                 )
                 if level != MISSING
             ]
+            prior = priors[:, row]
             start, score = float(prior[0] - prior[-1]), float(totals[row])
             rest = score - start - sum(item.weight for item in evidence)
             kinship = KINSHIPS[1:-1][int((prior[1:-1] + logs[:, 1:-1, row].sum(axis=0)).argmax())]

@@ -8,7 +8,12 @@ e-mail addresses made from the name, which look alike), and of strangers.
 What each kind shares is set; how often, is learned. A pair's score is the log odds of "one person" against all others.
 
 An agreement on a rare value is worth more: in a class that shares a field, the value v agrees with probability
-proportional to s + (1 - s) p(v), where s is how often the field is truly shared and p(v) the value's frequency.
+proportional to s + (1 - s) p(v), where s is how often the field is truly shared and p(v) the value's frequency. What
+namesakes have in common is coincidence: with probability proportional to p(v), so that they have common names.
+
+Two things are not independent of the rest, and are not taken to be. How many pairs are of one person depends on which
+fields both records have, since that tells of where they come from: each such combination has shares of its own. And
+an e-mail address is made of its owner's name: how alike two people's are depends on how alike their names are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +25,7 @@ from numpy.typing import NDArray
 
 from models.identity.comparison import DIFFERENT, EXACT, LEVELS, MISSING, Comparer, Levels, Rows
 from models.identity.fields import Field
+from models.identity.filled import both_filled, fields_of, mask_of
 
 Kinship = Literal["same person", "household", "same address", "twins", "parent and child", "namesakes", "strangers"]
 Floats = NDArray[np.float64]
@@ -35,8 +41,7 @@ _ADDRESS: frozenset[Field] = frozenset(
     {"street", "street_number", "address_line_2", "unit", "postcode", "city", "region", "country"}
 )
 _HOUSEHOLD: frozenset[Field] = frozenset({*_ADDRESS, "family_name", "phone", "birth_place"})
-# What pairs of a kind share, what sets them apart from one person for certain, and what is alike but never the same;
-# they share the rest by chance.
+# What pairs of a kind share, and what sets them apart from one person for certain; the rest they share by chance.
 _SHARED: Mapping[Kinship, frozenset[Field]] = {
     "household": _HOUSEHOLD,
     "same address": frozenset({*_ADDRESS, "phone", "employer"}),
@@ -50,22 +55,29 @@ _DIFFERENT: Mapping[Kinship, frozenset[Field]] = {
 }
 # A person has one of these all their life; two of them are two people, whatever else agrees.
 _NEVER_DIFFERENT: frozenset[Field] = frozenset({"name_suffix"})
-_ALIKE: Mapping[Kinship, frozenset[Field]] = {"namesakes": frozenset({"email"})}
+# Fields that are made of others; no two people share one.
+_MADE_OF: Mapping[Field, tuple[Field, ...]] = {"email": ("given_name", "family_name")}
 KINSHIPS: tuple[Kinship, ...] = ("same person", *_SHARED, "strangers")
 _STRANGERS = len(KINSHIPS) - 1
+_COINCIDENTAL = KINSHIPS.index("namesakes")
 # Where learning starts from, how often the levels occur if a field is shared; and for how many pairs that counts.
 _START = np.array([0, 0.8, 0.05, 0.04, 0.03, 0.01, 0.01, 0.06])
-_START_ALIKE = np.array([0, 1e-5, 0.01, 0.1, 0.02, 0.3, 0, 0.57])
 _START_PAIRS = 30.0
+_MADE_OF_PAIRS = 20.0  # likewise, that a field does not depend on those that it is made of
+_FILLED_PAIRS = 3_000.0  # pairs of one person that say that shares do not depend on which fields are filled
 
 
 class Mixture(msgspec.Struct, frozen=True):
     """What was learned. `shares`: of all pairs, by kinship. `levels`: (kinships, fields, LEVELS) probabilities of the
-    levels given that both records have a value."""
+    levels given that both records have a value. `made_of`: (agreements, LEVELS), those of fields that are made of
+    others, for two people, by which of the others agree (`_agreements`). `shares_by_filled`: `shares` of the pairs
+    that have just these fields, joined by commas, filled in both records; those of any others are as all are."""
 
     fields: tuple[Field, ...]
     shares: list[float]
     levels: list[list[list[float]]]
+    made_of: dict[Field, list[list[float]]]
+    shares_by_filled: dict[str, list[float]]
 
     @property
     def array(self) -> Floats:
@@ -112,17 +124,36 @@ def strangers_levels(
     return table
 
 
-def fit(patterns: Patterns, strangers: Floats, fields: tuple[Field, ...], total_pairs: float) -> Mixture:
-    """EM over the patterns of the candidate pairs. `total_pairs`: all that the records make, candidates or not."""
+def fit(
+    patterns: Patterns,
+    strangers: Floats,
+    fields: tuple[Field, ...],
+    total_pairs: float,
+    pairs_by_filled: Mapping[int, float],
+) -> Mixture:
+    """EM over the patterns of the candidate pairs. `total_pairs`: all that the records make, candidates or not;
+    `pairs_by_filled`: by which fields both records have, most of them at least."""
     start, free = _start(strangers, fields)
     levels = start
-    candidates = float(patterns.counts.sum())
     total_pairs = max(total_pairs, 1.0)  # a record alone makes none
-    shares = np.full(_STRANGERS, 0.05 * max(candidates, 1.0) / total_pairs / _STRANGERS)
-    shares[0] = 0.1 * max(candidates, 1.0) / total_pairs
+    filled = np.array(sorted(pairs_by_filled), np.int64)
+    stratum_pairs = np.array([*(pairs_by_filled[mask] for mask in filled.tolist()), 0.0])
+    stratum = _positions(filled, both_filled(patterns.levels))
+    candidates = max(float(patterns.counts.sum()), 1.0)
+    shares = np.full(_STRANGERS, 0.05 * candidates / total_pairs / _STRANGERS)
+    shares[0] = 0.1 * candidates / total_pairs
+    by_stratum = np.repeat(shares[:, None], len(stratum_pairs), axis=1)
+    agreements = _agreements(patterns.levels, fields)
+    made_of = {
+        position: _learned_made_of(patterns.levels[:, position], of, patterns.counts, strangers[position])
+        for position, of in agreements.items()
+    }
     for _ in range(ITERATIONS_MAX):
-        weights = _responsibilities(patterns.levels, levels, shares)[:_STRANGERS] * patterns.counts
-        new_shares = np.maximum(weights.sum(axis=1) / total_pairs, _SMALLEST_SHARE)
+        prior = np.log(_with_strangers(by_stratum))[:, stratum]
+        logs = _joint_logs(patterns.levels, prior, _logs(levels), {p: _logs(t) for p, t in made_of.items()}, agreements)
+        weights = _responsibilities(logs) * patterns.counts
+        new_shares = np.maximum(weights[:_STRANGERS].sum(axis=1) / total_pairs, _SMALLEST_SHARE)
+        by_stratum = _learned_shares(weights[:_STRANGERS], new_shares, stratum, stratum_pairs)
         new_levels = levels.copy()
         for kinship in range(_STRANGERS):
             for position in np.flatnonzero(free[kinship]).tolist():
@@ -130,18 +161,28 @@ def fit(patterns: Patterns, strangers: Floats, fields: tuple[Field, ...], total_
                 counts += _START_PAIRS * start[kinship, position]
                 counts[MISSING] = 0
                 new_levels[kinship, position] = counts / counts.sum()
+        others = weights[1:].sum(axis=0)
+        for position, of in agreements.items():
+            made_of[position] = _learned_made_of(patterns.levels[:, position], of, others, strangers[position])
         moved = np.abs(new_levels[0] - levels[0]).max() + abs(np.log(new_shares[0] / shares[0]))
         levels, shares = new_levels, new_shares
         if moved < _TOLERANCE:
             break
     for field in _NEVER_DIFFERENT.intersection(fields):
         levels[0, fields.index(field), DIFFERENT] = _SMALLEST
-    return Mixture(fields, [*shares.tolist(), _rest(shares)], levels.tolist())
+    with_strangers = _with_strangers(np.column_stack([by_stratum[:, :-1], shares])).T.tolist()
+    return Mixture(
+        fields,
+        with_strangers[-1],
+        levels.tolist(),
+        {fields[position]: table.tolist() for position, table in made_of.items()},
+        dict(zip((",".join(fields_of(mask, fields)) for mask in filled.tolist()), with_strangers, strict=False)),
+    )
 
 
-def _rest(shares: Floats) -> float:
-    """The share of strangers: what the others leave, which may be nothing but a rounding error."""
-    return max(1 - float(shares.sum()), _SMALLEST_SHARE)
+def _with_strangers(shares: Floats) -> Floats:
+    """(kinships, strata): strangers have what the others leave, which may be nothing but a rounding error."""
+    return np.vstack([shares, np.maximum(1 - shares.sum(axis=0), _SMALLEST_SHARE)])
 
 
 def _start(strangers: Floats, fields: tuple[Field, ...]) -> tuple[Floats, NDArray[np.bool_]]:
@@ -150,9 +191,8 @@ def _start(strangers: Floats, fields: tuple[Field, ...]) -> tuple[Floats, NDArra
     free = np.zeros((len(KINSHIPS), len(fields)), np.bool_)
     for number, kinship in enumerate(KINSHIPS[:_STRANGERS]):
         for position, field in enumerate(fields):
-            alike = field in _ALIKE.get(kinship, ())
-            if kinship == "same person" or alike or field in _SHARED[kinship]:
-                start = (_START_ALIKE if alike else _START) * (strangers[position] > 0)
+            if kinship == "same person" or field in _SHARED[kinship]:
+                start = _START * (strangers[position] > 0)
                 levels[number, position] = start / start.sum()
                 free[number, position] = True
             elif field in _DIFFERENT.get(kinship, ()):
@@ -163,18 +203,75 @@ def _start(strangers: Floats, fields: tuple[Field, ...]) -> tuple[Floats, NDArra
     return levels, free
 
 
-def _pattern_logs(patterns: Levels, prior: Floats, level_logs: Floats) -> Floats:
-    """log P(kinship) P(pattern | kinship), from the logs of both: (kinships, p)."""
-    total = np.repeat(prior[:, None], len(patterns), axis=1)
-    for position, column in enumerate(patterns.T):
-        total += level_logs[:, position, column]
+def _learned_shares(weights: Floats, shares: Floats, stratum: Rows, stratum_pairs: Floats) -> Floats:
+    """Shares of the kinships but strangers by stratum, (kinships, strata): those of its own pairs, and of as many
+    others as have _FILLED_PAIRS of one person."""
+    found = np.stack([np.bincount(stratum, row, len(stratum_pairs)) for row in weights])
+    others = _FILLED_PAIRS / shares[0]
+    pairs = np.maximum(stratum_pairs, found.sum(axis=0))
+    by_stratum: Floats = np.maximum((found + others * shares[:, None]) / (pairs + others), _SMALLEST_SHARE)
+    by_stratum[:, -1] = shares  # of combinations that were not counted
+    return by_stratum
+
+
+def _learned_made_of(column: NDArray[np.uint8], agreement: Rows, weights: Floats, strangers: Floats) -> Floats:
+    """Level probabilities of a field that is made of others, for two people, by which of the others agree:
+    (agreements, LEVELS). Exact agreement is as rare as among strangers."""
+    prior = strangers.copy()
+    prior[EXACT] = 0
+    table = np.zeros((agreement.max(initial=0) + 1, LEVELS))
+    np.add.at(table, (agreement, column), weights)
+    table[:, [MISSING, EXACT]] = 0
+    table += _MADE_OF_PAIRS * prior
+    total = table.sum(axis=1, keepdims=True)
+    table *= (1 - strangers[EXACT]) / np.where(total > 0, total, 1)
+    table[:, EXACT] = strangers[EXACT]
+    return table
+
+
+def _agreements(levels: Levels, fields: Sequence[Field]) -> dict[int, Rows]:
+    """By position of a field that is made of others: which of these agree in each row, at least roughly, as bits."""
+    found = {}
+    for field, parts in _MADE_OF.items():
+        if field in fields:
+            agreement = np.zeros(len(levels), np.int64)
+            for bit, part in enumerate(parts):
+                if part in fields:
+                    column = levels[:, fields.index(part)]
+                    agreement |= ((column != MISSING) & (column != DIFFERENT)).astype(np.int64) << bit
+            found[fields.index(field)] = agreement
+    return found
+
+
+def _positions(known: Rows, wanted: Rows) -> Rows:
+    """Where each of `wanted` is in the ascending `known`; len(known) if it is not."""
+    at = np.searchsorted(known, wanted)
+    return np.where(np.append(known, -1)[at] == wanted, at, len(known))
+
+
+def _joint_logs(
+    levels: Levels, prior: Floats, level_logs: Floats, made_of: Mapping[int, Floats], agreements: Mapping[int, Rows]
+) -> Floats:
+    """log P(kinship) P(levels | kinship), (kinships, p), from the logs of P(kinship), (kinships, p), and of the tables
+    of levels."""
+    total = prior.copy()
+    for position, column in enumerate(levels.T):
+        if position in made_of:
+            total[0] += level_logs[0, position, column]
+            total[1:] += made_of[position][agreements[position], column]
+        else:
+            total += level_logs[:, position, column]
     return total
 
 
-def _responsibilities(patterns: Levels, levels: Floats, shares: Floats) -> Floats:
-    level_logs = np.log(np.maximum(levels, _SMALLEST_LEARNED))
-    level_logs[:, :, MISSING] = 0
-    logs = _pattern_logs(patterns, np.log(np.append(shares, _rest(shares))), level_logs)
+def _logs(table: Floats) -> Floats:
+    """Natural logs of probabilities of levels; a missing value says nothing."""
+    logs: Floats = np.log(np.maximum(table, _SMALLEST_LEARNED))
+    logs[..., MISSING] = 0
+    return logs
+
+
+def _responsibilities(logs: Floats) -> Floats:
     logs -= logs.max(axis=0)
     odds: Floats = np.exp(logs)
     odds /= odds.sum(axis=0)
@@ -190,21 +287,40 @@ class Scorer:
         self._levels = np.maximum(mixture.array, _SMALLEST)
         self._logs = np.log2(self._levels)
         self._logs[:, :, MISSING] = 0
-        self.prior: Floats = np.log2(np.maximum(mixture.shares, 1e-30))  # by kinship
+        self._made_of: dict[int, Floats] = {}
+        for field, table in mixture.made_of.items():
+            logs = np.log2(np.maximum(np.array(table), _SMALLEST))
+            logs[:, MISSING] = 0
+            self._made_of[mixture.fields.index(field)] = logs
+        by_filled = {mask_of(names.split(","), mixture.fields): s for names, s in mixture.shares_by_filled.items()}
+        self._filled = np.array(sorted(by_filled), np.int64)
+        shares = [*(by_filled[mask] for mask in self._filled.tolist()), mixture.shares]
+        self._priors: Floats = np.log2(np.maximum(np.array(shares).T, 1e-30))
         exact, by_chance = self._levels[:, :, EXACT], self._levels[_STRANGERS, :, EXACT]
         self._truly_shared = np.maximum((exact - by_chance) / np.maximum(1 - by_chance, _SMALLEST), 0)
         self._frequencies = frequencies
 
+    def prior(self, levels: Levels) -> Floats:
+        """log2 P(kinship) of pairs, by which fields both records have: (kinships, p)."""
+        found: Floats = self._priors[:, _positions(self._filled, both_filled(levels))]
+        return found
+
     def field_logs(self, comparer: Comparer, levels: Levels, left: Rows, right: Rows) -> Floats:
         """log2 P(level and value | kinship), up to what is the same for all kinships: (fields, kinships, p)."""
+        agreements = _agreements(levels, self.mixture.fields)
         logs = np.empty((levels.shape[1], len(KINSHIPS), len(levels)))
-        for position in range(levels.shape[1]):
-            logs[position] = self._field(position, comparer, levels, left, right)
+        for position, column in enumerate(levels.T):
+            logs[position] = self._logs[:, position, column]
+            if position in self._made_of:
+                logs[position, 1:] = self._made_of[position][agreements[position], column]
+            exact = np.flatnonzero(column == EXACT)
+            if len(exact):
+                logs[position][:, exact] = self._exact(position, comparer, left[exact], right[exact])
         return logs
 
     def pattern_logs(self, patterns: Levels) -> Floats:
         """log2 of P(kinship) P(levels | kinship), whatever the values: (kinships, p)."""
-        return _pattern_logs(patterns, self.prior, self._logs)
+        return self._pattern_logs(patterns, self._logs)
 
     def kinship_logs(
         self, comparer: Comparer, levels: Levels, left: Rows, right: Rows, pattern_logs: Floats | None = None
@@ -219,21 +335,24 @@ class Scorer:
                 logs[:, exact] -= self._logs[:, position, EXACT, None]
         return logs
 
-    def _field(self, position: int, comparer: Comparer, levels: Levels, left: Rows, right: Rows) -> Floats:
-        column = levels[:, position]
-        logs: Floats = self._logs[:, position, column]
-        exact = np.flatnonzero(column == EXACT)
-        if len(exact):
-            logs[:, exact] = self._exact(position, comparer, left[exact], right[exact])
-        return logs
+    def _pattern_logs(self, patterns: Levels, level_logs: Floats) -> Floats:
+        agreements = _agreements(patterns, self.mixture.fields)
+        return _joint_logs(patterns, self.prior(patterns), level_logs, self._made_of, agreements)
 
     def _exact(self, position: int, comparer: Comparer, left: Rows, right: Rows) -> Floats:
         """For pairs that agree exactly: log2 P(value | kinship), up to what is the same for all."""
         frequency = np.maximum(self._frequencies[self.mixture.fields[position]], _RAREST)
         codes = comparer.agreeing_codes(position, left, right, frequency)
+        return self._value_logs(position, frequency)[:, codes]
+
+    def _value_logs(self, position: int, frequency: Floats) -> Floats:
+        """`_exact` of values of these frequencies: (kinships, values)."""
         shared = self._truly_shared[:, position, None]
-        by_code: Floats = np.log2(shared + (1 - shared) * frequency)
-        return by_code[:, codes]
+        logs: Floats = np.log2(shared + (1 - shared) * frequency)
+        if self.mixture.fields[position] in _SHARED[KINSHIPS[_COINCIDENTAL]]:
+            exact = self._logs[[_COINCIDENTAL, _STRANGERS], position, EXACT]
+            logs[_COINCIDENTAL] = exact[0] - exact[1] + np.log2(frequency)
+        return logs
 
     @property
     def average_weights(self) -> Floats:
@@ -244,8 +363,9 @@ class Scorer:
     def best_possible(self, patterns: Levels) -> Floats:
         """The highest score that pairs of each pattern can have, whatever their values."""
         logs = self._logs.copy()
-        logs[:, :, EXACT] = np.log2(self._truly_shared + (1 - self._truly_shared) * _RAREST)
-        return odds(_pattern_logs(patterns, self.prior, logs))
+        for position in range(logs.shape[1]):
+            logs[:, position, EXACT] = self._value_logs(position, np.array([_RAREST]))[:, 0]
+        return odds(self._pattern_logs(patterns, logs))
 
 
 def odds(kinship_logs: Floats) -> Floats:
@@ -259,3 +379,8 @@ def odds(kinship_logs: Floats) -> Floats:
 def confidence(score: Floats) -> Floats:
     """The probability of one person that log2 odds stand for."""
     return 1 / (1 + np.exp2(-np.clip(score, -60, 60)))
+
+
+def bits(probability: float) -> float:
+    """The log2 odds of a probability: the inverse of `confidence`."""
+    return float(np.log2(probability / (1 - probability)))

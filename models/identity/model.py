@@ -18,7 +18,7 @@ from models.identity.fields import Field, Fields, Reading, normalised_fields
 from models.identity.mixture import Mixture, Scorer
 
 COMMON_MIN = 10  # records that share a value before the model names it
-FORMAT = 1
+FORMAT = 2
 
 
 class Frequencies(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ class Frequencies(msgspec.Struct, frozen=True):
 
 
 class MatchModel(msgspec.Struct, frozen=True):
-    """`records`: how many it was learned from."""
+    """`records`: how many it was learned from. `alone`: the share of them that resemble nobody."""
 
     reading: Reading
     keys: list[Key]
@@ -42,6 +42,7 @@ class MatchModel(msgspec.Struct, frozen=True):
     mixture: Mixture
     frequencies: dict[Field, Frequencies]
     records: int
+    alone: float = 1.0
     format: int = FORMAT
 
     @property

@@ -1,22 +1,27 @@
 """Bulk resolution: from the fields of many records to people, in one pass and without labels.
 
 Collapse (records that are the same), block (which pairs to compare), compare (how far they agree), learn (what that is
-worth), score, cluster. Each step is a module of its own; this one puts them together. Pairs are worked on in chunks by
-`run`, which may be `map`, or the map of a pool of threads: most of the time goes into code that lets other threads run.
+worth), score, cluster, and take apart what is in doubt. Each step is a module of its own; this one puts them together.
+Pairs are worked on in chunks by `run`, which may be `map`, or the map of a pool of threads: most of the time goes into
+code that lets other threads run.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec import Meta
+from msgspec.structs import replace
 
 from models.identity.blocking import BlockingKeys, BlockingSettings
-from models.identity.clustering import cluster
+from models.identity.clustering import cluster, held_together, holds, share_alone
 from models.identity.columns import Column, distinct_records
 from models.identity.comparison import Comparer, Levels, Rows, Run
+from models.identity.evidence import LINK_CONFIDENCE
 from models.identity.fields import Fields, Reading
-from models.identity.mixture import Floats, Patterns, Scorer, confidence, fit, odds, patterns_of, strangers_levels
+from models.identity.filled import filled, pairs_by_filled
+from models.identity.mixture import Floats, Patterns, Scorer, bits, confidence, fit, odds, patterns_of, strangers_levels
 from models.identity.model import MatchModel, coincidences, count_frequencies
 from models.identity.nicknames import NicknameTable
 
@@ -58,9 +63,10 @@ class Resolved(NamedTuple):
 
 
 class ResolveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What can be set; the defaults are meant for any data."""
+    """What can be set; the defaults are meant for any data. `link_confidence`: what a link must have to hold."""
 
     blocking: BlockingSettings = BlockingSettings()
+    link_confidence: Annotated[float, Meta(ge=0.5, lt=1)] = LINK_CONFIDENCE
 
 
 def resolve(
@@ -101,10 +107,14 @@ def resolve(
     parts = [comparer.levels(left[chunk], right[chunk], run) for chunk in _chunks(len(left), CHUNK_PAIRS)]
     levels = np.concatenate([*parts, np.empty((0, len(comparer.fields)), np.uint8)])
     patterns = patterns_of(levels, weights)
+    is_new = model is None
     if model is None:
         progress("learn")
         strangers = _strangers(fields, comparer, position, levels, run)
-        mixture = fit(patterns, strangers, comparer.fields, len(position) * (len(position) - 1) / 2)
+        total = len(position) * (len(position) - 1) / 2
+        masks, row = np.unique(filled(list(distinct.values())), return_inverse=True)
+        by_filled = pairs_by_filled(masks, np.bincount(row, copies, len(masks)).astype(np.int64))
+        mixture = fit(patterns, strangers, comparer.fields, total, by_filled)
         model = MatchModel(reading, keys, settings.blocking, mixture, count_frequencies(fields), len(position))
     progress("score")
     scorer = model.scorer(distinct)
@@ -112,9 +122,13 @@ def resolve(
     progress("cluster")
     others = slice(0, len(left) - len(repeated))
     pairs = Pairs(left[others], right[others], scores[others])
+    if is_new:
+        model = replace(model, alone=share_alone(copies, pairs.left, pairs.right, pairs.scores))
     entities = cluster(len(first), pairs.left, pairs.right, pairs.scores * weights[others])
+    least = bits(settings.link_confidence)
+    entities = held_together(entities, pairs.left, pairs.right, pairs.scores, least, model.alone)
     alike = np.ones(len(first), np.bool_)
-    alike[repeated] = scores[len(pairs.left) :] > 0
+    alike[repeated] = holds(scores[len(pairs.left) :], np.zeros(len(repeated)), least, model.alone)
     together = alike[position] | (first[position] == np.arange(len(position)))
     everyone = np.where(together, first[entities[position]], np.arange(len(position)))
     return Resolved(everyone, _record_confidence(entities, pairs, scores, repeated)[position], first, pairs, model)

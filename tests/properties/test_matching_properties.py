@@ -20,6 +20,7 @@ from models.identity.columns import column_of, role_columns
 from models.identity.comparison import DIFFERENT, EXACT, KINDS, LEVELS, MISSING, Comparer, Kind
 from models.identity.drawing_waterfall import check_sum
 from models.identity.fields import FIELDS, Field, Reading, normalised_fields
+from models.identity.filled import both_filled
 from models.identity.matcher import Matcher
 from models.identity.mixture import KINSHIPS, fit, patterns_of, strangers_levels
 from models.identity.model import MatchModel
@@ -316,16 +317,24 @@ def made_up_patterns(draw: st.DrawFn) -> tuple[Any, Any, float]:
 def penalised_likelihood(found: Any, patterns: Any, strangers: Any, total: float) -> float:
     """Of the candidates, of the other pairs (which are strangers), and of what counts before anything is seen."""
     start, free = mixture._start(strangers, LEARNED_FIELDS)
-    levels = np.maximum(found.array, 1e-12)
+    email = LEARNED_FIELDS.index("email")
+    names_agree = mixture._agreements(patterns.levels, LEARNED_FIELDS)[email].tolist()
+    levels, of_two = np.maximum(found.array, 1e-12), np.maximum(np.array(found.made_of["email"]), 1e-12)
     value = (total - patterns.counts.sum()) * math.log(found.shares[-1])
-    for row, count in zip(patterns.levels.tolist(), patterns.counts.tolist(), strict=True):
+    for row, agreement, count in zip(patterns.levels.tolist(), names_agree, patterns.counts.tolist(), strict=True):
         odds = [
-            share * math.prod(levels[kinship, field, level] for field, level in enumerate(row) if level != MISSING)
+            share
+            * math.prod(
+                of_two[agreement, level] if kinship and field == email else levels[kinship, field, level]
+                for field, level in enumerate(row)
+                if level != MISSING
+            )
             for kinship, share in enumerate(found.shares)
         ]
         value += count * math.log(sum(odds))
     for kinship, field in zip(*np.nonzero(free), strict=True):
         value += mixture._START_PAIRS * float((start[kinship, field] * np.log(levels[kinship, field])).sum())
+    value += mixture._MADE_OF_PAIRS * float((strangers[email, 2:] * np.log(of_two[:, 2:])).sum())
     return float(value)
 
 
@@ -338,7 +347,7 @@ def test_learning_never_becomes_less_likely_and_gives_probabilities(made_up: Any
     for iterations in (0, 1, 2, 3, 5, 10, 100):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(mixture, "ITERATIONS_MAX", iterations)
-            found = fit(patterns, strangers, LEARNED_FIELDS, total)
+            found = fit(patterns, strangers, LEARNED_FIELDS, total, {})
         assert sum(found.shares) == pytest.approx(1, abs=1e-9)
         assert min(found.shares) > 0
         assert found.array.sum(axis=2) == pytest.approx(np.ones((len(KINSHIPS), len(LEARNED_FIELDS))))
@@ -346,6 +355,20 @@ def test_learning_never_becomes_less_likely_and_gives_probabilities(made_up: Any
         values.append(penalised_likelihood(found, patterns, strangers, total))
     steps = np.diff(values)
     assert (steps >= -1e-6 * np.abs(values[1:])).all(), values
+
+
+@settings(max_examples=25)
+@given(made_up_patterns(), st.floats(0, 1))
+def test_shares_of_pairs_by_what_they_have_are_probabilities(made_up: Any, counted: float) -> None:
+    """Even if fewer pairs were counted than there are candidates."""
+    patterns, strangers, total = made_up
+    masks = both_filled(patterns.levels)
+    by_filled = {int(mask): counted * float(patterns.counts[masks == mask].sum()) for mask in np.unique(masks)}
+    found = fit(patterns, strangers, LEARNED_FIELDS, total, by_filled)
+    assert len(found.shares_by_filled) == len(by_filled)
+    for shares in found.shares_by_filled.values():
+        assert sum(shares) == pytest.approx(1, abs=1e-9)
+        assert min(shares) > 0
 
 
 # One record and many: the same fields, keys, levels and scores

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.identity.clustering import CANNOT_LINK, cluster
+from models.identity.clustering import CANNOT_LINK, cluster, held_together, holds, share_alone
 
 
 def clusters(count: int, pairs: Any) -> Any:
@@ -71,3 +71,48 @@ def naive(count: int, pairs: Any) -> Any:
             return sorted(sorted(group) for group in groups)
         x, y = best
         groups[x] += groups.pop(y)
+
+
+# What holds
+
+
+def parts(clusters: list[int], pairs: Any, alone: float = 0.01, least: float = 2.0) -> list[int]:
+    left, right, scores = (np.array(x) for x in zip(*pairs, strict=True))
+    found: list[int] = held_together(np.array(clusters), left, right, scores.astype(np.float64), least, alone).tolist()
+    return found
+
+
+def test_a_record_that_resembles_two_people_equally_is_with_neither() -> None:
+    pairs = [(0, 1, 9.0), (1, 2, 3.0), (3, 4, 9.0), (2, 3, 3.0)]
+    assert parts([0, 0, 0, 3, 3], pairs) == [0, 0, 2, 3, 3]
+    assert parts([0, 0, 0, 3, 3], [*pairs[:-1], (2, 3, 0.5)]) == [0, 0, 0, 3, 3]  # 3 bits against half a bit
+
+
+def test_a_record_is_with_the_only_one_that_it_resembles_if_few_are_alone() -> None:
+    pairs = [(0, 1, 0.5)]
+    assert parts([0, 0], pairs, alone=0.01) == [0, 0]
+    assert parts([0, 0], pairs, alone=0.5) == [0, 1]
+
+
+def test_a_cluster_falls_into_parts_that_hold() -> None:
+    """Two of one family name: many weak links add up to a join, and none of them holds."""
+    pairs = [(0, 1, 9.0), (2, 3, 9.0), *((a, b, 1.0) for a in (0, 1) for b in (2, 3))]
+    assert parts([0, 0, 0, 0], pairs, alone=0.3) == [0, 0, 0, 0]
+    assert parts([0, 0, 0, 0], pairs, alone=0.9) == [0, 0, 2, 2]
+
+
+def test_what_speaks_against_a_person_is_no_rival() -> None:
+    assert parts([0, 0, 2], [(0, 1, 0.5), (0, 2, -3.0)]) == [0, 0, 2]
+
+
+def test_a_link_holds_by_the_odds_against_all_else() -> None:
+    scores, rivals = np.array([3.0, 3.0, 2.0, 0.0, -1.0]), np.array([0.0, 1.0, 0.0, 0.0, 0.0])
+    # Against nobody (.25): 5, and with a rival of odds 2: 3 - log2(2.25) = 1.83; a score of 0 never holds.
+    assert holds(scores, rivals, 1.8, 0.25).tolist() == [True, True, True, False, False]
+    assert holds(scores, rivals, 1.9, 0.25).tolist() == [True, False, True, False, False]
+
+
+def test_alone_are_those_that_resemble_nobody() -> None:
+    copies = np.array([1, 1, 1, 2])
+    assert share_alone(copies, np.array([0, 1]), np.array([1, 2]), np.array([3.0, -1.0])) == 1 / 5
+    assert share_alone(np.empty(0, np.int64), copies[:0], copies[:0], np.empty(0)) == 0

@@ -83,6 +83,11 @@ def test_a_misspelt_address_is_still_compared() -> None:
     assert read({"email": "Jo@exa mple..com"})[0]["email"] == ["jo@exa mple..com"]
 
 
+@pytest.mark.parametrize("text", ["Jo Lee <jo@lee.org>", '"Lee, Jo" <Jo@Lee.org> ', "<jo@lee.org>", "jo@lee.org"])
+def test_of_an_address_with_a_name_the_address_counts(text: str) -> None:
+    assert read({"email": text})[0]["email"] == ["jo@lee.org"]
+
+
 def test_several_emails_of_a_record_are_all_read() -> None:
     assert read({"email": ("a@x.com", "b@x.com", "A@x.com")})[0]["email"] == ["a@x.com", "b@x.com"]
 

@@ -20,7 +20,7 @@ def model(**changes: Any) -> MatchModel:
         Reading("dmy"),
         [("email",), ("birth_date[:4]", "name~")],
         BlockingSettings(2.5, 99),
-        Mixture(("given_name",), ODD, [[[*ODD, 0.0]] for _ in KINSHIPS]),
+        Mixture(("given_name",), ODD, [[[*ODD, 0.0]] for _ in KINSHIPS], {"email": [[*ODD, 0.5]]}, {"given_name": ODD}),
         {"given_name": Frequencies({"anna": 1 / 7, "josé": 0.1}, 1 / 3)},
         1234,
     )
@@ -39,6 +39,7 @@ def test_the_version_changes_with_the_content_and_with_nothing_else() -> None:
     assert swapped.version == model().version  # the order of values is no content
     others = [
         model(records=1235),
+        model(alone=0.25),
         model(reading=Reading("mdy")),
         model(keys=[("email",)]),
         model(blocking=BlockingSettings(2.5, 100)),
