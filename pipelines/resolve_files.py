@@ -23,13 +23,14 @@ from models.identity.columns import ABSENT, VALUES_MAX, Column
 from models.identity.embedding import NgramEmbedder
 from models.identity.evidence import REVIEW_CONFIDENCE, Explanation
 from models.identity.fields import Fields, Reading, guess_reading, normalised_fields
+from models.identity.labels import ContraryLabels
 from models.identity.matcher import Matcher
 from models.identity.mixture import confidence
 from models.identity.model import MatchModel
 from models.identity.nicknames import NicknameTable
 from models.identity.record import MatchRecord, Role
 from models.identity.record_text import record_text
-from models.identity.resolve import Resolved, ResolveSettings, resolve
+from models.identity.resolve import NO_LABELS, Resolved, ResolveSettings, resolve
 from pipelines.resolve_ids import (
     ENTITY_COLUMN,
     RECORD_COLUMN,
@@ -39,6 +40,7 @@ from pipelines.resolve_ids import (
     redirects_table,
 )
 from pipelines.resolve_input import ResolveInput, read_input
+from pipelines.resolve_labels import read_labels
 from pipelines.resolve_report import ResolveReport
 from pipelines.resolve_tables import InputError
 from pipelines.vector_pairs import nearest_pairs
@@ -65,6 +67,7 @@ def resolve_files(
     save_model: Path | None = None,
     embeddings: bool = False,
     previous: Path | None = None,
+    labels: Path | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> ResolveReport:
     """Resolves the records of files and writes record_id, entity_id and confidence to `output`, a Parquet or CSV file.
@@ -72,7 +75,8 @@ def resolve_files(
     An entity's id is that of its first record by id. `model` is a trained model's file; without one, a model is
     learned from the records. With `embeddings`, records that resemble each other as a whole are compared too, whether
     they share a key or not. `previous` is what an earlier run wrote: entities keep the ids they have there, and
-    what became of the others is written beside `output` (`pipelines.resolve_ids`). Raises InputError.
+    what became of the others is written beside `output` (`pipelines.resolve_ids`). `labels` are pairs that somebody
+    has looked at (`pipelines.resolve_labels`): they hold in the result, and teach the model. Raises InputError.
     """
     clock = _Clock(progress)
     settings = read_settings(config)
@@ -82,17 +86,22 @@ def resolve_files(
     found = read_input(paths, id_column, source_column, columns)
     clock.step("normalise")
     prepared = prepare(found, trained)
+    known = read_labels(labels, prepared.record_ids) if labels else NO_LABELS
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        resolved = resolve(
-            prepared.fields,
-            prepared.reading,
-            NicknameTable.shipped(),
-            settings,
-            pool.map,
-            trained,
-            partial(_resembling, found, prepared) if embeddings else None,
-            clock.step,
-        )
+        try:
+            resolved = resolve(
+                prepared.fields,
+                prepared.reading,
+                NicknameTable.shipped(),
+                settings,
+                pool.map,
+                trained,
+                partial(_resembling, found, prepared) if embeddings else None,
+                known,
+                clock.step,
+            )
+        except ContraryLabels as error:
+            raise InputError(f"--{error}") from None
     clock.step("write")
     entity_ids = prepared.record_ids.take(pa.array(resolved.entities))
     kept = None

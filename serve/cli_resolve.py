@@ -49,12 +49,16 @@ def resolve(
         Path | None,
         typer.Option("--previous", help="What an earlier run wrote: people keep the ids they have there."),
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", help="CSV or Parquet of pairs that are known: left,right (ids),same (yes/no)."),
+    ] = None,
     show_columns: Annotated[
         bool, typer.Option("--show-columns", help="Show what the columns are taken for, and stop.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find out which records of files are of one person: who is who, without labels and without a running service."""
+    """Find out which records of files are of one person, with few labels or none, and without a running service."""
     from pipelines.resolve_files import resolve_files
     from pipelines.resolve_input import read_input
     from pipelines.resolve_tables import InputError
@@ -84,6 +88,7 @@ def resolve(
                 save_model=save_model,
                 embeddings=embeddings,
                 previous=previous,
+                labels=labels,
                 progress=status.update,
             )
     except InputError as error:

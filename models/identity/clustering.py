@@ -22,7 +22,8 @@ Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 _SMALLEST, _MOST = 1e-9, 100.0  # share of records that are alone, score in bits
-CANNOT_LINK = -1e18  # the score of a pair that must not be joined, which no sum of others outweighs
+# Scores of pairs that must and must not be joined; no sum of others outweighs them, and the second outweighs the first.
+MUST_LINK, CANNOT_LINK = 1e12, -1e18
 
 
 def cluster(count: int, left: Rows, right: Rows, scores: Floats) -> Rows:

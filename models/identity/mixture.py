@@ -130,9 +130,18 @@ def fit(
     fields: tuple[Field, ...],
     total_pairs: float,
     pairs_by_filled: Mapping[int, float],
+    known: tuple[Levels, NDArray[np.bool_]] | None = None,
 ) -> Mixture:
     """EM over the patterns of the candidate pairs. `total_pairs`: all that the records make, candidates or not;
-    `pairs_by_filled`: by which fields both records have, most of them at least."""
+    `pairs_by_filled`: by which fields both records have, most of them at least. `known`: levels of further pairs, and
+    whether they are one person."""
+    others = len(patterns.levels)
+    if known is not None:
+        patterns = Patterns(
+            np.concatenate([patterns.levels, known[0]]),
+            np.concatenate([patterns.counts, np.ones(len(known[1]))]),
+            patterns.rows,
+        )
     start, free = _start(strangers, fields)
     levels = start
     total_pairs = max(total_pairs, 1.0)  # a record alone makes none
@@ -151,6 +160,9 @@ def fit(
     for _ in range(ITERATIONS_MAX):
         prior = np.log(_with_strangers(by_stratum))[:, stratum]
         logs = _joint_logs(patterns.levels, prior, _logs(levels), {p: _logs(t) for p, t in made_of.items()}, agreements)
+        if known is not None:
+            logs[1:, others:][:, known[1]] = -np.inf
+            logs[0, others:][~known[1]] = -np.inf
         weights = _responsibilities(logs) * patterns.counts
         new_shares = np.maximum(weights[:_STRANGERS].sum(axis=1) / total_pairs, _SMALLEST_SHARE)
         by_stratum = _learned_shares(weights[:_STRANGERS], new_shares, stratum, stratum_pairs)
@@ -161,9 +173,9 @@ def fit(
                 counts += _START_PAIRS * start[kinship, position]
                 counts[MISSING] = 0
                 new_levels[kinship, position] = counts / counts.sum()
-        others = weights[1:].sum(axis=0)
+        two_people = weights[1:].sum(axis=0)
         for position, of in agreements.items():
-            made_of[position] = _learned_made_of(patterns.levels[:, position], of, others, strangers[position])
+            made_of[position] = _learned_made_of(patterns.levels[:, position], of, two_people, strangers[position])
         moved = np.abs(new_levels[0] - levels[0]).max() + abs(np.log(new_shares[0] / shares[0]))
         levels, shares = new_levels, new_shares
         if moved < _TOLERANCE:

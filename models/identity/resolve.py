@@ -15,12 +15,13 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from models.identity.blocking import BlockingKeys, BlockingSettings
-from models.identity.clustering import cluster, held_together, holds, share_alone
+from models.identity.clustering import CANNOT_LINK, MUST_LINK, cluster, held_together, holds, share_alone
 from models.identity.columns import Column, distinct_records
 from models.identity.comparison import Comparer, Levels, Rows, Run
 from models.identity.evidence import LINK_CONFIDENCE
 from models.identity.fields import Fields, Reading
 from models.identity.filled import filled, pairs_by_filled
+from models.identity.labels import Labels, by_node, find
 from models.identity.mixture import Floats, Patterns, Scorer, bits, confidence, fit, odds, patterns_of, strangers_levels
 from models.identity.model import MatchModel, coincidences, count_frequencies
 from models.identity.nicknames import NicknameTable
@@ -30,11 +31,13 @@ SCORED_PAIRS = 200_000  # that are scored at a time
 RANDOM_PAIRS = 200_000  # to learn how strangers compare
 HOPELESS = -20.0  # bits; pairs that cannot reach it are not scored, and have this score
 SCORE_MAX = 40.0  # bits; beyond, a pair's score says nothing more
+NO_LABELS = Labels(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
 _SEED = 20
 
 
 class Pairs(NamedTuple):
-    """Scored pairs of distinct records: positions in `Resolved.distinct`, left < right, and scores in bits."""
+    """Scored pairs of distinct records: positions in `Resolved.distinct`, left < right, and scores in bits: MUST_LINK
+    or CANNOT_LINK for those with a label."""
 
     left: Rows
     right: Rows
@@ -77,13 +80,14 @@ def resolve(
     run: Run = map,
     model: MatchModel | None = None,
     also: Callable[[Rows], tuple[Rows, Rows]] | None = None,
+    labels: Labels = NO_LABELS,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Resolved:
     """Resolves the records. With `model` nothing is learned. `also` finds further pairs to compare, which no key finds:
-    from the positions of the distinct records, pairs of positions in these, left < right.
+    from the positions of the distinct records, pairs of positions in these, left < right. `labels`: what is known.
 
     The result is the same for any order of the same records as long as their positions are sorted by something that
-    belongs to them, such as their ids. Raises ValueError without any field.
+    belongs to them, such as their ids. Raises ValueError without any field, ContraryLabels.
     """
     if not fields:
         raise ValueError("fields: expected at least one; records without any cannot be matched")
@@ -95,9 +99,10 @@ def resolve(
     keys = model.keys if model else blocking.choose(settings.blocking)
     left, right = blocking.pairs(keys, model.blocking if model else settings.blocking, run)
     if also is not None:
-        more_left, more_right = also(first)
-        packed = np.unique(np.concatenate([left << 32 | right, more_left << 32 | more_right]))
-        left, right = packed >> 32, packed & 0xFFFFFFFF
+        left, right = _union(left, right, *also(first))
+    labels = by_node(labels, position)
+    of_two = labels.left < labels.right
+    left, right = _union(left, right, labels.left[of_two], labels.right[of_two])
     repeated = np.flatnonzero(copies > 1)  # pairs of equal records, each as a record's pair with itself
     left, right = np.concatenate([left, repeated]), np.concatenate([right, repeated])
     weights = (copies[left] * copies[right]).astype(np.float64)
@@ -106,7 +111,8 @@ def resolve(
     comparer = Comparer(distinct, nicknames)
     parts = [comparer.levels(left[chunk], right[chunk], run) for chunk in _chunks(len(left), CHUNK_PAIRS)]
     levels = np.concatenate([*parts, np.empty((0, len(comparer.fields)), np.uint8)])
-    patterns = patterns_of(levels, weights)
+    label = find(labels, left, right)
+    patterns = patterns_of(levels, np.where(label < 0, weights, 0))
     is_new = model is None
     if model is None:
         progress("learn")
@@ -114,11 +120,13 @@ def resolve(
         total = len(position) * (len(position) - 1) / 2
         masks, row = np.unique(filled(list(distinct.values())), return_inverse=True)
         by_filled = pairs_by_filled(masks, np.bincount(row, copies, len(masks)).astype(np.int64))
-        mixture = fit(patterns, strangers, comparer.fields, total, by_filled)
+        known = levels[label >= 0], labels.same[label[label >= 0]]
+        mixture = fit(patterns, strangers, comparer.fields, total, by_filled, known)
         model = MatchModel(reading, keys, settings.blocking, mixture, count_frequencies(fields), len(position))
     progress("score")
     scorer = model.scorer(distinct)
     scores = score_pairs(scorer, comparer, Compared(left, right, levels), patterns, run)
+    scores[label >= 0] = np.where(labels.same[label[label >= 0]], MUST_LINK, CANNOT_LINK)
     progress("cluster")
     others = slice(0, len(left) - len(repeated))
     pairs = Pairs(left[others], right[others], scores[others])
@@ -149,6 +157,14 @@ def score_pairs(scorer: Scorer, comparer: Comparer, compared: Compared, patterns
     scored = np.concatenate([*run(score, _chunks(len(rows), SCORED_PAIRS)), np.empty(0)])
     scores[rows] = np.clip(scored, -SCORE_MAX, SCORE_MAX)
     return scores
+
+
+def _union(left: Rows, right: Rows, more_left: Rows, more_right: Rows) -> tuple[Rows, Rows]:
+    """Pairs of both kinds, each once and in ascending order; the first are so already."""
+    if not len(more_left):
+        return left, right
+    packed = np.unique(np.concatenate([left << 32 | right, more_left << 32 | more_right]))
+    return packed >> 32, packed & 0xFFFFFFFF
 
 
 def _chunks(length: int, size: int) -> list[slice]:

@@ -110,3 +110,47 @@ def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text("id,amount\n1,3.5\n2,4.5\n")
     with pytest.raises(InputError, match="no column is recognised"):
         resolve_files([tmp_path / "empty.csv"], tmp_path / "o.parquet", id_column="id")
+
+
+def test_what_is_known_of_a_pair_holds_and_teaches(tmp_path: Path) -> None:
+    """Whether the matcher would have compared the two or not, and whether they are the same in every field or not."""
+    records, _ = households(3, 60)
+    twice = MatchRecord("twice", records[0].values)
+    path = written(tmp_path / "all.csv", [*records, twice])
+    first = resolve_files([path], tmp_path / "one.parquet", id_column="id")
+    found = clusters(tmp_path / "one.parquet")
+    assert found["twice"] == found[records[0].record_id]
+    same = next((record, entity) for record, entity in found.items() if record not in (entity, "twice"))
+    apart = next((record, other) for record in found for other in found if found[record] != found[other])
+    labels = tmp_path / "labels.csv"
+    lines = [(*same, "no"), (*apart, "YES"), ("twice", records[0].record_id, "0")]
+    labels.write_text("left,right,same\n" + "".join(f"{a},{b},{c}\n" for a, b, c in lines))
+    second = resolve_files([path], tmp_path / "two.parquet", id_column="id", labels=labels)
+    taught = clusters(tmp_path / "two.parquet")
+    assert taught[same[0]] != taught[same[1]]
+    assert taught[apart[0]] == taught[apart[1]]
+    assert taught["twice"] != taught[records[0].record_id]
+    assert second.model_version != first.model_version
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("left,same\n", 'no column "right"'),
+        (
+            "left,right,same\nr0,nobody,yes\nx,y,no\n",
+            "to be ids of records; not so in row 1 and 1 more",
+        ),
+        ("left,right,same\nr0,r1,yes\nr0,r2,perhaps\n", '"same" to be yes or no; not so in row 2'),
+        ("left,right,same\nr0,r0,yes\n", "to be two records"),
+        ("left,right,same\nr0,r1,yes\nr1,r0,no\n", "1 pairs of records are said to be one person and two"),
+    ],
+)
+def test_labels_that_cannot_be_used_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    records = [MatchRecord(f"r{i}", {"given_name": ("Ann",), "family_name": (f"Lee{i}",)}) for i in range(3)]
+    path, labels = written(tmp_path / "all.csv", records), tmp_path / "labels.csv"
+    labels.write_text(text)
+    with pytest.raises(InputError, match=message) as error:
+        resolve_files([path], tmp_path / "out.parquet", id_column="id", labels=labels)
+    assert str(error.value).startswith("--labels: ")
+    assert "nobody" not in str(error.value)
