@@ -34,6 +34,11 @@ class BlockingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     block_max: int = 250
 
 
+def sample_step(count: int) -> int:
+    """Of so many records every how many-th is enough to choose keys by."""
+    return max(1, -(-count // SAMPLE_MAX))
+
+
 class _Atom(NamedTuple):
     """A part of a field. `coarser`: names of the atoms that are the same whenever this one is. `identifies`: few
     people share a value, so that the atom is a key by itself whatever the budget."""
@@ -122,11 +127,11 @@ class BlockingKeys:
             ]
             self._atoms[ANY_NAME] = [*givens, *families]
 
-    def choose(self, settings: BlockingSettings) -> list[Key]:
-        """The keys that the budget allows, by the rule above."""
-        step = max(1, -(-self.count // SAMPLE_MAX))
-        sample = {name: [h[::step] for h in hashes] for name, hashes in self._atoms.items()}
-        budget = settings.pairs_per_record * self.count / step**2
+    def choose(self, settings: BlockingSettings, step: int = 1) -> list[Key]:
+        """The keys that the budget allows, by the rule above, if these records are every `step`-th of all
+        (`sample_step`)."""
+        sample = self._atoms
+        budget = settings.pairs_per_record * self.count / step
         chosen: list[Key] = [(name,) for name in self._atoms if _identifies(name)]
         for size in range(1, ATOMS_MAX + 1):
             estimates = []

@@ -4,7 +4,7 @@ All that is read of records in bulk is read once for each distinct value, whatev
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ ABSENT = -1  # the code of "no value"
 VALUES_MAX = 4  # of one field of a record that are compared
 
 Codes = NDArray[np.int32]
+F = TypeVar("F", bound=str)
 
 
 class Column(NamedTuple):
@@ -108,6 +109,11 @@ def combined(columns: Sequence[Column], combine: Callable[..., str]) -> Column:
         for row in rows.tolist()
     ]
     return mapped(Column(inverse.reshape(-1, 1).astype(np.int32), texts), str)
+
+
+def rows_of(columns: Mapping[F, Column], rows: NDArray[np.int64] | slice) -> dict[F, Column]:
+    """The columns of some records."""
+    return {name: Column(column.codes[rows], column.values) for name, column in columns.items()}
 
 
 def distinct_records(columns: Sequence[Column]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

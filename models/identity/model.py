@@ -5,7 +5,7 @@ later one at a time. It holds no rare value: how often a value occurs is kept on
 have it, and all others are taken to be equally rare.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -79,29 +79,28 @@ class MatchModel(msgspec.Struct, frozen=True):
 
 def count_frequencies(fields: Fields) -> dict[Field, Frequencies]:
     """The frequencies of all fields' values."""
-    return {field: _frequencies(column) for field, column in fields.items()}
+    return {field: frequencies_of(column.values, _counts(column)) for field, column in fields.items()}
 
 
 def coincidences(fields: Fields) -> Mapping[Field, float]:
     """How likely two values of different records are the same, by field."""
-    found: dict[Field, float] = {}
-    for field, column in fields.items():
-        counts = _counts(column)
-        total = int(counts.sum())
-        found[field] = int((counts * (counts - 1)).sum()) / max(total * (total - 1), 1)
-    return found
+    return {field: coincidence(_counts(column)) for field, column in fields.items()}
 
 
-def _counts(column: Column) -> NDArray[np.int64]:
-    return np.bincount(column.codes[column.codes >= 0], minlength=len(column.values))
-
-
-def _frequencies(column: Column) -> Frequencies:
-    counts = _counts(column)
+def frequencies_of(values: Sequence[str], counts: NDArray[np.int64]) -> Frequencies:
+    """The frequencies of a field's values, from how many records have each."""
     total = max(int(counts.sum()), 1)
     common = np.flatnonzero(counts >= COMMON_MIN)
     few = counts[counts < COMMON_MIN]
     rare = int((few * few).sum()) / max(int(few.sum()), 1)  # as seen from a record: the size of its value's group
-    return Frequencies(
-        {column.values[code]: int(counts[code]) / total for code in common.tolist()}, max(rare, 1.0) / total
-    )
+    return Frequencies({values[code]: int(counts[code]) / total for code in common.tolist()}, max(rare, 1.0) / total)
+
+
+def coincidence(counts: NDArray[np.int64]) -> float:
+    """How likely two values of different records are the same, from how many records have each value."""
+    total = int(counts.sum())
+    return int((counts * (counts - 1)).sum()) / max(total * (total - 1), 1)
+
+
+def _counts(column: Column) -> NDArray[np.int64]:
+    return np.bincount(column.codes[column.codes >= 0], minlength=len(column.values))

@@ -13,10 +13,11 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
-from models.identity.blocking import BlockingKeys, BlockingSettings
+from models.identity.blocking import BlockingKeys, BlockingSettings, sample_step
 from models.identity.clustering import CANNOT_LINK, MUST_LINK, cluster, held_together, holds, share_alone
-from models.identity.columns import Column, distinct_records
+from models.identity.columns import distinct_records, rows_of
 from models.identity.comparison import Comparer, Levels, Rows, Run
 from models.identity.evidence import LINK_CONFIDENCE
 from models.identity.fields import Fields, Reading
@@ -65,6 +66,15 @@ class Resolved(NamedTuple):
     model: MatchModel
 
 
+class People(NamedTuple):
+    """`entities`: the first record of each distinct record's person. `alike`: whether the records that it stands for
+    are one person. `confidence`: that it is with the right ones."""
+
+    entities: Rows
+    alike: NDArray[np.bool_]
+    confidence: Floats
+
+
 class ResolveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What can be set; the defaults are meant for any data. `link_confidence`: what a link must have to hold."""
 
@@ -94,15 +104,17 @@ def resolve(
     progress("block")
     first, position = distinct_records(list(fields.values()))
     copies = np.bincount(position, minlength=len(first))
-    distinct = {field: Column(column.codes[first], column.values) for field, column in fields.items()}
+    distinct = rows_of(fields, first)
     blocking = BlockingKeys(distinct)
-    keys = model.keys if model else blocking.choose(settings.blocking)
+    step = sample_step(len(first))
+    sample = rows_of(distinct, slice(None, None, step))
+    keys = model.keys if model else BlockingKeys(sample).choose(settings.blocking, step)
     left, right = blocking.pairs(keys, model.blocking if model else settings.blocking, run)
     if also is not None:
         left, right = _union(left, right, *also(first))
     labels = by_node(labels, position)
-    of_two = labels.left < labels.right
-    left, right = _union(left, right, labels.left[of_two], labels.right[of_two])
+    distinct_pair = labels.left < labels.right
+    left, right = _union(left, right, labels.left[distinct_pair], labels.right[distinct_pair])
     repeated = np.flatnonzero(copies > 1)  # pairs of equal records, each as a record's pair with itself
     left, right = np.concatenate([left, repeated]), np.concatenate([right, repeated])
     weights = (copies[left] * copies[right]).astype(np.float64)
@@ -128,18 +140,39 @@ def resolve(
     scores = score_pairs(scorer, comparer, Compared(left, right, levels), patterns, run)
     scores[label >= 0] = np.where(labels.same[label[label >= 0]], MUST_LINK, CANNOT_LINK)
     progress("cluster")
-    others = slice(0, len(left) - len(repeated))
-    pairs = Pairs(left[others], right[others], scores[others])
+    of_two = slice(0, len(left) - len(repeated))
+    pairs = Pairs(left[of_two], right[of_two], scores[of_two])
+    alike = np.full(len(first), np.nan)
+    alike[repeated] = scores[len(pairs.left) :]
     if is_new:
         model = replace(model, alone=share_alone(copies, pairs.left, pairs.right, pairs.scores))
-    entities = cluster(len(first), pairs.left, pairs.right, pairs.scores * weights[others])
-    least = bits(settings.link_confidence)
-    entities = held_together(entities, pairs.left, pairs.right, pairs.scores, least, model.alone)
-    alike = np.ones(len(first), np.bool_)
-    alike[repeated] = holds(scores[len(pairs.left) :], np.zeros(len(repeated)), least, model.alone)
-    together = alike[position] | (first[position] == np.arange(len(position)))
-    everyone = np.where(together, first[entities[position]], np.arange(len(position)))
-    return Resolved(everyone, _record_confidence(entities, pairs, scores, repeated)[position], first, pairs, model)
+    people = people_of(copies, pairs, alike, np.full(len(first), -np.inf), bits(settings.link_confidence), model.alone)
+    together = people.alike[position] | (first[position] == np.arange(len(position)))
+    everyone = np.where(together, first[people.entities[position]], np.arange(len(position)))
+    return Resolved(everyone, people.confidence[position], first, pairs, model)
+
+
+def people_of(copies: Rows, pairs: Pairs, alike: Floats, outside: Floats, least: float, alone: float) -> People:
+    """Who is who among distinct records: whole connected components of positive pairs, or all of them.
+
+    `copies`: how many records each one stands for, and `alike` the score of two of them, nan for one. `outside`: the
+    best score of each with a record that is not among these. `least`: bits that a link must have, given that a share
+    of `alone` of all records resembles nobody.
+    """
+    weights = (copies[pairs.left] * copies[pairs.right]).astype(np.float64)
+    entities = cluster(len(copies), pairs.left, pairs.right, pairs.scores * weights)
+    entities = held_together(entities, pairs.left, pairs.right, pairs.scores, least, alone)
+    one_person = (copies == 1) | holds(alike, np.zeros(len(copies)), least, alone)
+    # The best pair within the record's person; for a record alone, that its best pair is none.
+    inside = entities[pairs.left] == entities[pairs.right]
+    best_inside, best_other = np.fmax(alike, -np.inf), outside.copy()
+    for rows in (pairs.left, pairs.right):
+        np.maximum.at(best_inside, rows[inside], pairs.scores[inside])
+        np.maximum.at(best_other, rows[~inside], pairs.scores[~inside])
+    is_alone = (np.bincount(entities, minlength=len(entities))[entities] == 1) & (best_inside <= 0)
+    best_other = np.maximum(best_other, best_inside)  # an equal record that is another person is a pair, too
+    sure = np.where(is_alone, 1 - confidence(best_other), confidence(best_inside))
+    return People(entities, one_person, sure)
 
 
 def score_pairs(scorer: Scorer, comparer: Comparer, compared: Compared, patterns: Patterns, run: Run = map) -> Floats:
@@ -177,17 +210,3 @@ def _strangers(fields: Fields, comparer: Comparer, position: Rows, seen: Levels,
     left, right = position[sample[:, sample[0] != sample[1]]]
     levels = comparer.levels(left, right, run)
     return strangers_levels(levels, seen, coincidences(fields), comparer.fields)
-
-
-def _record_confidence(entities: Rows, pairs: Pairs, scores: Floats, repeated: Rows) -> Floats:
-    """The best pair within the record's person; for a record alone, that its best pair is none."""
-    inside = entities[pairs.left] == entities[pairs.right]
-    best_inside = np.full(len(entities), -np.inf)
-    best_outside = np.full(len(entities), -np.inf)
-    best_inside[repeated] = scores[len(pairs.left) :]
-    for rows in (pairs.left, pairs.right):
-        np.maximum.at(best_inside, rows[inside], pairs.scores[inside])
-        np.maximum.at(best_outside, rows[~inside], pairs.scores[~inside])
-    alone = (np.bincount(entities, minlength=len(entities))[entities] == 1) & (best_inside <= 0)
-    best_other = np.maximum(best_outside, best_inside)  # an equal record that is another person is a pair, too
-    return np.where(alone, 1 - confidence(best_other), confidence(best_inside))
