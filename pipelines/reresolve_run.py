@@ -18,20 +18,23 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from actors.errors import Conflict
 from models.identity.reresolution import Group
-from pipelines import reresolve_tasks
+from pipelines import reresolve_divide, reresolve_tasks
 from pipelines.reresolve_divide import BUCKET_GROUPS, bodies, slice_names
 from pipelines.reresolve_report import Counts
 from pipelines.reresolve_store import FOLDER, GroupState, Phase, PlanStore, plan_directory
 from pipelines.reresolve_tasks import LoadMatcher, Mapped, Tasks
+from pipelines.task_runner import Progress as Progressed
+from pipelines.task_runner import Runner
 
-Partition = Callable[[Path, Path, Path], None]
-"""`partition(records, cannot_links, output)`: who is who.
+Partition = Callable[[Path, Path, Path, Runner, Progressed], None]
+"""`partition(records, cannot_links, output, runner, progress)`: who is who.
 
 `records` is a directory of Parquet files of records: unit_id (int64, each once), a column of lists of strings for each
 role of `models.identity.record`, and `exclusive`: identifiers of namespaces of which one person has only one.
 `cannot_links` is a Parquet file of pairs that must not be of one entity (left, right: unit ids). It writes `output`, a
-Parquet file of unit_id (int64), entity_id (any type) and confidence (float), with every unit once. The plan holds to
-cannot-links and to identifier limits whether the partition does or not.
+Parquet file of unit_id (int64), entity_id (any type) and confidence (float), with every unit once. `runner` runs its
+tasks on the cluster. Called again after a kill, it goes on. The plan holds to cannot-links and to identifier limits
+whether the partition does or not.
 """
 
 SLICE_PROFILES = 20_000
@@ -190,14 +193,18 @@ class _Planning:
         store, directory = self._store, self._directory
         if store.fact("stage") == "extract":
             self._extract()
-            store.put_fact("settled", list(self._tasks.one(reresolve_tasks.settle, str(directory))))
+            store.put_fact("settled", list(self._tasks.one(reresolve_divide.settle, directory)))
             store.put_fact("stage", "partition")
         if store.fact("stage") == "partition":
             task = self._bar.add_task("resolve", total=None)
+
+            def tell(stage: str, done: int, of: int) -> None:
+                self._bar.update(task, description=f"resolve: {stage}", completed=done, total=of)
+
             output = directory / "entities.new"
-            partition(directory / "records", directory / "cannot_links.parquet", output)
+            partition(directory / "records", directory / "cannot_links.parquet", output, self._tasks, tell)
             output.rename(directory / "entities.parquet")
-            self._bar.update(task, total=1, completed=1)
+            self._bar.update(task, description="resolve", total=1, completed=1)
             store.put_fact("stage", "divide")
         if store.fact("stage") == "divide":
             self._divide()
@@ -235,19 +242,19 @@ class _Planning:
         self._bar.update(task, total=store.extracted())
 
     def _divide(self) -> None:
-        store, directory = self._store, str(self._directory)
-        groups = self._tasks.one(reresolve_tasks.group, directory)
+        store, directory = self._store, self._directory
+        groups = self._tasks.one(reresolve_divide.group, directory)
         buckets = max(1, -(-groups // self._options.bucket_groups))
-        names = slice_names(self._directory)
+        names = slice_names(directory)
         task = self._bar.add_task("compare with what is", total=len(names) + buckets)
-        for _ in self._tasks.run(reresolve_tasks.deal, ((name, (directory, name, buckets)) for name in names)):
+        for _ in self._tasks.run(reresolve_divide.deal, ((name, (directory, name, buckets)) for name in names)):
             self._bar.advance(task)
         counts = Counts()
         settings = self._tasks.one(reresolve_tasks.identity_settings, self._options.shards)
         calls = ((number, (directory, number, settings)) for number in range(buckets))
-        for number, found in self._tasks.run(reresolve_tasks.plan_bucket, calls):
+        for number, found in self._tasks.run(reresolve_divide.plan_bucket, calls):
             counts.add(found)
-            for page in bodies(self._directory, number, _BODIES):
+            for page in bodies(directory, number, _BODIES):
                 store.put_groups(page)
             self._bar.advance(task)
         store.put_fact("counts", counts)

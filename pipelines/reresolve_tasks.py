@@ -20,9 +20,9 @@ from actors.shard_calls import ShardCalls
 from models.identity.identifiers import IdentitySettings
 from models.identity.online import PairMatcher
 from models.identity.reresolution import Group
-from pipelines import reresolve_divide, reresolve_report
+from pipelines import reresolve_report
 from pipelines.reresolve_extract import ShardPlatform, Slice, extract_slice
-from pipelines.reresolve_report import Counts, Example
+from pipelines.reresolve_report import Example
 from pipelines.reresolve_steps import Apply, GroupResult, RollBack
 
 LoadMatcher = Callable[[str | None], PairMatcher]
@@ -50,7 +50,7 @@ class Tasks:
 
         `calls` is asked for the next one only when there is room. Raises what a call raised.
         """
-        remote = ray.remote(function)
+        remote = ray.remote(_politely)
         waiting: dict[Any, A] = {}
         turn = 0
         source = iter(calls)
@@ -64,7 +64,9 @@ class Tasks:
                 name, arguments = following
                 node = NodeAffinitySchedulingStrategy(self._nodes[turn % len(self._nodes)], soft=False)
                 turn += 1
-                waiting[remote.options(num_cpus=0, max_retries=3, scheduling_strategy=node).remote(*arguments)] = name
+                waiting[
+                    remote.options(num_cpus=0, max_retries=3, scheduling_strategy=node).remote(function, *arguments)
+                ] = name
             if waiting:
                 (done,), _ = ray.wait(list(waiting), num_returns=1)
                 name = waiting.pop(done)
@@ -94,7 +96,6 @@ class Mapped(NamedTuple):
 
 def extract(shards: int, shard: int, after: int, profiles: int, directory: str, name: str) -> Slice:
     """Writes a slice of a shard."""
-    _give_way()
     return asyncio.run(extract_slice(ShardCalls(shards, RayShards()), shard, after, profiles, Path(directory), name))
 
 
@@ -103,39 +104,13 @@ def identity_settings(shards: int) -> IdentitySettings:
     return asyncio.run(ShardPlatform(ShardCalls(shards, RayShards())).settings()).identity
 
 
-def settle(directory: str) -> reresolve_divide.Settled:
-    """See `pipelines.reresolve_divide.settle`."""
-    _give_way()
-    return reresolve_divide.settle(Path(directory))
-
-
-def group(directory: str) -> int:
-    """See `pipelines.reresolve_divide.group`."""
-    _give_way()
-    return reresolve_divide.group(Path(directory))
-
-
-def deal(directory: str, name: str, buckets: int) -> None:
-    """See `pipelines.reresolve_divide.deal`."""
-    _give_way()
-    reresolve_divide.deal(Path(directory), name, buckets)
-
-
-def plan_bucket(directory: str, number: int, settings: IdentitySettings) -> Counts:
-    """See `pipelines.reresolve_divide.plan_bucket`."""
-    _give_way()
-    return reresolve_divide.plan_bucket(Path(directory), number, settings)
-
-
 def examples(directory: str, groups: Sequence[Group], model: str, load_matcher: LoadMatcher) -> list[Example]:
     """See `pipelines.reresolve_report.examples`."""
-    _give_way()
     return reresolve_report.examples(Path(directory), groups, load_matcher(model or None))
 
 
 def apply(work: Mapped, groups: Sequence[tuple[Group, bool]]) -> list[GroupResult]:
     """Takes the steps of some groups, each with whether it was begun before."""
-    _give_way()
 
     async def all_groups() -> list[GroupResult]:
         platform = ShardPlatform(ShardCalls(work.shards, RayShards()))
@@ -147,7 +122,6 @@ def apply(work: Mapped, groups: Sequence[tuple[Group, bool]]) -> list[GroupResul
 
 def roll_back(work: Mapped, groups: Sequence[tuple[Group, bool]]) -> list[GroupResult]:
     """Takes the steps of some groups back."""
-    _give_way()
 
     async def all_groups() -> list[GroupResult]:
         platform = ShardPlatform(ShardCalls(work.shards, RayShards()))
@@ -157,8 +131,10 @@ def roll_back(work: Mapped, groups: Sequence[tuple[Group, bool]]) -> list[GroupR
     return asyncio.run(all_groups())
 
 
-def _give_way() -> None:
+def _politely(function: Callable[..., Any], *arguments: object) -> Any:
+    """Calls a function in a process that gives way to the service's."""
     os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
+    return function(*arguments)
 
 
 def _sees(directory: str) -> bool:

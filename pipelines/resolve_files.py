@@ -1,15 +1,17 @@
 """Bulk resolution of files: records in CSV or Parquet, who is who out, without a running service.
 
-The work is that of `models.identity.resolve`, on a pool of threads; this module reads, writes and tells of progress.
+The work is that of `models.identity.resolve`, on a pool of threads, or for many records in stages on disk
+(`pipelines.resolve_files_bulk`); this module reads, writes and tells of progress.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,9 +30,11 @@ from models.identity.matcher import Matcher
 from models.identity.mixture import confidence
 from models.identity.model import MatchModel
 from models.identity.nicknames import NicknameTable
-from models.identity.record import MatchRecord, Role
+from models.identity.record import ROLES, MatchRecord, Role
 from models.identity.record_text import record_text
-from models.identity.resolve import NO_LABELS, Resolved, ResolveSettings, resolve
+from models.identity.resolve import NO_LABELS, ResolveSettings, resolve
+from pipelines.resolve_bulk import TooFew
+from pipelines.resolve_files_bulk import fingerprint_of, resolve_on_disk
 from pipelines.resolve_ids import (
     ENTITY_COLUMN,
     RECORD_COLUMN,
@@ -39,7 +43,7 @@ from pipelines.resolve_ids import (
     redirects_path,
     redirects_table,
 )
-from pipelines.resolve_input import ResolveInput, read_input
+from pipelines.resolve_input import NO_FIELDS, ResolveInput, read_input
 from pipelines.resolve_labels import read_labels
 from pipelines.resolve_report import ResolveReport
 from pipelines.resolve_tables import InputError
@@ -84,7 +88,66 @@ def resolve_files(
     ledger = read_ledger(previous) if previous else None
     clock.step("read")
     found = read_input(paths, id_column, source_column, columns)
-    clock.step("normalise")
+    if labels or embeddings or len(found.record_ids) <= settings.memory_records:
+        clock.step("normalise")
+        outcome = _in_memory(found, settings, trained, embeddings, labels, clock.step)
+    else:
+        asked = fingerprint_of(paths, id_column, source_column, columns, settings, trained and trained.version)
+        outcome = _on_disk(found, work_directory(output), asked, settings, trained, clock)
+    clock.step("write")
+    entity_ids = outcome.record_ids.take(pa.array(outcome.entities))
+    kept = None
+    if ledger is not None:
+        before = set(ledger.entities)
+        entity_ids = pa.array(carry_ids(ledger, outcome.record_ids.to_pylist(), outcome.entities.tolist()))
+        kept = len(before.intersection(ledger.entities))
+        write_table(redirects_path(output), redirects_table(ledger))
+    write_clusters(output, outcome.record_ids, entity_ids, outcome.confidence)
+    if save_model:
+        save_model.write_bytes(outcome.model.encode())
+    shutil.rmtree(work_directory(output), ignore_errors=True)
+    clock.step("")
+    sizes = np.bincount(outcome.entities)
+    return ResolveReport(
+        records=len(outcome.record_ids),
+        sources=found.source_count,
+        entities=int((sizes > 0).sum()),
+        largest=int(sizes.max(initial=0)),
+        uncertain=outcome.uncertain,
+        compared_pairs=outcome.compared_pairs,
+        keys=outcome.model.keys,
+        model_version=outcome.model.version,
+        seconds=clock.seconds,
+        roles=found.roles,
+        kept_ids=kept,
+        redirects=len(ledger.redirects) if ledger is not None else None,
+    )
+
+
+def work_directory(output: Path) -> Path:
+    """Where the work on an output is, if it is done on disk."""
+    return output.with_name(output.name + ".work")
+
+
+class _Outcome(NamedTuple):
+    """Who is who: the records' ids in order, the first record of each one's person, and how sure that is."""
+
+    record_ids: Any  # pa.StringArray
+    entities: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    model: MatchModel
+    compared_pairs: int
+    uncertain: int
+
+
+def _in_memory(
+    found: ResolveInput,
+    settings: ResolveSettings,
+    trained: MatchModel | None,
+    embeddings: bool,
+    labels: Path | None,
+    progress: Callable[[str], None],
+) -> _Outcome:
     prepared = prepare(found, trained)
     known = read_labels(labels, prepared.record_ids) if labels else NO_LABELS
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -98,40 +161,39 @@ def resolve_files(
                 trained,
                 partial(_resembling, found, prepared) if embeddings else None,
                 known,
-                clock.step,
+                progress,
             )
         except ContraryLabels as error:
             raise InputError(f"--{error}") from None
-    clock.step("write")
-    entity_ids = prepared.record_ids.take(pa.array(resolved.entities))
-    kept = None
-    if ledger is not None:
-        before = set(ledger.entities)
-        entity_ids = pa.array(carry_ids(ledger, prepared.record_ids.to_pylist(), resolved.entities.tolist()))
-        kept = len(before.intersection(ledger.entities))
-        write_table(redirects_path(output), redirects_table(ledger))
-    write_clusters(output, prepared.record_ids, entity_ids, resolved)
-    if save_model:
-        save_model.write_bytes(resolved.model.encode())
-    clock.step("")
-    sizes = np.bincount(resolved.entities)
-    pairs = resolved.pairs
-    entity = resolved.entities[resolved.distinct]
+    pairs, entity = resolved.pairs, resolved.entities[resolved.distinct]
     apart = entity[pairs.left] != entity[pairs.right]
-    return ResolveReport(
-        records=len(prepared.record_ids),
-        sources=found.source_count,
-        entities=int((sizes > 0).sum()),
-        largest=int(sizes.max(initial=0)),
-        uncertain=int((apart & (confidence(pairs.scores) >= REVIEW_CONFIDENCE)).sum()),
-        compared_pairs=len(pairs.left),
-        keys=resolved.model.keys,
-        model_version=resolved.model.version,
-        seconds=clock.seconds,
-        roles=found.roles,
-        kept_ids=kept,
-        redirects=len(ledger.redirects) if ledger is not None else None,
+    uncertain = int((apart & (confidence(pairs.scores) >= REVIEW_CONFIDENCE)).sum())
+    return _Outcome(
+        prepared.record_ids, resolved.entities, resolved.confidence, resolved.model, len(pairs.left), uncertain
     )
+
+
+def _on_disk(
+    found: ResolveInput,
+    directory: Path,
+    fingerprint: str,
+    settings: ResolveSettings,
+    trained: MatchModel | None,
+    clock: "_Clock",
+) -> _Outcome:
+    record_ids, order = _by_id(found)
+
+    def roles(positions: NDArray[np.int64]) -> dict[Role, list[Column]]:
+        return _roles(found, order.take(pa.array(positions)))
+
+    reading = trained.reading if trained else guess_reading(_roles(found, order, ("birth_date",)))
+    try:
+        report, entities, sure = resolve_on_disk(
+            directory, fingerprint, len(record_ids), roles, reading, settings, trained, clock.task
+        )
+    except TooFew:
+        return _in_memory(found, settings, trained, False, None, clock.step)
+    return _Outcome(record_ids, entities, sure, report.model, report.compared_pairs, report.uncertain)
 
 
 def explain_files(
@@ -164,16 +226,26 @@ def explain_files(
 
 def prepare(found: ResolveInput, model: MatchModel | None = None) -> Prepared:
     """The records' fields, those of `model` if there is one. Raises InputError if nothing can be matched on."""
-    record_ids = found.record_ids.combine_chunks()
-    order = pc.sort_indices(record_ids)
-    roles: Mapping[Role, list[Column]] = {
-        role: [arrow_column(column.take(order)) for column in columns] for role, columns in found.by_role().items()
-    }
+    record_ids, order = _by_id(found)
+    roles = _roles(found, order)
     reading = model.reading if model else guess_reading(roles)
     fields = model.read(roles, len(record_ids)) if model else normalised_fields(roles, reading)
     if not fields:
-        raise InputError("INPUT: no column tells of a person; name some with --columns role=column")
-    return Prepared(record_ids.take(order), order, fields, reading)
+        raise InputError(NO_FIELDS)
+    return Prepared(record_ids, order, fields, reading)
+
+
+def _by_id(found: ResolveInput) -> tuple[Any, Any]:
+    """The records' ids in order (pa.StringArray), and the positions of these in the input (pa.UInt64Array)."""
+    record_ids = found.record_ids.combine_chunks()
+    order = pc.sort_indices(record_ids)
+    return record_ids.take(order), order
+
+
+def _roles(found: ResolveInput, rows: Any, only: Sequence[Role] = ROLES) -> dict[Role, list[Column]]:
+    """The values by role of the records at `rows` (pa.Array of positions in the input)."""
+    by_role = {role: columns for role, columns in found.by_role().items() if role in only}
+    return {role: [arrow_column(column.take(rows)) for column in columns] for role, columns in by_role.items()}
 
 
 def arrow_column(column: Any) -> Column:
@@ -213,13 +285,13 @@ def match_records(found: ResolveInput, rows: Any) -> list[MatchRecord]:
     return [MatchRecord(record_id, record) for record_id, record in zip(ids, values, strict=True)]
 
 
-def write_clusters(output: Path, record_ids: Any, entity_ids: Any, resolved: Resolved) -> None:
+def write_clusters(output: Path, record_ids: Any, entity_ids: Any, sure: NDArray[np.float64]) -> None:
     """Writes record_id, entity_id, confidence."""
     table = pa.table(
         {
             RECORD_COLUMN: record_ids,
             ENTITY_COLUMN: entity_ids,
-            "confidence": pa.array(resolved.confidence.round(6)),
+            "confidence": pa.array(sure.round(6)),
         }
     )
     write_table(output, table)
@@ -264,6 +336,12 @@ class _Clock:
         self.seconds: dict[str, float] = {}
         self._progress = progress
         self._step, self._since = "", perf_counter()
+
+    def task(self, step: str, done: int, of: int) -> None:
+        """Tells how many tasks of a step are done, which it begins if it has not."""
+        if step != self._step:
+            self.step(step)
+        self._progress(f"{step} {done}/{of}")
 
     def step(self, name: str) -> None:
         """Ends the step under way and begins another; "" only ends it."""

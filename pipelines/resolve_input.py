@@ -32,6 +32,9 @@ _ORGANISATIONS = 0.9  # share of a column's values in records without a person's
 _PEOPLE: tuple[Role, ...] = ("full_name", "given_name", "family_name")
 
 
+NO_FIELDS = "INPUT: no column tells of a person; name some with --columns role=column"
+
+
 @dataclass(frozen=True)
 class ResolveInput:
     """Records in the order of their files. All columns have one value a record; null is a missing value.

@@ -66,7 +66,7 @@ def make_plan(
         chosen = plan_id or reresolve_run.create(
             settings.data_path, reresolve_run.PlanOptions(shards=record.shards, model=path)
         )
-        engine = partial(reresolve_partition.partition, matcher)
+        engine = partial(reresolve_partition.partition, matcher, settings.matching.link_confidence)
         Console(stderr=True).print(f"plan {chosen}: if this is interrupted, `onefold reresolve plan --resume {chosen}`")
         reresolve_run.plan(settings.data_path, chosen, engine, load_matcher, parallel)
     _show(settings, chosen, 5, 1, as_json)

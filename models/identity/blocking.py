@@ -72,15 +72,15 @@ def _long(text: str) -> str:
 
 
 _ATOMS: tuple[_Atom, ...] = (
-    _Atom("given_name", "given_name", _long, ("given_name[:4]", "given_name~", "given_name[:1]")),
+    _Atom("given_name", "given_name", _long, ("given_name[:4]", "given_name~", "given_name[:1]", "any_name~")),
     _Atom("given_name[:4]", "given_name", lambda t: t[:4] if len(t) > 1 else "", ("given_name[:1]",)),
-    _Atom("given_name~", "given_name", lambda t: _sound(t) if len(t) > 1 else "", ("given_name[:1]",)),
+    _Atom("given_name~", "given_name", lambda t: _sound(t) if len(t) > 1 else "", ("given_name[:1]", "any_name~")),
     _Atom("given_name[:1]", "given_name", lambda t: t[:1]),
     _Atom("middle_name", "middle_name", _long, ("middle_name[:1]",)),
     _Atom("middle_name[:1]", "middle_name", lambda t: t[:1]),
-    _Atom("family_name", "family_name", _long, ("family_name[:4]", "family_name~", "family_name[:2]")),
+    _Atom("family_name", "family_name", _long, ("family_name[:4]", "family_name~", "family_name[:2]", "any_name~")),
     _Atom("family_name[:4]", "family_name", lambda t: t[:4], ("family_name[:2]",)),
-    _Atom("family_name~", "family_name", _sound),
+    _Atom("family_name~", "family_name", _sound, ("any_name~",)),
     _Atom("family_name[:2]", "family_name", lambda t: t[:2]),
     _Atom(
         "birth_date",
@@ -174,8 +174,8 @@ class BlockingKeys:
             return left.astype(np.int64), right.astype(np.int64)
         every = (hashes for key in keys if (hashes := list(self.hashes(key))))
         packed = list(run(lambda hashes: block_pairs(*_postings(hashes), settings.block_max), every))
-        distinct = _distinct(np.concatenate(packed)) if packed else np.empty(0, np.int64)
-        return distinct >> 32, distinct & 0xFFFFFFFF
+        found = distinct(np.concatenate(packed)) if packed else np.empty(0, np.int64)
+        return found >> 32, found & 0xFFFFFFFF
 
 
 def _identifies(name: str) -> bool:
@@ -270,6 +270,7 @@ def block_pairs(rows: NDArray[np.int64], hashes: Hashes, block_max: int) -> NDAr
     return np.concatenate(packed) if packed else np.empty(0, np.int64)
 
 
-def _distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
+def distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each value once, in ascending order. `values` are sorted in place."""
     values.sort()
     return values[np.concatenate(([True], values[1:] != values[:-1]))] if len(values) else values

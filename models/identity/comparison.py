@@ -308,20 +308,33 @@ class _Values:
 
     @cached_property
     def _length(self) -> NDArray[np.int32]:
-        return np.array([len(text) for text in self._texts], np.int32)
+        return np.fromiter(map(len, self._texts), np.int32, len(self._texts))
 
     @cached_property
-    def _initial(self) -> NDArray[np.int32]:
-        return np.array([ord(text[0]) for text in self._texts], np.int32)
+    def _characters(self) -> NDArray[np.uint32]:
+        """The code points of all texts, one text after the other."""
+        return np.frombuffer("".join(self._texts).encode("utf-32-le"), np.uint32)
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """Where each text begins in `_characters`; no text is empty."""
+        return np.cumsum(self._length, dtype=np.int64) - self._length
+
+    @cached_property
+    def _initial(self) -> NDArray[np.uint32]:
+        return self._characters[self._starts]
 
     @cached_property
     def _letters(self) -> NDArray[np.uint64]:
         """The letters of each text as bits; different letters may share a bit."""
-        return np.array([sum({1 << (ord(c) & 63) for c in text}) for text in self._texts], np.uint64)
+        bits = np.uint64(1) << (self._characters & 63).astype(np.uint64)
+        letters: NDArray[np.uint64] = np.bitwise_or.reduceat(bits, self._starts)
+        return letters
 
     @cached_property
     def _several_words(self) -> NDArray[np.bool_]:
-        return np.array([" " in text for text in self._texts], np.bool_)
+        found: NDArray[np.bool_] = np.logical_or.reduceat(self._characters == ord(" "), self._starts)
+        return found
 
     @cached_property
     def _date_parts(self) -> NDArray[np.int32]:

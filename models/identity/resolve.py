@@ -76,9 +76,11 @@ class People(NamedTuple):
 
 
 class ResolveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What can be set; the defaults are meant for any data. `link_confidence`: what a link must have to hold."""
+    """What can be set; the defaults are meant for any data. `link_confidence`: what a link must have to hold.
+    `memory_records`: up to so many are worked on in memory, more in stages on disk."""
 
     blocking: BlockingSettings = BlockingSettings()
+    memory_records: Annotated[int, Meta(ge=0)] = 500_000
     link_confidence: Annotated[float, Meta(ge=0.5, lt=1)] = LINK_CONFIDENCE
 
 
@@ -128,7 +130,9 @@ def resolve(
     is_new = model is None
     if model is None:
         progress("learn")
-        strangers = _strangers(fields, comparer, position, levels, run)
+        one, other = random_pairs(len(position))
+        random = comparer.levels(position[one], position[other], run)
+        strangers = strangers_levels(random, patterns.levels, coincidences(fields), comparer.fields)
         total = len(position) * (len(position) - 1) / 2
         masks, row = np.unique(filled(list(distinct.values())), return_inverse=True)
         by_filled = pairs_by_filled(masks, np.bincount(row, copies, len(masks)).astype(np.int64))
@@ -204,9 +208,8 @@ def _chunks(length: int, size: int) -> list[slice]:
     return [slice(start, start + size) for start in range(0, length, size)]
 
 
-def _strangers(fields: Fields, comparer: Comparer, position: Rows, seen: Levels, run: Run) -> Floats:
-    """How strangers compare, from random pairs of records."""
-    sample = np.random.default_rng(_SEED).integers(0, len(position), (2, RANDOM_PAIRS if len(position) else 0))
-    left, right = position[sample[:, sample[0] != sample[1]]]
-    levels = comparer.levels(left, right, run)
-    return strangers_levels(levels, seen, coincidences(fields), comparer.fields)
+def random_pairs(count: int) -> tuple[Rows, Rows]:
+    """Pairs of records to learn from how strangers compare: positions below `count`."""
+    sample = np.random.default_rng(_SEED).integers(0, count, (2, RANDOM_PAIRS if count else 0))
+    left, right = sample[:, sample[0] != sample[1]]
+    return left, right

@@ -28,6 +28,7 @@ from models.shard.protocol import Paired, Pairing
 from pipelines.reresolve_report import Example
 from pipelines.reresolve_run import Partition, PlanOptions, apply, create, plan, roll_back, source_of, summary
 from pipelines.reresolve_store import PlanStore, plan_directory
+from pipelines.task_runner import Progress, Runner
 from tests.cluster.local_node import local_node
 from tests.cluster.reresolve_driver import load_matcher
 from tests.strategies import additive_partition
@@ -186,16 +187,16 @@ def test_a_plan_is_applied_through_a_kill_while_others_read_and_write_and_rolled
     asyncio.run(main())
 
 
-def stopped(records: Path, cannot_links: Path, output: Path) -> None:
+def stopped(records: Path, cannot_links: Path, output: Path, runner: Runner, progress: Progress) -> None:
     raise ZeroDivisionError
 
 
 def checked(written: dict[Path, int]) -> Partition:
     """The partition, after a look whether nothing was extracted a second time."""
 
-    def partition(records: Path, cannot_links: Path, output: Path) -> None:
+    def partition(records: Path, cannot_links: Path, output: Path, runner: Runner, progress: Progress) -> None:
         assert {path: path.stat().st_mtime_ns for path in records.parent.glob("units/*")} == written
-        additive_partition.partition(records, cannot_links, output)
+        additive_partition.partition(records, cannot_links, output, runner, progress)
 
     return partition
 

@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 
 from models.identity.clustering import CANNOT_LINK, cluster
 from models.identity.record import ROLES, MatchRecord
+from pipelines.task_runner import Progress, Runner
 from tests.strategies.additive_matcher import AdditiveMatcher
 
 
-def partition(records: Path, cannot_links: Path, output: Path) -> None:
+def partition(records: Path, cannot_links: Path, output: Path, runner: Runner, progress: Progress) -> None:
     """Implements `pipelines.reresolve_run.Partition`."""
     table = pads.dataset([str(p) for p in sorted(records.glob("*.parquet"))], format="parquet").to_table()
     rows = table.sort_by("unit_id").to_pylist()
