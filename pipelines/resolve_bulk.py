@@ -15,7 +15,7 @@ from pipelines.resolve_stages import MODEL, Plan
 from pipelines.task_runner import Progress, Runner, Stages
 
 SLICE_RECORDS = 250_000
-BUCKET_RECORDS = 150_000  # records for each of which a bucket has some thirty pairs
+BUCKET_RECORDS = 100_000  # records for each of which a bucket has some twenty pairs
 
 
 class BulkReport(msgspec.Struct, frozen=True):

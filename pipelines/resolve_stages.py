@@ -43,7 +43,7 @@ from models.identity.resolve import Compared, Pairs, people_of, random_pairs, sc
 from pipelines.record_store import RecordStore, load, save, write_index
 from pipelines.shuffle import read_bucket, write_batches, write_buckets
 
-LEARN_PAIRS = 5_000_000  # that a model is learned from
+LEARN_PAIRS = 2_000_000  # that a model is learned from
 MODEL = "model.json"
 _NO_BLOCKS = np.empty(0, np.uint64)
 

@@ -30,7 +30,7 @@ class BlockingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`pairs_per_record`: the most that one key may give, on average. `block_max`: records that may share a key; the
     key's larger blocks are left out."""
 
-    pairs_per_record: float = 5.0
+    pairs_per_record: float = 3.0
     block_max: int = 250
 
 
