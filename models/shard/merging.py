@@ -6,6 +6,7 @@ side that has its identifier of the highest priority, and brings its other ident
 """
 
 from collections import Counter
+from collections.abc import Iterable
 
 import msgspec
 
@@ -52,16 +53,28 @@ def join(core: ShardCore, profile: Profile, record: MergeRecord) -> str:
     return merge_id
 
 
-def replay(core: ShardCore, profile: Profile, timeline: list[TimelineEntry], identifiers: set[str], log: bool) -> None:
-    """Does again to a restored profile what has happened to its side. `log` appends its events to this shard's log."""
+def replay(
+    core: ShardCore,
+    profile: Profile,
+    timeline: list[TimelineEntry],
+    identifiers: set[str],
+    sequences: Iterable[int] | None = None,
+) -> None:
+    """Does again to a restored profile what has happened to its side. Its events are appended to this shard's log or,
+    if they are there at `sequences`, linked to one another; a merge keeps the profile with what came before linked."""
+    rows = None if sequences is None else iter(sequences)
     for entry in timeline:
         if entry.event is not None:
             for identifier in entry.event.identifiers:
                 if identifier in identifiers and identifier not in profile.identifiers:
                     add_identifier(profile, identifier, entry.event)
             apply(profile, entry.event, core.settings.policy)
-            if log:
+            if rows is None:
                 core.log_event(profile, entry.event)
+            else:
+                row = next(rows)
+                core.relinked.append((row, profile.last_event))
+                profile.last_event = row
         elif entry.merge is not None:
             join(core, profile, entry.merge)
 
@@ -133,12 +146,7 @@ def _moving(core: ShardCore, merge: MergeRecord) -> TimelineEntry:
 def rebuild_winner(core: ShardCore, profile: Profile, record: MergeRecord, side: Side) -> Profile:
     """The winner as if the merge had not been: its log rows stay, without those that went to the loser."""
     rebuilt = decode_profile(side.state)
-    replay(core, rebuilt, side.timeline, side.identifiers, log=False)
-    head = rebuilt.last_event
-    for sequence in side.sequences:
-        core.relinked.append((sequence, head))
-        head = sequence
-    rebuilt.last_event = head
+    replay(core, rebuilt, side.timeline, side.identifiers, side.sequences)
     rebuilt.memberships = dict(profile.memberships)
     rebuilt.due = 0
     rebuilt.apart = list(dict.fromkeys([*rebuilt.apart, record.loser]))

@@ -108,7 +108,7 @@ class _Separation:
         gone = set(loser.sequences)
         self._events[customer_id] = [e for e in self._events.get(customer_id, ()) if e.sequence not in gone]
         restored = decode_profile(loser.state)
-        replay(there, restored, loser.timeline, set(loser.identifiers), log=True)
+        replay(there, restored, loser.timeline, set(loser.identifiers))
         there.save(restored)
         for core in (here, there):
             for row in core.event_rows:

@@ -104,7 +104,7 @@ class Unmerges:
         core = self._core
         profile: Profile = decode_profile(message.state)
         core.redirects.delete(message.customer_id)
-        replay(core, profile, message.timeline, set(message.identifiers), log=True)
+        replay(core, profile, message.timeline, set(message.identifiers))
         profile.memberships = {}
         profile.due = 0
         profile.apart = list(dict.fromkeys([*profile.apart, message.winner]))

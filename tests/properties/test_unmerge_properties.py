@@ -112,3 +112,20 @@ Merging.TestCase.settings = settings(
     max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestMerging = Merging.TestCase
+
+
+def test_merges_of_one_event_are_taken_back_with_a_later_one_between_them() -> None:
+    """The state that the later merge keeps of its winner has to know of the events since the first one."""
+    state = Merging()
+    state.start(seed=0, shards=1)
+    for identifiers in ({"email:e0@x.io"}, {"user_id:u0"}, {"user_id:u1"}, {"email:e1@x.io"}):
+        state.event(identifiers=identifiers, name="A", offset=0, explicit=False)
+    three = {"user_id:u0", "email:e1@x.io", "email:e0@x.io"}
+    state.event(identifiers=three, name="A", offset=0, explicit=False)
+    while len(state.sent) % 4:
+        state.event(identifiers={"anonymous_id:a0"}, name="A", offset=0, explicit=False)
+    state.event(identifiers={"user_id:u0", "user_id:u1"}, name="A", offset=0, explicit=True)
+    first, second, later = sorted(state._standing(), key=lambda merge_id: int(merge_id.split("_")[2]))
+    for merge_id in (second, later, first):
+        state.world.unmerge(merge_id)
+        state.nothing_is_lost_or_doubled()
