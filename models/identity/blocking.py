@@ -113,26 +113,37 @@ Key = tuple[str, ...]  # names of atoms, in alphabetical order
 
 
 class BlockingKeys:
-    """The atoms of a set of records, and the keys made of them."""
+    """The atoms of a set of records, each made when it is first needed, and the keys made of them."""
 
     def __init__(self, fields: Fields) -> None:
         self.count = len(next(iter(fields.values())).codes) if fields else 0
-        self._atoms: dict[str, list[Hashes]] = {
-            atom.name: _hashes(fields[atom.field], atom.name, atom.part) for atom in _ATOMS if atom.field in fields
-        }
+        self._fields = fields
+        self._names = [atom.name for atom in _ATOMS if atom.field in fields]
         if "given_name" in fields and "family_name" in fields:
-            givens, families = (_hashes(fields[f], "name", _sound) for f in ("given_name", "family_name"))
-            self._atoms[BOTH_NAMES] = [
-                _mixed(np.minimum(given, family), np.maximum(given, family)) for given in givens for family in families
-            ]
-            self._atoms[ANY_NAME] = [*givens, *families]
+            self._names += [BOTH_NAMES, ANY_NAME]
+        self._made: dict[str, list[Hashes]] = {}
+
+    def _atom(self, name: str) -> list[Hashes]:
+        """The records' hashes of an atom."""
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def _make(self, name: str) -> list[Hashes]:
+        if name in (BOTH_NAMES, ANY_NAME):
+            givens, families = (_hashes(self._fields[f], "name", _sound) for f in ("given_name", "family_name"))
+            if name == ANY_NAME:
+                return [*givens, *families]
+            return [_mixed(np.minimum(one, two), np.maximum(one, two)) for one in givens for two in families]
+        atom = _BY_NAME[name]
+        return _hashes(self._fields[atom.field], atom.name, atom.part)
 
     def choose(self, settings: BlockingSettings, step: int = 1) -> list[Key]:
         """The keys that the budget allows, by the rule above, if these records are every `step`-th of all
         (`sample_step`)."""
-        sample = self._atoms
+        sample = {name: self._atom(name) for name in self._names}
         budget = settings.pairs_per_record * self.count / step
-        chosen: list[Key] = [(name,) for name in self._atoms if _identifies(name)]
+        chosen: list[Key] = [(name,) for name in self._names if _identifies(name)]
         for size in range(1, ATOMS_MAX + 1):
             estimates = []
             for key in combinations(sorted(sample), size):
@@ -148,8 +159,8 @@ class BlockingKeys:
     def hashes(self, key: Key) -> Iterator[Hashes]:
         """The records' hashes of one key: several arrays if the records may have several values. Nothing if the
         records lack a field of it."""
-        if all(name in self._atoms for name in key):
-            yield from _key_hashes(self._atoms, key)
+        if all(name in self._names for name in key):
+            yield from _key_hashes({name: self._atom(name) for name in key}, key)
 
     def blocks(self, keys: Sequence[Key]) -> Iterator[Hashes]:
         """The blocks that `pairs` pairs records in: records of one hash (0: none), in whatever arrays, are a block. No

@@ -34,8 +34,9 @@ def cluster(count: int, left: Rows, right: Rows, scores: Floats) -> Rows:
     component = _components(count, left[linked], right[linked])
     inside = component[left] == component[right]
     left, right, scores = left[inside], right[inside], scores[inside]
-    whole = _is_clique(component, left, scores)
     of_component = component[left]
+    whole = np.ones(component.max(initial=-1) + 1, np.bool_)  # nothing speaks against them: they end as one cluster
+    whole[of_component[scores <= 0]] = False
     easy = whole[component]
     lowest = np.full(component.max() + 1 if count else 0, count)
     np.minimum.at(lowest, component, labels)
@@ -86,14 +87,6 @@ def _components(count: int, left: Rows, right: Rows) -> Rows:
     _, labels = connected_components(graph, directed=False)
     components: Rows = labels.astype(np.int64)
     return components
-
-
-def _is_clique(component: Rows, left: Rows, scores: Floats) -> NDArray[np.bool_]:
-    """Which components have no pair that speaks against them, and none missing: by component."""
-    sizes = np.bincount(component)
-    positive = np.bincount(component[left[scores > 0]], minlength=len(sizes))
-    whole: NDArray[np.bool_] = positive == sizes * (sizes - 1) // 2
-    return whole
 
 
 def _contract(labels: Rows, left: list[int], right: list[int], scores: list[float]) -> None:
