@@ -93,8 +93,17 @@ class ApiClient:
         """JSON answer to a POST of `body` as JSON. Raises ApiError."""
         return self.request("POST", path, msgspec.json.encode(body))
 
+    def text(self, path: str) -> str:
+        """The answer to a GET as it is. Raises ApiError."""
+        return self._answer("GET", path, None).decode()
+
     def request(self, method: str, path: str, body: bytes | None = None) -> Any:
-        """JSON answer, None if empty; retried while that can help. Only for requests that may be repeated."""
+        """JSON answer, None if empty. Only for requests that may be repeated. Raises ApiError."""
+        data = self._answer(method, path, body)
+        return msgspec.json.decode(data) if data else None
+
+    def _answer(self, method: str, path: str, body: bytes | None) -> bytes:
+        """The answer to a request, which is repeated while that can help."""
         deadline = time.monotonic() + self._patience_s
         for attempt in range(1_000_000):
             pause = min(_BACKOFF_S * 2 ** min(attempt, 10), _BACKOFF_S_MAX) * random.uniform(0.5, 1.0)
@@ -105,7 +114,7 @@ class ApiClient:
                 failure = ApiError(0, "unreachable", f"no answer from {self.base_url}: {type(error).__name__}")
             else:
                 if status < 300:
-                    return msgspec.json.decode(data) if data else None
+                    return data
                 failure = _failure(status, data)
                 if status not in _RETRIED:
                     raise failure

@@ -1,10 +1,10 @@
-"""Commands about identity resolution: why two are one person, and how good a clustering is. With files they need no
-running service."""
+"""Commands about identity resolution: why two are one person, what a person is made of, and how good a clustering is.
+With files they need no running service."""
 
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 import typer
@@ -19,6 +19,10 @@ class Form(StrEnum):
     TEXT = "text"
     JSON = "json"
     SVG = "svg"
+
+
+As = Annotated[Form, typer.Option("--format", help="How to show it.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write. (default: print)")]
 
 
 def explain(
@@ -38,8 +42,8 @@ def explain(
     model: Annotated[
         Path | None, typer.Option("--model", help="Trained model. (default: learn one from the records)")
     ] = None,
-    form: Annotated[Form, typer.Option("--format", help="How to show it.")] = Form.TEXT,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write. (default: print)")] = None,
+    form: As = Form.TEXT,
+    output: Output = None,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     url: Url = None,
@@ -63,12 +67,12 @@ def explain(
     from pipelines.resolve_tables import InputError
 
     try:
-        evidence = explain_files(
+        found = explain_files(
             inputs, left, right, id_column=id_column, source_column=source_column, columns=columns, model=model
         )
     except InputError as error:
         raise CommandError(str(error), USAGE, "input") from None
-    _show(evidence, form, output)
+    _show(found, form, output)
 
 
 def _show(evidence: Explanation, form: Form, output: Path | None) -> None:
@@ -76,10 +80,42 @@ def _show(evidence: Explanation, form: Form, output: Path | None) -> None:
     from models.identity.drawing_waterfall_svg import waterfall_svg
 
     draw = {Form.TEXT: waterfall_text, Form.JSON: lambda e: waterfall_json(e).decode(), Form.SVG: waterfall_svg}[form]
+    _write(draw(evidence), output)
+
+
+def _write(text: str, output: Path | None) -> None:
     if output is None:
-        typer.echo(draw(evidence))
+        typer.echo(text)
     else:
-        output.write_text(draw(evidence), encoding="utf-8")
+        output.write_text(text, encoding="utf-8")
+
+
+def graph(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Key of a person.", show_default=False)],
+    form: As = Form.TEXT,
+    output: Output = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    url: Url = None,
+    api_key: Key = None,
+) -> None:
+    """Show the profiles that became one person, the merges that joined them, and which of these is the weakest."""
+    with connect(data_dir, config, url, api_key) as client:
+        _write(client.text(f"/v1/profiles/{quote(key, safe='')}/graph?format={form}"), output)
+
+
+def evidence(
+    merge_id: Annotated[str, typer.Argument(help="Id of a merge, from `graph --format json`.", show_default=False)],
+    form: As = Form.TEXT,
+    output: Output = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    url: Url = None,
+    api_key: Key = None,
+) -> None:
+    """Show what a merge was made on: each field's weight, as it was then."""
+    with connect(data_dir, config, url, api_key) as client:
+        _write(client.text(f"/v1/identity/merges/{quote(merge_id, safe='')}/evidence?format={form}"), output)
 
 
 def evaluate(

@@ -9,10 +9,9 @@ import math
 import msgspec
 
 from models.identity.drawing_text import bits, cells, counted, cut, fit, percent, plain
-from models.identity.evidence import Decision, Explanation, FieldEvidence, Method, decide
+from models.identity.evidence import Explanation, FieldEvidence, Method
 
 TOLERANCE_BITS = 1e-6
-_HEADING = {"link": "Linked", "review": "For review", "new": "Not linked"}
 _NARROWEST = 80
 _WIDE = 100  # from here on there is room for the values beside the bar
 _FIELD_CELLS_MAX, _LEVEL_CELLS_MAX, _BAR_CELLS_MAX = 20, 16, 40
@@ -38,7 +37,6 @@ class Waterfall(msgspec.Struct, frozen=True, kw_only=True):
 
     method: Method
     model_version: str
-    decision: Decision
     prior: float  # bits
     steps: tuple[Step, ...]
     score: float  # bits
@@ -70,7 +68,6 @@ def waterfall(explanation: Explanation) -> Waterfall:
     return Waterfall(
         method=explanation.method,
         model_version=explanation.model_version,
-        decision=decide(explanation.confidence),
         prior=explanation.prior,
         steps=tuple(steps),
         score=explanation.score,
@@ -92,8 +89,8 @@ def _step(field: FieldEvidence, start: float, end: float) -> Step:
 
 
 def heading(drawn: Waterfall) -> str:
-    """What came of it, in one line."""
-    return f"{_HEADING[drawn.decision]}: {percent(drawn.confidence)} confidence"
+    """What it comes to, in one line. What follows from that depends on who asks: thresholds, limits and partings."""
+    return f"{percent(drawn.confidence)} confidence that the two are one person"
 
 
 def subheading(drawn: Waterfall) -> str:

@@ -54,10 +54,3 @@ class ClusterGraph(msgspec.Struct, frozen=True):
     nodes: tuple[str, ...]  # labels
     edges: tuple[Edge, ...]
     weakest: int = -1
-
-
-def decide(confidence: float) -> Decision:
-    """What follows from a confidence."""
-    if confidence >= LINK_CONFIDENCE:
-        return "link"
-    return "review" if confidence >= REVIEW_CONFIDENCE else "new"

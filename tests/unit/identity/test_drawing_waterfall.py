@@ -30,9 +30,7 @@ def explanation(*fields: FieldEvidence, **other: Any) -> Explanation:
 def test_totals_run_from_the_prior_to_the_score() -> None:
     drawn = waterfall(explanation(EMAIL, NAME, BORN))
     assert [(step.start, step.end) for step in drawn.steps] == [(-9.5, 4.75), (4.75, 2.25), (2.25, 2.25)]
-    assert (drawn.prior, drawn.score, drawn.decision) == (-9.5, 2.25, "link")
-    assert waterfall(explanation(confidence=0.6)).decision == "review"
-    assert waterfall(explanation(confidence=0.3)).decision == "new"
+    assert (drawn.prior, drawn.score) == (-9.5, 2.25)
 
 
 @pytest.mark.parametrize("draw", [check_sum, waterfall, waterfall_json, waterfall_text, waterfall_svg])
@@ -60,7 +58,7 @@ def test_json_has_every_step_whole() -> None:
 
 def test_text_is_a_table_with_bars() -> None:
     lines = waterfall_text(explanation(EMAIL, NAME, BORN)).splitlines()
-    assert lines[0] == "Linked: 83.0% confidence"
+    assert lines[0] == "83.0% confidence that the two are one person"
     assert lines[1] == "score +2.25 bits: prior -9.50 and 3 fields; probabilistic, model v3"
     assert lines[3].split() == ["FIELD", "LEVEL", "VALUES", "WEIGHT", "RARITY", "TOTAL"]
     prior, email, name, born, score = lines[4:9]
@@ -89,7 +87,7 @@ def test_the_picture_can_be_read_without_seeing_it() -> None:
     title, description = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
     assert root.get("role") == "img" and title is not None and description is not None
     assert root.get("aria-labelledby") == title.get("id") and root.get("aria-describedby") == description.get("id")
-    assert title.text == "Linked: 83.0% confidence"
+    assert title.text == "83.0% confidence that the two are one person"
     assert description.text == (
         "Waterfall of weights in bits. Prior -9.50. email, exact: +14.25, +1.50 of it for rarity, total +4.75. "
         "given_name, different: -2.50, total +2.25. Score +2.25."

@@ -15,7 +15,7 @@ from actors.matcher import MatcherStatus
 from actors.matching import DryRun, DryRunCandidate
 from models.events.event import Event
 from models.identity import customer_id as ids
-from models.identity.evidence import REVIEW_CONFIDENCE, Explanation, decide
+from models.identity.evidence import LINK_CONFIDENCE, REVIEW_CONFIDENCE, Decision, Explanation
 from models.identity.online import ReviewReason
 from models.identity.profile_record import profile_record
 from models.identity.record import MatchRecord
@@ -158,7 +158,9 @@ class FakeRouter:
         if exact.customer_id or not found:
             return DryRun("link" if exact.customer_id else "new", exact.customer_id, 1.0, exact, found)
         confidence = found[0].explanation.confidence
-        decision = decide(confidence)
+        decision: Decision = "new"
+        if confidence >= REVIEW_CONFIDENCE:
+            decision = "link" if confidence >= LINK_CONFIDENCE else "review"
         return DryRun(decision, found[0].customer_id if decision == "link" else 0, confidence, exact, found)
 
     async def explain(self, left: str, right: str) -> Explanation:

@@ -328,15 +328,29 @@ def test_reviews(onefold: Call, service: Service, monkeypatch: pytest.MonkeyPatc
 def test_explain_people(onefold: Call, service: Service, tmp_path: Path) -> None:
     service.answers["GET /v1/identity/explain?left=user_id:1&right=cus_2"] = (200, EVIDENCE)
     where = ("--url", service.url, "--key", "k")
-    assert "Linked: 85.0% confidence" in onefold("explain", "user_id:1", "cus_2", *where).out
+    assert "85.0% confidence that" in onefold("explain", "user_id:1", "cus_2", *where).out
     told = json.loads(onefold("explain", "user_id:1", "cus_2", "--format", "json", *where).out)
-    assert (told["decision"], told["steps"][0]["end"]) == ("link", 2.5)
+    assert (told["confidence"], told["steps"][0]["end"]) == (0.85, 2.5)
     picture = tmp_path / "why.svg"
     assert onefold("explain", "user_id:1", "cus_2", "--format", "svg", "-o", str(picture), *where).out == ""
     assert picture.read_text().startswith("<svg")
     assert onefold("explain", "user_id:1", "user_id:9", *where).exit_code == 4
     assert "--input" in onefold("explain", "a", "b", "--id-column", "id", *where).err
     assert onefold("explain", "a", "b", "--input", "people.csv").exit_code == 2
+
+
+def test_what_a_person_is_made_of(onefold: Call, service: Service, tmp_path: Path) -> None:
+    service.answers |= {
+        "GET /v1/profiles/email:a/b@x.io/graph?format=text": (200, "a graph"),
+        "GET /v1/identity/merges/mrg_0_7/evidence?format=svg": (200, "a picture"),
+    }
+    where = ("--url", service.url, "--key", "k")
+    assert onefold("graph", "email:a/b@x.io", *where).out == '"a graph"\n'
+    file = tmp_path / "why.svg"
+    assert onefold("evidence", "mrg_0_7", "--format", "svg", "-o", str(file), *where).out == ""
+    assert file.read_text() == '"a picture"'
+    assert onefold("graph", "email:nobody@x.io", *where).exit_code == 4
+    assert onefold("evidence", "mrg_0_8", *where).exit_code == 4
 
 
 def test_import(onefold: Call, service: Service, tmp_path: Path) -> None:
