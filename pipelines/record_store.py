@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from models.identity.columns import ABSENT, VALUES_MAX, Column, rows_of
@@ -113,8 +114,8 @@ class RecordStore:
         back[order] = np.arange(len(order))
         return rows_of(found, back)
 
-    def value_counts(self, field: Field) -> tuple[Sequence[str], NDArray[np.int64]]:
-        """The values of a field, and how many records have each (one that has it twice counts twice)."""
+    def value_counts(self, field: Field, common_min: int) -> tuple[dict[str, int], NDArray[np.int64]]:
+        """How many records have each of a field's values: those by name that `common_min` have at least, and all."""
         counted = [
             pa.table(table[name].combine_chunks().drop_null().value_counts().flatten(), ["value", "count"])
             for table in self._slices
@@ -122,9 +123,11 @@ class RecordStore:
             if name.partition(".")[0] == field
         ]
         if not counted:
-            return [], np.empty(0, np.int64)
+            return {}, np.empty(0, np.int64)
         total = pa.concat_tables(counted).group_by("value").aggregate([("count", "sum")])
-        return total["value"].to_pylist(), total["count_sum"].to_numpy()
+        common = total.filter(pc.field("count_sum") >= common_min)
+        named = dict(zip(common["value"].to_pylist(), common["count_sum"].to_pylist(), strict=True))
+        return named, total["count_sum"].to_numpy()
 
 
 def _column(table: Any, field: Field) -> Column:

@@ -9,6 +9,7 @@ anew.
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -55,7 +56,11 @@ def resolve_on_disk(
         progress("slice", 0, 1)
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(mode=0o700)
-        plan = _sliced(directory, count, roles, reading, settings, model)
+        try:
+            plan = _sliced(directory, count, roles, reading, settings, model)
+        except InputError:
+            shutil.rmtree(directory)
+            raise
         partial = directory / (_PLAN + ".partial")
         partial.write_bytes(msgspec.json.encode(_Asked(fingerprint, plan)))
         partial.replace(directory / _PLAN)
@@ -65,9 +70,9 @@ def resolve_on_disk(
 
 
 def fingerprint_of(paths: Sequence[Path], *options: object) -> str:
-    """Changes with the files, by name, size and time, and with the options."""
+    """Changes with the files, by name, size and time, with the options, and with what reads them."""
     stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    return blake2b(msgspec.json.encode([stats, *options]), digest_size=16).hexdigest()
+    return blake2b(msgspec.json.encode([version("onefold"), stats, *options]), digest_size=16).hexdigest()
 
 
 def _begun(directory: Path, fingerprint: str) -> Plan | None:

@@ -37,7 +37,7 @@ from models.identity.evidence import REVIEW_CONFIDENCE
 from models.identity.fields import Field, Reading
 from models.identity.filled import filled, pairs_by_filled
 from models.identity.mixture import bits, fit, patterns_of, strangers_levels
-from models.identity.model import MatchModel, coincidence, frequencies_of
+from models.identity.model import COMMON_MIN, MatchModel, coincidence, frequencies_of
 from models.identity.nicknames import NicknameTable
 from models.identity.resolve import Compared, Pairs, people_of, random_pairs, score_pairs
 from pipelines.record_store import RecordStore, load, save, write_index
@@ -170,7 +170,7 @@ def learn(plan: Plan, chosen: list[Key]) -> None:
             break
     found = patterns_of(np.concatenate(patterns), np.concatenate(weights) * (plan.buckets / len(patterns)))
     count = len(records)
-    counts = {field: records.value_counts(field) for field in plan.fields}
+    counts = {field: records.value_counts(field, COMMON_MIN) for field in plan.fields}
     one, other = random_pairs(count)
     first = load(plan.path / "first.npy")
     random = _levels(records, nicknames, first[one], first[other])
@@ -178,7 +178,7 @@ def learn(plan: Plan, chosen: list[Key]) -> None:
     strangers = strangers_levels(random, found.levels, chances, plan.fields)
     total = count * (count - 1) / 2
     mixture = fit(found, strangers, tuple(plan.fields), total, _pairs_by_filled(plan, records, copies))
-    frequencies = {field: frequencies_of(values, numbers) for field, (values, numbers) in counts.items()}
+    frequencies = {field: frequencies_of(common, numbers) for field, (common, numbers) in counts.items()}
     _write(plan, MatchModel(plan.reading, chosen, plan.blocking, mixture, frequencies, count))
 
 

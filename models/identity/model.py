@@ -5,7 +5,7 @@ later one at a time. It holds no rare value: how often a value occurs is kept on
 have it, and all others are taken to be equally rare.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import blake2b
 
 import msgspec
@@ -79,7 +79,12 @@ class MatchModel(msgspec.Struct, frozen=True):
 
 def count_frequencies(fields: Fields) -> dict[Field, Frequencies]:
     """The frequencies of all fields' values."""
-    return {field: frequencies_of(column.values, _counts(column)) for field, column in fields.items()}
+    found = {}
+    for field, column in fields.items():
+        counts = _counts(column)
+        common = np.flatnonzero(counts >= COMMON_MIN).tolist()
+        found[field] = frequencies_of({column.values[code]: int(counts[code]) for code in common}, counts)
+    return found
 
 
 def coincidences(fields: Fields) -> Mapping[Field, float]:
@@ -87,13 +92,13 @@ def coincidences(fields: Fields) -> Mapping[Field, float]:
     return {field: coincidence(_counts(column)) for field, column in fields.items()}
 
 
-def frequencies_of(values: Sequence[str], counts: NDArray[np.int64]) -> Frequencies:
-    """The frequencies of a field's values, from how many records have each."""
+def frequencies_of(common: Mapping[str, int], counts: NDArray[np.int64]) -> Frequencies:
+    """The frequencies of a field's values: how many records have each value that COMMON_MIN of them have, and how many
+    have each of all values."""
     total = max(int(counts.sum()), 1)
-    common = np.flatnonzero(counts >= COMMON_MIN)
     few = counts[counts < COMMON_MIN]
     rare = int((few * few).sum()) / max(int(few.sum()), 1)  # as seen from a record: the size of its value's group
-    return Frequencies({values[code]: int(counts[code]) / total for code in common.tolist()}, max(rare, 1.0) / total)
+    return Frequencies({value: count / total for value, count in common.items()}, max(rare, 1.0) / total)
 
 
 def coincidence(counts: NDArray[np.int64]) -> float:
