@@ -174,7 +174,7 @@ def learn(plan: Plan, chosen: list[Key]) -> None:
     one, other = random_pairs(count)
     first = load(plan.path / "first.npy")
     random = _levels(records, nicknames, first[one], first[other])
-    chances = {field: coincidence(numbers) for field, (_, numbers) in counts.items()}
+    chances = {field: coincidence(field, numbers) for field, (_, numbers) in counts.items()}
     strangers = strangers_levels(random, found.levels, chances, plan.fields)
     total = count * (count - 1) / 2
     mixture = fit(found, strangers, tuple(plan.fields), total, _pairs_by_filled(plan, records, copies))

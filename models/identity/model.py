@@ -19,6 +19,7 @@ from models.identity.mixture import Mixture, Scorer
 
 COMMON_MIN = 10  # records that share a value before the model names it
 FORMAT = 2
+_ADDRESSES: frozenset[Field] = frozenset({"email", "phone"})
 
 
 class Frequencies(msgspec.Struct, frozen=True):
@@ -89,7 +90,7 @@ def count_frequencies(fields: Fields) -> dict[Field, Frequencies]:
 
 def coincidences(fields: Fields) -> Mapping[Field, float]:
     """How likely two values of different records are the same, by field."""
-    return {field: coincidence(_counts(column)) for field, column in fields.items()}
+    return {field: coincidence(field, _counts(column)) for field, column in fields.items()}
 
 
 def frequencies_of(common: Mapping[str, int], counts: NDArray[np.int64]) -> Frequencies:
@@ -101,10 +102,12 @@ def frequencies_of(common: Mapping[str, int], counts: NDArray[np.int64]) -> Freq
     return Frequencies({value: count / total for value, count in common.items()}, max(rare, 1.0) / total)
 
 
-def coincidence(counts: NDArray[np.int64]) -> float:
-    """How likely two values of different records are the same, from how many records have each value."""
+def coincidence(field: Field, counts: NDArray[np.int64]) -> float:
+    """How likely values of two people are the same, from how many records have each value of the field. An address that
+    few records have is one person's or household's: that they agree in it is no coincidence."""
     total = int(counts.sum())
-    return int((counts * (counts - 1)).sum()) / max(total * (total - 1), 1)
+    by_chance = counts[counts >= COMMON_MIN] if field in _ADDRESSES else counts
+    return int((by_chance * (by_chance - 1)).sum()) / max(total * (total - 1), 1)
 
 
 def _counts(column: Column) -> NDArray[np.int64]:

@@ -80,4 +80,11 @@ def test_coincidence_is_the_share_of_pairs_that_agree() -> None:
         "email": column_of([("x", "y"), ("x",), ("z",)]),
         "phone": column_of([("1",), ()]),
     }
-    assert coincidences(fields) == {"city": 1 / 3, "email": 1 / 6, "phone": 0.0}
+    assert coincidences(fields) == {"city": 1 / 3, "email": 0.0, "phone": 0.0}
+
+
+def test_an_address_is_shared_by_chance_if_many_have_it() -> None:
+    records = [("info@x.org",)] * COMMON_MIN + [("ann@x.org",)] * 2
+    fields: Any = {"email": column_of(records)}
+    total = COMMON_MIN + 2
+    assert coincidences(fields)["email"] == COMMON_MIN * (COMMON_MIN - 1) / (total * (total - 1))
