@@ -80,8 +80,14 @@ def resolve_files(
     learned from the records. With `embeddings`, records that resemble each other as a whole are compared too, whether
     they share a key or not. `previous` is what an earlier run wrote: entities keep the ids they have there, and
     what became of the others is written beside `output` (`pipelines.resolve_ids`). `labels` are pairs that somebody
-    has looked at (`pipelines.resolve_labels`): they hold in the result, and teach the model. Raises InputError.
+    has looked at (`pipelines.resolve_labels`): they hold in the result, and teach the model.
+
+    More than `memory_records` of the settings are worked on by other processes: a script that calls this has to be
+    importable (`if __name__ == "__main__"`). Raises InputError, and `pipelines.task_runner.WorkerDied`.
     """
+    for option, path in (("--output", output), ("--save-model", save_model)):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise InputError(f"{option}: there is no directory for {path.name}; make it first")
     clock = _Clock(progress)
     settings = read_settings(config)
     trained = read_model(model) if model else None

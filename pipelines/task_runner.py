@@ -7,6 +7,7 @@ On the cores of this machine (`Processes`), or wherever a runner has them, such 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,10 @@ import msgspec
 A = TypeVar("A")
 Progress = Callable[[str, int, int], None]
 """Told of a stage's name, how many of its tasks are done, and how many there are."""
+
+
+class WorkerDied(RuntimeError):
+    """A process that worked on a task ended before it."""
 
 
 class Runner(Protocol):
@@ -51,7 +56,13 @@ class Processes:
         while waiting:
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
-                yield waiting.pop(future), future.result()
+                try:
+                    yield waiting.pop(future), future.result()
+                except BrokenProcessPool:
+                    raise WorkerDied(
+                        "a worker process was killed, perhaps for lack of memory: run the same command again, it goes "
+                        "on where it was"
+                    ) from None
 
 
 class Stages:

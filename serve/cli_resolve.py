@@ -9,7 +9,7 @@ from rich.console import Console
 
 from models.identity.roles import RoleGuess
 from pipelines.resolve_report import ResolveReport
-from serve.cli_common import USAGE, AsJson, CommandError, emit, table
+from serve.cli_common import FAILED, USAGE, AsJson, CommandError, emit, table
 
 SourceColumn = Annotated[
     str | None,
@@ -62,6 +62,7 @@ def resolve(
     from pipelines.resolve_files import resolve_files
     from pipelines.resolve_input import read_input
     from pipelines.resolve_tables import InputError
+    from pipelines.task_runner import WorkerDied
 
     try:
         if show_columns:
@@ -93,6 +94,8 @@ def resolve(
             )
     except InputError as error:
         raise CommandError(str(error), USAGE, "input") from None
+    except WorkerDied as error:
+        raise CommandError(str(error), FAILED, "worker_died") from None
     emit(as_json, resolve_report(report), lambda console: print_report(console, report, output))
 
 

@@ -154,3 +154,12 @@ def test_labels_that_cannot_be_used_are_refused(tmp_path: Path, text: str, messa
         resolve_files([path], tmp_path / "out.parquet", id_column="id", labels=labels)
     assert str(error.value).startswith("--labels: ")
     assert "nobody" not in str(error.value)
+
+
+@pytest.mark.parametrize("option", ["output", "save_model"])
+def test_a_file_that_cannot_be_written_is_told_before_the_work(tmp_path: Path, option: str) -> None:
+    path = written(tmp_path / "all.csv", [MatchRecord("r0", {"given_name": ("Ann",)})])
+    files = {"output": tmp_path / "out.parquet", "save_model": tmp_path / "model.json"}
+    files[option] = tmp_path / "none" / "file"
+    with pytest.raises(InputError, match="there is no directory for file"):
+        resolve_files([path], files["output"], id_column="id", save_model=files["save_model"], progress=pytest.fail)
