@@ -42,7 +42,7 @@ class Here:
 @pytest.fixture(scope="module")
 def people() -> Any:
     """Records with several values and with likes; their fields, and who is who in memory."""
-    records, _ = households(9, 900)
+    records, _ = households(9, 560)
     for number in range(0, 300, 3):
         one = records[number]
         records.append(MatchRecord(f"x{number}", one.values))
@@ -159,8 +159,8 @@ def test_a_position_that_is_missing_is_told(tmp_path: Path) -> None:
 
 def test_large_files_are_resolved_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolve_files_bulk, "Processes", Inline)
-    monkeypatch.setattr(resolve_files_bulk, "SLICE_RECORDS", 700)
-    records, _ = households(3, 700)
+    monkeypatch.setattr(resolve_files_bulk, "SLICE_RECORDS", 600)
+    records, _ = households(3, 520)
     path, config = written(tmp_path / "all.csv", records), tmp_path / "match.toml"
     config.write_text("memory_records = 100")
     steps: list[str] = []
@@ -177,7 +177,7 @@ def test_large_files_are_resolved_on_disk(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_work_that_was_begun_for_something_else_is_done_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolve_files_bulk, "Processes", Inline)
-    records, _ = households(3, 700)
+    records, _ = households(3, 520)
     config = tmp_path / "match.toml"
     config.write_text("memory_records = 100")
     output = tmp_path / "out.parquet"
