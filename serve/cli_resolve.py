@@ -33,7 +33,7 @@ def resolve(
     source_column: SourceColumn = None,
     columns: Columns = "",
     config: Annotated[
-        Path | None, typer.Option("--config", help="TOML file of settings, such as [blocking] pairs_per_record = 10.")
+        Path | None, typer.Option("--config", help="TOML file of settings, such as link_confidence = 0.9.")
     ] = None,
     model: Annotated[
         Path | None, typer.Option("--model", help="Trained model to match with. (default: learn one from the records)")

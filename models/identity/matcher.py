@@ -61,6 +61,7 @@ class Matcher:
         logs = scorer.field_logs(comparer, levels, left, right)
         priors = scorer.prior(levels)
         totals = odds(priors + logs.sum(axis=0))
+        typical = scorer.exact_weights([self.model.frequencies[field].typical for field in comparer.fields])
         explanations = []
         for row in range(len(left)):
             weights = logs[:, 0, row] - logs[:, -1, row]
@@ -69,15 +70,15 @@ class Matcher:
                     field=field,
                     level=LEVEL_NAMES[KINDS[field]][level],
                     weight=weight,
-                    frequency=weight - average if level == EXACT else 0.0,
+                    frequency=weight - usual if level == EXACT else 0.0,
                     left=comparer.text(field, int(left[row])),
                     right=comparer.text(field, int(right[row])),
                 )
-                for field, level, weight, average in zip(
+                for field, level, weight, usual in zip(
                     comparer.fields,
                     levels[row].tolist(),
                     weights.tolist(),
-                    scorer.average_weights[:, EXACT].tolist(),
+                    typical,
                     strict=True,
                 )
                 if level != MISSING

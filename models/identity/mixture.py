@@ -366,11 +366,10 @@ class Scorer:
             logs[_COINCIDENTAL] = exact[0] - exact[1] + np.log2(frequency)
         return logs
 
-    @property
-    def average_weights(self) -> Floats:
-        """What each level weighs for one person against strangers, whatever the value: (fields, LEVELS), bits."""
-        weights: Floats = self._logs[0] - self._logs[_STRANGERS]
-        return weights
+    def exact_weights(self, frequencies: Sequence[float]) -> list[float]:
+        """What exact agreement on a value of such a frequency weighs for one person against strangers, by field."""
+        logs = (self._value_logs(position, np.array([f]))[:, 0] for position, f in enumerate(frequencies))
+        return [float(by_kinship[0] - by_kinship[_STRANGERS]) for by_kinship in logs]
 
     def best_possible(self, patterns: Levels) -> Floats:
         """The highest score that pairs of each pattern can have, whatever their values."""

@@ -19,6 +19,7 @@ from models.identity.mixture import Mixture, Scorer
 
 COMMON_MIN = 10  # records that share a value before the model names it
 FORMAT = 2
+_SMALLEST = 1e-9
 _ADDRESSES: frozenset[Field] = frozenset({"email", "phone"})
 
 
@@ -32,6 +33,13 @@ class Frequencies(msgspec.Struct, frozen=True):
     def of(self, values: list[str]) -> NDArray[np.float64]:
         """The frequency of each value."""
         return np.array([self.common.get(value, self.rare) for value in values])
+
+    @property
+    def typical(self) -> float:
+        """The geometric mean of the frequencies of records' values."""
+        shares = np.array([*self.common.values(), max(1 - sum(self.common.values()), 0.0)])
+        frequencies = np.maximum([*self.common.values(), self.rare], _SMALLEST)
+        return float(np.exp((shares * np.log(frequencies)).sum() / shares.sum()))
 
 
 class MatchModel(msgspec.Struct, frozen=True):

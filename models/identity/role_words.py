@@ -36,7 +36,7 @@ _SYNONYMS = {
     "salutation": "salutation honorific anrede prefix civilite tratamiento",
     "title": "title titel titre",
     "birth": "birth born naissance nacimiento nascita nascimento geburt geboorte urodzenia fodsel",
-    "birth date": "dob dateofbirth birthday birthdate bday bdate geburtsdatum geburtstag geboortedatum "
+    "birth date": "dob dateofbirth birthday birthdate bday bdate geb geburtsdatum geburtstag geboortedatum "
     "fodselsdato fodelsedatum",
     "birth year": "yob birthyear geburtsjahr geboortejaar",
     "birth month": "mob",

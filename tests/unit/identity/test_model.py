@@ -68,6 +68,12 @@ def test_only_common_values_are_named() -> None:
     assert frequencies.of(["lee", "ray", "never seen"]).tolist() == [0.5, frequencies.rare, frequencies.rare]
 
 
+def test_the_typical_frequency_is_that_of_a_usual_record() -> None:
+    assert Frequencies({"lee": 0.25, "kim": 0.25}, 0.01).typical == pytest.approx((0.25 * 0.25 * 0.01**2) ** 0.25)
+    assert Frequencies({}, 0.02).typical == pytest.approx(0.02)
+    assert Frequencies({"x": 1.0}, 0.5).typical == pytest.approx(1.0)
+
+
 def test_values_that_everybody_has_leave_a_rare_one() -> None:
     frequencies = count_frequencies({"city": column_of([("leeds",)] * 40)})["city"]
     assert frequencies.common == {"leeds": 1.0}
