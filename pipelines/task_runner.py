@@ -5,10 +5,11 @@ On the cores of this machine (`Processes`), or wherever a runner has them, such 
 """
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
@@ -18,6 +19,18 @@ import msgspec
 A = TypeVar("A")
 Progress = Callable[[str, int, int], None]
 """Told of a stage's name, how many of its tasks are done, and how many there are."""
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the one that started it does, even if that was killed."""
+
+    def watch() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class WorkerDied(RuntimeError):
@@ -38,7 +51,7 @@ class Processes:
     """Runs functions in processes of this machine, one a core."""
 
     def __init__(self) -> None:
-        self._pool = ProcessPoolExecutor(os.cpu_count(), get_context("spawn"))
+        self._pool = ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _end_with_parent)
 
     def __enter__(self) -> "Processes":
         return self

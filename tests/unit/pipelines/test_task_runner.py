@@ -1,6 +1,11 @@
 """Tasks in processes of this machine, and what is noted of them."""
 
+import ast
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +23,34 @@ def test_tasks_run_in_other_processes_and_a_dead_one_is_told() -> None:
             list(runner.run(divmod, [(0, (1, 0))]))
         with pytest.raises(WorkerDied, match="run the same command again"):
             list(runner.run(os._exit, [(0, (1,))]))
+
+
+def test_workers_end_with_their_parent() -> None:
+    lines = (
+        "import os",
+        "from pipelines.task_runner import Processes",
+        "print(*Processes().run(os.getpid, [(0, ())]), flush=True)",
+        "input()",
+    )
+    command = [sys.executable, "-c", "; ".join(lines)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        _, worker = ast.literal_eval(parent.stdout.readline())
+        os.kill(worker, 0)  # is there
+        parent.kill()
+    for _ in range(200):
+        if not _runs(worker):
+            return
+        time.sleep(0.05)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("the worker outlived its parent")
+
+
+def _runs(process: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except FileNotFoundError:
+        return False
 
 
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
