@@ -28,10 +28,9 @@ import msgspec
 import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from models.identity.blocking import BlockingKeys, BlockingSettings, Key, block_pairs, distinct, sample_step
+from models.identity.clustering import components
 from models.identity.comparison import Comparer
 from models.identity.evidence import REVIEW_CONFIDENCE
 from models.identity.fields import Field, Reading
@@ -206,7 +205,7 @@ def connect(plan: Plan, is_new: bool) -> None:
         left, right, scores = _scored(path)
         linked = (scores > 0) & (left != right)
         ends = (label[np.searchsorted(positions, rows[linked])] for rows in (left, right))
-        label = _components(len(positions), *ends)[label]
+        label = components(len(positions), *ends)[label]
     component = np.full(len(copies), -1, np.int64)
     component[positions] = label
     save(plan.path / "component.npy", component)
@@ -319,12 +318,6 @@ def _pairs_by_filled(plan: Plan, records: RecordStore, copies: NDArray[np.int32]
 def _scored(path: Path) -> tuple[Rows, Rows, NDArray[np.float64]]:
     rows = read_bucket([path], 0)
     return rows["left"], rows["right"], rows["score"]
-
-
-def _components(count: int, left: Rows, right: Rows) -> Rows:
-    graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(count, count))
-    found: Rows = connected_components(graph, directed=False)[1].astype(np.int64)
-    return found
 
 
 def _write(plan: Plan, model: MatchModel) -> None:

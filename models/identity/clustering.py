@@ -31,7 +31,7 @@ def cluster(count: int, left: Rows, right: Rows, scores: Floats) -> Rows:
     count 0. `left` < `right`, each pair once."""
     labels = np.arange(count)
     linked = scores > 0
-    component = _components(count, left[linked], right[linked])
+    component = components(count, left[linked], right[linked])
     inside = component[left] == component[right]
     left, right, scores = left[inside], right[inside], scores[inside]
     of_component = component[left]
@@ -58,7 +58,7 @@ def held_together(clusters: Rows, left: Rows, right: Rows, scores: Floats, least
     for rows in (left, right):
         np.maximum.at(rivals, rows[~inside], scores[~inside])
     links = inside & holds(scores, np.maximum(rivals[left], rivals[right]), least, alone)
-    component = _components(len(clusters), left[links], right[links])
+    component = components(len(clusters), left[links], right[links])
     lowest = np.full(len(clusters), len(clusters))
     np.minimum.at(lowest, component, np.arange(len(clusters)))
     return lowest[component]
@@ -82,11 +82,11 @@ def share_alone(copies: Rows, left: Rows, right: Rows, scores: Floats) -> float:
     return float(nobody.sum() / max(copies.sum(), 1))
 
 
-def _components(count: int, left: Rows, right: Rows) -> Rows:
+def components(count: int, left: Rows, right: Rows) -> Rows:
+    """A number for each record's connected component, (count,), from the pairs that connect."""
     graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(count, count))
-    _, labels = connected_components(graph, directed=False)
-    components: Rows = labels.astype(np.int64)
-    return components
+    found: Rows = connected_components(graph, directed=False)[1].astype(np.int64)
+    return found
 
 
 def _contract(labels: Rows, left: list[int], right: list[int], scores: list[float]) -> None:
