@@ -78,6 +78,10 @@ CHANNEL_NAMES = {
 }
 
 
+# Properties that are not kept beside an occurrence: addresses hold personal data, and orders are kept as such.
+IGNORED_PROPERTIES = frozenset({"url", "referrer", "search", "products", "items"})
+
+
 class ProfileLimits(msgspec.Struct, frozen=True):
     """How much is kept of one person. What is beyond is left out and counted; see docs/profile.md, "Limits"."""
 
@@ -89,6 +93,8 @@ class ProfileLimits(msgspec.Struct, frozen=True):
     events: int = 512  # event names
     exact_times: int = 8192  # of all event names together; older ones are counted by day
     days: int = 4096  # day counts of all event names together
+    properties: int = 16  # of one occurrence of an event
+    property_bytes: int = 65_536  # encoded, of all occurrences
     channels: int = 64
     groups: int = 64
     consents: int = 128
@@ -113,4 +119,5 @@ class ProfilePolicy(msgspec.Struct, frozen=True):
     order_events: dict[str, OrderStep] = msgspec.field(default_factory=ORDER_EVENTS.copy)
     preference_traits: dict[str, str] = msgspec.field(default_factory=PREFERENCE_TRAITS.copy)
     opt_out_traits: dict[str, str] = msgspec.field(default_factory=OPT_OUT_TRAITS.copy)
+    ignored_properties: frozenset[str] = IGNORED_PROPERTIES
     limits: ProfileLimits = ProfileLimits()

@@ -17,6 +17,7 @@ from models.profile.permissions import (
     observe_subscription,
 )
 from models.profile.policy import ProfilePolicy
+from models.profile.properties import pack_properties
 from models.profile.realtime import mark_active, merge_minutes, observe_context
 from models.profile.registers import is_later, observe
 from models.profile.room import Room
@@ -154,8 +155,9 @@ def _apply_action(
     changed: list[str],
 ) -> None:
     """Something that the person did, or that was done to them: a track, page or screen event."""
+    detail = pack_properties(profile, event, policy)
     for name in names:
-        if count_event(profile.events, name, at, policy.limits, profile.beyond_limits):
+        if count_event(profile.events, name, at, detail, policy.limits, profile.beyond_limits):
             changed.append(f"behaviors.{name}")
     step = policy.order_events.get(event.name) if event.type == "track" else None
     if step and observe_order(profile, event, step, at, tie, policy):

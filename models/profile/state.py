@@ -45,6 +45,9 @@ class EventStats(msgspec.Struct, array_like=True, gc=False):
     last: int  # ms
     recent: list[int]  # ms, ascending, at most RECENT_MAX
     older: dict[int, int] = {}  # day number (timestamp // DAY_MS) -> count
+    # Properties of each of `recent` (see models.profile.properties), b"" for none; [] if none has any.
+    details: list[bytes] = []
+    undetailed: int = 0  # ms; up to then properties may have been dropped for want of room
 
 
 class Order(msgspec.Struct, array_like=True, gc=False):
@@ -61,6 +64,7 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     refunded: int = 0  # micro-units
     refunded_in_full: bool = False
     cancelled: bool = False
+    categories: list[str] = []  # of each of `products`, "" for none; [] if none has one
 
 
 class Totals(msgspec.Struct, array_like=True, gc=False):

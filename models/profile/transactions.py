@@ -24,6 +24,7 @@ _FEW = 16  # orders, and twice as many lines, that are too few to be measured
 _ORDER_IDS = ("order_id", "orderId", "transaction_id")
 _REVENUES = ("revenue", "total", "value")
 _REFUNDS = ("amount", "refund_amount", "total", "revenue", "value")
+_CATEGORIES = ("category", "item_category", "product_category")
 _PRODUCT_IDS = ("product_id", "productId", "sku", "item_id", "id", "name")
 
 Products = list[tuple[str, int, int]]
@@ -68,7 +69,7 @@ def merge_orders(into: dict[str, Order], other: dict[str, Order]) -> None:
     """Joins the orders of two persons."""
     for order_id, theirs in other.items():
         order = into.setdefault(order_id, Order())
-        _join_completion(order, theirs.timestamp, theirs.tie, theirs.revenue, theirs.currency, list(theirs.products))
+        _join_completion(order, theirs)
         order.refunded = add_saturated(order.refunded, theirs.refunded)
         order.refunded_in_full |= theirs.refunded_in_full
         order.cancelled |= theirs.cancelled
@@ -112,7 +113,7 @@ def bound_orders(profile: Profile, limits: ProfileLimits) -> None:
         if size > enough and order.products:
             leave_out(profile.beyond_limits, "products", len(order.products))
             size -= len(_encoder.encode(order.products))
-            order.products = []
+            order.products, order.categories = [], []
     for order_id in oldest:
         if size > enough:
             size -= len(order_id) + len(_encoder.encode(orders[order_id]))
@@ -156,8 +157,8 @@ def _add_totals(profile: Profile, folded: Folded, currency: str, more: Totals, l
 def _complete(
     profile: Profile, order_id: str, properties: dict[str, Any], timestamp: int, tie: int, policy: ProfilePolicy
 ) -> bool:
-    orders, currency = profile.orders, policy.currency
-    products = _products(properties, policy.limits)
+    currency = policy.currency
+    products, categories = _products(properties, policy.limits)
     revenue = _amount(properties, _REVENUES)
     if revenue is None:
         total = sum(line[2] for line in products)
@@ -165,31 +166,36 @@ def _complete(
     given = properties.get("currency")
     if isinstance(given, str) and 0 < len(given.strip()) <= 8:
         currency = given.strip().upper()
-    order = orders.setdefault(order_id, Order())
-    return _join_completion(order, timestamp, tie, revenue, currency, products)
+    order = profile.orders.setdefault(order_id, Order())
+    return _join_completion(order, Order(timestamp, tie, revenue, currency, products, categories=categories))
 
 
-def _join_completion(order: Order, timestamp: int, tie: int, revenue: int, currency: str, products: Products) -> bool:
+def _join_completion(order: Order, told: Order) -> bool:
     """Keeps the earlier of two completions; a timestamp of 0 is none."""
-    if not timestamp:
+    if not told.timestamp:
         return False
     if order.timestamp:
-        new, held = (timestamp, tie), (order.timestamp, order.tie)
+        new, held = (told.timestamp, told.tie), (order.timestamp, order.tie)
         if new == held:
-            if (revenue, currency, products) >= (order.revenue, order.currency, order.products):
+            if _content(told) >= _content(order):
                 return False
         elif new > held:
             return False
-    order.timestamp, order.tie = timestamp, tie
-    order.revenue, order.currency, order.products = revenue, currency, products
+    order.timestamp, order.tie = told.timestamp, told.tie
+    order.revenue, order.currency = told.revenue, told.currency
+    order.products, order.categories = list(told.products), list(told.categories)
     return True
+
+
+def _content(order: Order) -> tuple[int, str, Products, list[str]]:
+    return order.revenue, order.currency, order.products, order.categories
 
 
 def _refund(order: Order, properties: dict[str, Any], limits: ProfileLimits) -> bool:
     """A refund of an amount, or of the products listed, or else of the whole order."""
     amount = _amount(properties, _REFUNDS)
     if amount is None:
-        products = _products(properties, limits)
+        products, _ = _products(properties, limits)
         if not products:
             changed = not order.refunded_in_full
             order.refunded_in_full = True
@@ -199,14 +205,15 @@ def _refund(order: Order, properties: dict[str, Any], limits: ProfileLimits) -> 
     return amount != 0
 
 
-def _products(properties: dict[str, Any], limits: ProfileLimits) -> Products:
-    """(id, quantity in thousandths, revenue in micro-units) of each line that tells a product. Long ids are cut."""
+def _products(properties: dict[str, Any], limits: ProfileLimits) -> tuple[Products, list[str]]:
+    """(id, quantity in thousandths, revenue in micro-units) of each line that tells a product, and their categories
+    ([] if none has one). Long texts are cut."""
     listed = properties.get("products")
     if listed is None:
         listed = properties.get("items")
     if not isinstance(listed, list):
-        return []
-    products = []
+        return [], []
+    products, categories = [], []
     for line in listed[:PRODUCTS_MAX]:
         if not isinstance(line, dict):
             continue
@@ -217,7 +224,8 @@ def _products(properties: dict[str, Any], limits: ProfileLimits) -> Products:
         thousandths = 1000 if quantity is None else (min(max(quantity, 0), QUANTITY_MAX * MICRO) + 500) // 1000
         product_id = product_id[: limits.text]
         products.append((product_id, thousandths, multiply(to_micro(line.get("price")) or 0, thousandths)))
-    return products
+        categories.append(_text(line, _CATEGORIES)[: limits.text])
+    return products, categories if any(categories) else []
 
 
 def _amount(properties: dict[str, Any], names: tuple[str, ...]) -> int | None:
