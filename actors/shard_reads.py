@@ -24,7 +24,7 @@ from models.profile.state import decode_profile
 from models.segments.compile import compile_segment
 from models.segments.criteria import SegmentDefinition
 from models.segments.evaluate import evaluate
-from models.segments.parse import InvalidCriteria
+from models.segments.field_reader import InvalidCriteria
 from models.shard.core import MARK_BITS, MachineSettings, ShardCore
 from models.shard.merging import candidate_of
 from models.shard.protocol import DeadLetter, Link, MergeRecord, Review, SegmentChange, ShardStatus, StoredEvent

@@ -6,7 +6,9 @@ import msgspec
 
 from models.identity.customer_id import shard_of
 from models.segments.criteria import SegmentDefinition
-from models.segments.parse import InvalidCriteria, parse_criteria, parse_definition
+from models.segments.field_reader import InvalidCriteria
+from models.segments.parse import parse_definition
+from models.segments.parse_criteria import parse_criteria
 from models.shard.protocol import SegmentChange
 from serve.errors import FieldError, InvalidFields
 from serve.services import Services

@@ -9,7 +9,7 @@ from typing import Any
 from models.events.event import Event
 from models.profile.policy import ProfileLimits, ProfilePolicy
 from models.profile.room import leave_out
-from models.profile.state import ChannelStats, Profile
+from models.profile.state import DAY_MS, ChannelStats, Profile
 
 _NAME_MAX = 32  # characters of a channel that clients make up
 _MESSAGE_WORDS = {
@@ -38,6 +38,8 @@ _FIRST_WORDS: dict[str, tuple[str, dict[str, str]]] = {
 }
 # What others do: it counts on the channel, but it is no sign of the person's being there.
 PASSIVE_ACTIONS = frozenset({"sent", "delivered", "bounced", "failed", "dropped", "deferred"})
+_RECENCY = ((DAY_MS, 40), (7 * DAY_MS, 30), (30 * DAY_MS, 20), (90 * DAY_MS, 10))  # ms: points
+_SCORE_MS = 90 * DAY_MS
 _MOBILE_SYSTEMS = frozenset({"ios", "ipados", "android", "iphone os"})
 
 
@@ -106,6 +108,24 @@ def merge_channels(into: Profile, other: Profile, limits: ProfileLimits) -> None
         stats.last = max(stats.last, theirs.last)
         for action, count in theirs.actions.items():
             stats.actions[action] = stats.actions.get(action, 0) + count
+
+
+def engagement_score(profile: Profile, now: int) -> tuple[int, int]:
+    """How engaged a person is at `now` ms, from 0 to 100, and when time alone will next change that (0: never).
+
+    Recency of the latest engagement on any channel (40 within a day, 30 within a week, 20 within 30 days, 10 within
+    90), 10 for each channel used within 90 days (30 at most), and 3 for each doubling of the number of engagements (30
+    at most). Nothing within 90 days is a score of 0.
+    """
+    ages = [max(now - stats.last, 0) for stats in profile.channels.values()]
+    recent = [age for age in ages if age < _SCORE_MS]
+    if not recent:
+        return 0, 0
+    recency = next(points for limit, points in _RECENCY if min(recent) < limit)
+    count = sum(stats.count for stats in profile.channels.values())
+    score = recency + min(10 * len(recent), 30) + min(3 * count.bit_length(), 30)
+    lasts = [stats.last for stats in profile.channels.values()]
+    return score, min(at for last in lasts for limit, _ in _RECENCY if (at := last + limit) > now)
 
 
 def _of_name(name: str) -> tuple[str, str]:

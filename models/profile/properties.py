@@ -29,7 +29,9 @@ def pack_properties(profile: Profile, event: Event, policy: ProfilePolicy) -> by
         kind = type(value)
         if kind is dict or kind is list or value is None or name in ignored:
             continue
-        too_large = (kind is str and len(value) > limits.text) or (kind is int and not -_WHOLE_MAX <= value <= _WHOLE_MAX)
+        too_large = (kind is str and len(value) > limits.text) or (
+            kind is int and not -_WHOLE_MAX <= value <= _WHOLE_MAX
+        )
         if too_large or len(kept) >= limits.properties or len(name) > limits.text:
             leave_out(profile.beyond_limits, "properties")
             continue

@@ -1,27 +1,23 @@
-"""Judges of demographic and engagement clauses: what a profile holds one value of, compared with a value or a time.
-
-Types do not mix: text equals only text, and true is not 1. `not_equals`, `not_in` and `not_exists` are the
-opposites of `equals`, `in` and `exists`; every other operator is false where there is no value.
-"""
+"""Judges of demographic and engagement clauses: what a profile holds one value of, compared with a value or a time."""
 
 from collections.abc import Callable
 from typing import Any
 
 from models.events.clock import parse_time
-from models.profile.state import Profile
-from models.segments.criteria import ORDER_OPERATORS, TIME_OPERATORS, Demographic, Engagement
-from models.segments.occurrences import count_bounds
-from models.segments.spans import COMPARE, NEVER, Judge, Judgement, judge_moment
+from models.profile.engagement import engagement_score
+from models.profile.state import ChannelStats, Profile
+from models.segments.criteria import TIME_OPERATORS, Demographic, Engagement
+from models.segments.scalars import COMPARE, scalar_test
+from models.segments.spans import NEVER, Judge, Judgement, count_bounds, judge_moment
 
 Read = Callable[[Profile], Any]
-Test = Callable[[Any], bool]
 
 
 def demographic(clause: Demographic) -> Judge:
     """The judge of a clause on a trait."""
-    read, operator, moment = _reader(clause.trait), clause.operator, clause.value
+    read, operator, moment = trait_reader(clause.trait), clause.operator, clause.value
     if operator not in TIME_OPERATORS:
-        test = _test(operator, clause.value)
+        test = scalar_test(operator, clause.value)
         return lambda profile, now: (test(read(profile)), NEVER)
 
     def judge(profile: Profile, now: int) -> Judgement:
@@ -32,18 +28,15 @@ def demographic(clause: Demographic) -> Judge:
 
 
 def engagement(clause: Engagement) -> Judge:
-    """The judge of a clause on a channel's count (of an action, if given), first or last time."""
-    channel, action, measure, operator, moment = (
-        clause.channel,
-        clause.action,
-        clause.measure,
-        clause.operator,
-        clause.value,
-    )
+    """The judge of a clause on a channel's count (of an action, if given), first or last time, or on the score."""
+    if clause.measure == "score":
+        return _score(clause)
+    action, measure, operator, moment = clause.action, clause.measure, clause.operator, clause.value
+    read = _channel_reader(clause.channel)
     if operator in TIME_OPERATORS:
 
         def judge_time(profile: Profile, now: int) -> Judgement:
-            stats = profile.channels.get(channel)
+            stats = read(profile)
             if stats is None:
                 return False, NEVER
             return judge_moment(stats.last if measure == "last" else stats.first, operator, moment, now)
@@ -52,14 +45,47 @@ def engagement(clause: Engagement) -> Judge:
     low, high, wanted = count_bounds(operator, clause.value)
 
     def judge_count(profile: Profile, now: int) -> Judgement:
-        stats = profile.channels.get(channel)
+        stats = read(profile)
         count = 0 if stats is None else stats.actions.get(action, 0) if action else stats.count
         return (low <= count <= high) == wanted, NEVER
 
     return judge_count
 
 
-def _reader(trait: str) -> Read:
+def _score(clause: Engagement) -> Judge:
+    compare, value = COMPARE[clause.operator], clause.value
+
+    def judge(profile: Profile, now: int) -> Judgement:
+        score, changes = engagement_score(profile, now)
+        return compare(score, value), changes or NEVER
+
+    return judge
+
+
+def _channel_reader(channel: str) -> Callable[[Profile], ChannelStats | None]:
+    """Reads a channel's statistics, or those of all together if none is named."""
+    if channel:
+        return lambda profile: profile.channels.get(channel)
+
+    def read(profile: Profile) -> ChannelStats | None:
+        stats = list(profile.channels.values())
+        if not stats:
+            return None
+        actions: dict[str, int] = {}
+        for each in stats:
+            for action, count in each.actions.items():
+                actions[action] = actions.get(action, 0) + count
+        return ChannelStats(
+            sum(each.count for each in stats),
+            min(each.first for each in stats),
+            max(each.last for each in stats),
+            actions,
+        )
+
+    return read
+
+
+def trait_reader(trait: str) -> Read:
     """Reads a trait's value, None if it is not there. A dot leads into an object, unless a trait has that very name."""
     if "." not in trait:
 
@@ -83,47 +109,3 @@ def _reader(trait: str) -> Read:
         return value
 
     return read_nested
-
-
-def _test(operator: str, value: Any) -> Test:
-    """The test of a trait's value."""
-    if operator in ORDER_OPERATORS:
-        compare = COMPARE[operator]
-        return lambda found: (
-            isinstance(found, int | float) and found is not True and found is not False and compare(found, value)
-        )
-    match operator:
-        case "equals" | "not_equals" | "in" | "not_in":
-            return _membership((value,) if operator.endswith("equals") else value, operator in ("equals", "in"))
-        case "contains":
-            member = _membership((value,), True)
-            return lambda found: (
-                isinstance(value, str) and value in found
-                if isinstance(found, str)
-                else isinstance(found, list | tuple) and any(member(each) for each in found)
-            )
-        case "starts_with":
-            return lambda found: isinstance(found, str) and found.startswith(value)
-        case "exists":
-            return lambda found: found is not None
-    return lambda found: found is None
-
-
-def _membership(values: tuple[Any, ...], wanted: bool) -> Test:
-    """Whether a value is one of `values`, or is not if `wanted` is false."""
-    if len(values) == 1:
-        [only] = values
-        if isinstance(only, bool):
-            return lambda found: (found is only) == wanted
-        if isinstance(only, str):
-            return lambda found: (found == only) == wanted
-        return lambda found: (found == only and not isinstance(found, bool)) == wanted
-    truths = frozenset(value for value in values if isinstance(value, bool))
-    others = frozenset(value for value in values if not isinstance(value, bool))
-
-    def test(found: Any) -> bool:
-        if isinstance(found, bool):
-            return (found in truths) == wanted
-        return (isinstance(found, str | int | float) and found in others) == wanted
-
-    return test

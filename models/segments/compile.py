@@ -7,27 +7,34 @@ cannot fail before the first flip of the parts that it rests on.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import assert_never
 
 from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules, lifecycle
 from models.profile.state import Profile
 from models.segments.attributes import demographic, engagement
+from models.segments.catalogue import EMPTY, Catalogue, Resolved, expand
+from models.segments.computed import comparison
 from models.segments.criteria import (
     AllOf,
     AnyOf,
     Behavioral,
     Clause,
+    Comparison,
     Demographic,
     Engagement,
+    EventValue,
     LifecycleStage,
     Node,
     Not,
+    OrderValue,
     Relative,
     SegmentDefinition,
+    Sequence,
     Transactional,
 )
-from models.segments.occurrences import behavioral, transactional
-from models.segments.parse import parse_criteria
+from models.segments.events import behavioral
+from models.segments.orders import transactional
+from models.segments.parse_criteria import parse_criteria
+from models.segments.sequences import sequence
 from models.segments.spans import NEVER, Judge, Judgement
 
 
@@ -37,7 +44,7 @@ class Reads:
 
     traits: frozenset[str]  # as written in the criteria, dots included
     events: frozenset[str]
-    channels: frozenset[str]
+    channels: frozenset[str]  # "" for all of them
     orders: bool
     lifecycle: bool
 
@@ -48,19 +55,27 @@ class CompiledSegment:
 
     segment_id: str
     definition: SegmentDefinition
-    tree: Node
+    tree: Node  # without references to other segments and computed traits
     reads: Reads
     judge: Judge
     timed: bool  # time alone may change a verdict
     exact: bool  # the judge's next flip is one of the whole, not only of a part
 
 
-def compile_segment(definition: SegmentDefinition, rules: LifecycleRules = DEFAULT_RULES) -> CompiledSegment:
-    """Compiles a definition. `rules` say what the lifecycle stages mean. Raises InvalidCriteria."""
-    tree = parse_criteria(definition.criteria)
+def compile_segment(
+    definition: SegmentDefinition, rules: LifecycleRules = DEFAULT_RULES, catalogue: Catalogue = EMPTY
+) -> CompiledSegment:
+    """Compiles a definition. `rules` say what the lifecycle stages mean, `catalogue` what it refers to. Raises
+    InvalidCriteria."""
+    tree = expand(parse_criteria(definition.criteria), catalogue, f"segment {definition.id}")
     return CompiledSegment(
-        definition.id, definition, tree, _reads(tree), _judge(tree, rules), _is_timed(tree), _is_exact(tree)
+        definition.id, definition, tree, _reads(tree), judge_of(tree, rules), _is_timed(tree), _is_exact(tree)
     )
+
+
+def compile_resolved(resolved: Resolved, rules: LifecycleRules = DEFAULT_RULES) -> CompiledSegment:
+    """Compiles a definition that comes with what it refers to. Raises InvalidCriteria."""
+    return compile_segment(resolved.definition, rules, resolved.catalogue)
 
 
 def clauses(node: Node) -> Iterator[Clause]:
@@ -75,14 +90,15 @@ def clauses(node: Node) -> Iterator[Clause]:
             yield node
 
 
-def _judge(node: Node, rules: LifecycleRules) -> Judge:
+def judge_of(node: Node, rules: LifecycleRules) -> Judge:
+    """The judge of a tree without references."""
     match node:
         case AllOf(parts):
-            return _join([_judge(part, rules) for part in sorted(parts, key=_cost)], True)
+            return _join([judge_of(part, rules) for part in sorted(parts, key=_cost)], True)
         case AnyOf(parts):
-            return _join([_judge(part, rules) for part in sorted(parts, key=_cost)], False)
+            return _join([judge_of(part, rules) for part in sorted(parts, key=_cost)], False)
         case Not(part):
-            return _negation(_judge(part, rules))
+            return _negation(judge_of(part, rules))
         case Demographic():
             return demographic(node)
         case Behavioral():
@@ -93,7 +109,11 @@ def _judge(node: Node, rules: LifecycleRules) -> Judge:
             return engagement(node)
         case LifecycleStage():
             return _lifecycle(node, rules)
-    assert_never(node)
+        case Sequence():
+            return sequence(node)
+        case Comparison():
+            return comparison(node)
+    raise TypeError(f"{type(node).__name__} is a reference: expand the tree first")
 
 
 def _join(judges: list[Judge], every: bool) -> Judge:
@@ -144,11 +164,13 @@ def _reads(tree: Node) -> Reads:
         match clause:
             case Demographic():
                 traits.add(clause.trait)
-            case Behavioral():
-                events.add(clause.event)
+            case Behavioral(event=event) | Comparison(expression=EventValue(event=event)):
+                events.add(event)
+            case Sequence():
+                events.update(step.event for step in clause.steps)
             case Engagement():
                 channels.add(clause.channel)
-            case Transactional():
+            case Transactional() | Comparison(expression=OrderValue()):
                 orders = True
             case LifecycleStage():
                 stage = True
@@ -157,10 +179,11 @@ def _reads(tree: Node) -> Reads:
 
 def _is_timed(node: Node) -> bool:
     """Time alone may change it. Events and orders may lie in the future, so windows are not needed for that."""
-    return any(
-        isinstance(clause, Behavioral | Transactional | LifecycleStage) or isinstance(clause.value, Relative)
-        for clause in clauses(node)
-    )
+    return any(not isinstance(clause, Demographic | Engagement) or _moves(clause) for clause in clauses(node))
+
+
+def _moves(clause: Demographic | Engagement) -> bool:
+    return isinstance(clause.value, Relative) or (isinstance(clause, Engagement) and clause.measure == "score")
 
 
 def _is_exact(node: Node) -> bool:
@@ -171,8 +194,12 @@ def _is_exact(node: Node) -> bool:
             return len(timed) < 2 and all(_is_exact(part) for part in timed)
         case Not(part):
             return _is_exact(part)
-    # The next stage may be another of those wanted.
-    return not isinstance(node, LifecycleStage)
+        case Behavioral(measure=measure):
+            return measure not in ("distinct", "min", "max")
+        case Engagement(measure=measure):
+            return measure != "score"
+    # The next stage may be another of those wanted, and the others tell when something moves, not what.
+    return not isinstance(node, LifecycleStage | Sequence | Comparison)
 
 
 def _cost(node: Node) -> int:
@@ -184,6 +211,8 @@ def _cost(node: Node) -> int:
             return _cost(part)
         case Demographic() | Engagement():
             return 0
-        case Behavioral():
+        case Behavioral(where=()):
             return 1
+        case Sequence():
+            return 3
     return 2

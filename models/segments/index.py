@@ -22,6 +22,7 @@ class SegmentIndex:
             for path in _paths(segment):
                 by_path.setdefault(path, []).append(segment)
         self._by_path = {path: tuple(found) for path, found in by_path.items()}
+        self._any_channel: Found = tuple(segment for segment in self.all if "" in segment.reads.channels)
 
     def affected(self, paths: list[str]) -> list[CompiledSegment]:
         """The segments whose verdict a change of these fields may change, each once, in order of first mention."""
@@ -29,12 +30,17 @@ class SegmentIndex:
         for path in paths:
             for segment in self._by_path.get(path, ()):
                 found[segment.segment_id] = segment
+            if self._any_channel and path.startswith("engagement."):
+                for segment in self._any_channel:
+                    found[segment.segment_id] = segment
         return list(found.values())
 
 
 def _paths(segment: CompiledSegment) -> set[str]:
     reads = segment.reads
-    paths = {f"behaviors.{event}" for event in reads.events} | {f"engagement.{channel}" for channel in reads.channels}
+    paths = {f"behaviors.{event}" for event in reads.events} | {
+        f"engagement.{channel}" for channel in reads.channels if channel
+    }
     for trait in reads.traits:
         # A dotted trait is read from an attribute of that very name, else from the object before the first dot.
         paths |= {f"attributes.{trait}", f"attributes.{trait.partition('.')[0]}"}

@@ -1,6 +1,6 @@
 """JSON Schema (2020-12) of the criteria language, for editors and API descriptions.
 
-What `models.segments.parse` takes satisfies it. The parser alone checks depth, size and calendar, and
+What `models.segments.parse_criteria` takes satisfies it. The parser alone checks depth, size and calendar, and
 gives the better errors.
 """
 
@@ -14,10 +14,15 @@ from models.segments.criteria import (
     NUMBER_MAX,
     ORDER_OPERATORS,
     PRESENCE_OPERATORS,
+    PROPERTY_MEASURES,
+    STEPS_MAX,
+    TESTS_MAX,
     TEXT_MAX,
     TIME_OPERATORS,
+    VALUE_MEASURES,
     WHOLE_MAX,
 )
+from models.segments.parse_criteria import CLAUSE_TYPES, ID_PATTERN
 from models.segments.times import DURATION_PATTERN, INSTANT_PATTERN
 
 Schema = dict[str, Any]
@@ -52,39 +57,48 @@ _VALUES: dict[str, Schema] = {
 }
 
 
-def _measuring(kind: str, fields: Schema, required: tuple[str, ...]) -> Schema:
-    """A clause type that measures: one form for each kind of measure, with and without a value."""
+def _measuring(kind: str, fields: Schema, required: tuple[str, ...], measures: tuple[str, ...]) -> list[Schema]:
+    """The forms of a clause with one of these measures: by the kind of measure, with and without a value."""
     forms: list[Schema] = []
     for of, operators in MEASURE_OPERATORS.items():
-        measures = [measure for measure, measured in MEASURES[kind].items() if measured == of]
-        measured = {"type": {"const": kind}, **fields, "measure": {"enum": measures}}
-        needed = ("type", *required) if "count" in measures else ("type", *required, "measure")
+        named = [measure for measure in measures if MEASURES[kind][measure] == of]
+        if not named:
+            continue
+        measured = {"type": {"const": kind}, **fields, "measure": {"enum": named}}
+        needed = ("type", *required) if "count" in named else ("type", *required, "measure")
         compared = [operator for operator in operators if operator not in PRESENCE_OPERATORS]
-        if measures:
-            value = {"operator": {"enum": compared}, "value": _VALUES[of]}
-            forms.append(_object({**measured, **value}, (*needed, "operator", "value")))
-        if measures and len(compared) < len(operators):
+        value = {"operator": {"enum": compared}, "value": _VALUES[of]}
+        forms.append(_object({**measured, **value}, (*needed, "operator", "value")))
+        present = [measure for measure in named if measure not in ("distinct", "score")]
+        if present and len(compared) < len(operators):
+            measured = {**measured, "measure": {"enum": present}}
             forms.append(_object({**measured, "operator": {"enum": list(PRESENCE_OPERATORS)}}, (*needed, "operator")))
-    return {"anyOf": forms}
+    return forms
 
 
-def _demographic() -> Schema:
+def _compared(fields: Schema, required: tuple[str, ...], *relative: str) -> list[Schema]:
+    """The forms of a test of one value, by the kind of operator."""
     values: list[tuple[tuple[str, ...], Schema | None]] = [
         (("equals", "not_equals", "contains"), _SCALAR),
         (("in", "not_in"), {"type": "array", "items": _SCALAR, "minItems": 1, "maxItems": LIST_MAX}),
         (("starts_with",), _NAME),
         (PRESENCE_OPERATORS, None),
         (ORDER_OPERATORS, _NUMBER),
-        (TIME_OPERATORS, _moment("ago", "ahead")),
+        (TIME_OPERATORS, _moment(*relative)),
     ]
     forms: list[Schema] = []
     for operators, value in values:
-        fields: Schema = {"type": {"const": "demographic"}, "trait": _NAME, "operator": {"enum": list(operators)}}
+        tested = {**fields, "operator": {"enum": list(operators)}}
         if value is None:
-            forms.append(_object(fields, ("type", "trait", "operator")))
+            forms.append(_object(tested, (*required, "operator")))
         else:
-            forms.append(_object({**fields, "value": value}, ("type", "trait", "operator", "value")))
-    return {"anyOf": forms}
+            forms.append(_object({**tested, "value": value}, (*required, "operator", "value")))
+    return forms
+
+
+def _clause(name: str) -> list[Schema]:
+    """The forms of a clause on one trait."""
+    return _compared({"type": {"const": name}, "trait": _NAME}, ("type", "trait"), "ago", "ahead")
 
 
 _WINDOW: Schema = {
@@ -96,46 +110,126 @@ _WINDOW: Schema = {
 _PARTS: Schema = {"type": "array", "items": {"$ref": "#/$defs/criteria"}, "minItems": 1}
 _WINDOWED: Schema = {"window": {"$ref": "#/$defs/window"}}
 
+_WHERE: Schema = {
+    "where": {"type": "array", "items": {"$ref": "#/$defs/property_test"}, "minItems": 1, "maxItems": TESTS_MAX}
+}
+_LINES: Schema = {"product": _NAME, "category": _NAME, "currency": _NAME}
+_EVENT: Schema = {"event": _NAME, **_WHERE, **_WINDOWED}
+_COUNTED = tuple(measure for measure in MEASURES["behavioral"] if measure not in PROPERTY_MEASURES)
+_REFERENCE = _object(
+    {"step": {"type": "integer", "minimum": 0, "maximum": STEPS_MAX - 2}, "property": _NAME}, ("step", "property")
+)
+_STEP = _object(
+    {
+        "event": _NAME,
+        "where": {
+            "type": "array",
+            "items": {
+                "anyOf": [
+                    {"$ref": "#/$defs/property_test"},
+                    _object(
+                        {"property": _NAME, "operator": {"const": "equals"}, "value": _REFERENCE},
+                        ("property", "operator", "value"),
+                    ),
+                ]
+            },
+            "minItems": 1,
+            "maxItems": TESTS_MAX,
+        },
+        "within": {"$ref": "#/$defs/duration"},
+        "absent": {"type": "boolean"},
+    },
+    ("event",),
+)
+_STAGES: Schema = {"enum": list(STAGES)}
+_ORDERED = tuple(measure for measure in MEASURES["transactional"] if measure != "refunds")
+_DEFINITIONS: Schema = {
+    "criteria": {
+        "anyOf": [
+            _object({"all": _PARTS}, ("all",)),
+            _object({"any": _PARTS}, ("any",)),
+            _object({"not": {"$ref": "#/$defs/criteria"}}, ("not",)),
+            *({"$ref": f"#/$defs/{name}"} for name in CLAUSE_TYPES),
+        ]
+    },
+    "demographic": {"anyOf": _clause("demographic")},
+    "computed": {"anyOf": _clause("computed")},
+    "behavioral": {
+        "anyOf": [
+            *_measuring("behavioral", _EVENT, ("event",), _COUNTED),
+            *_measuring("behavioral", {**_EVENT, "property": _NAME}, ("event", "property"), PROPERTY_MEASURES),
+        ]
+    },
+    "transactional": {
+        "anyOf": [
+            *_measuring("transactional", {**_LINES, **_WINDOWED}, (), _ORDERED),
+            *_measuring("transactional", {"currency": _NAME, **_WINDOWED}, (), ("refunds",)),
+        ]
+    },
+    "engagement": {
+        "anyOf": [
+            *_measuring("engagement", {"channel": _NAME, "action": _NAME}, (), ("count",)),
+            *_measuring("engagement", {"channel": _NAME}, (), ("first", "last")),
+            *_measuring("engagement", {}, (), ("score",)),
+        ]
+    },
+    "lifecycle": _object(
+        {
+            "type": {"const": "lifecycle"},
+            "stage": {"anyOf": [_STAGES, {"type": "array", "items": _STAGES, "minItems": 1}]},
+        },
+        ("type", "stage"),
+    ),
+    "sequence": _object(
+        {
+            "type": {"const": "sequence"},
+            "steps": {"type": "array", "items": _STEP, "minItems": 2, "maxItems": STEPS_MAX},
+            **_WINDOWED,
+        },
+        ("type", "steps"),
+    ),
+    "membership": _object(
+        {"type": {"const": "membership"}, "segment": {"type": "string", "pattern": ID_PATTERN}}, ("type", "segment")
+    ),
+    "property_test": {"anyOf": _compared({"property": _NAME}, ("property",))},
+    "window": _WINDOW,
+    "duration": _DURATION,
+}
+
 CRITERIA_SCHEMA: Schema = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Segment criteria",
     "$ref": "#/$defs/criteria",
-    "$defs": {
-        "criteria": {
-            "anyOf": [
-                _object({"all": _PARTS}, ("all",)),
-                _object({"any": _PARTS}, ("any",)),
-                _object({"not": {"$ref": "#/$defs/criteria"}}, ("not",)),
-                {"$ref": "#/$defs/demographic"},
-                {"$ref": "#/$defs/behavioral"},
-                {"$ref": "#/$defs/transactional"},
-                {"$ref": "#/$defs/engagement"},
-                {"$ref": "#/$defs/lifecycle"},
-            ]
-        },
-        "demographic": _demographic(),
-        "behavioral": _measuring("behavioral", {"event": _NAME, **_WINDOWED}, ("event",)),
-        "transactional": {
-            **_measuring("transactional", {"product": _NAME, "currency": _NAME, **_WINDOWED}, ()),
-            "not": {"properties": {"measure": {"const": "refunds"}}, "required": ["measure", "product"]},
-        },
-        "engagement": {
-            **_measuring("engagement", {"channel": _NAME, "action": _NAME}, ("channel",)),
-            "not": {"properties": {"measure": {"enum": ["first", "last"]}}, "required": ["measure", "action"]},
-        },
-        "lifecycle": _object(
+    "$defs": _DEFINITIONS,
+}
+
+COMPUTED_TRAIT_SCHEMA: Schema = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Expression of a computed trait",
+    "anyOf": [
+        _object({"type": {"const": "behavioral"}, **_EVENT, "measure": {"enum": list(_COUNTED)}}, ("type", "event")),
+        _object(
             {
-                "type": {"const": "lifecycle"},
-                "stage": {
-                    "anyOf": [
-                        {"enum": list(STAGES)},
-                        {"type": "array", "items": {"enum": list(STAGES)}, "minItems": 1},
-                    ]
-                },
+                "type": {"const": "behavioral"},
+                **_EVENT,
+                "measure": {"enum": [*PROPERTY_MEASURES, *VALUE_MEASURES]},
+                "property": _NAME,
             },
-            ("type", "stage"),
+            ("type", "event", "measure", "property"),
         ),
-        "window": _WINDOW,
-        "duration": _DURATION,
-    },
+        _object(
+            {"type": {"const": "transactional"}, **_LINES, **_WINDOWED, "measure": {"enum": list(_ORDERED)}}, ("type",)
+        ),
+        _object(
+            {
+                "type": {"const": "transactional"},
+                "currency": _NAME,
+                **_WINDOWED,
+                "measure": {"const": "refunds"},
+            },
+            ("type", "measure"),
+        ),
+        _object({"type": {"const": "predicate"}, "criteria": {"$ref": "#/$defs/criteria"}}, ("type", "criteria")),
+    ],
+    "$defs": _DEFINITIONS,
 }

@@ -4,9 +4,7 @@ A judge is a function of (profile, now) that gives a judgement: whether its crit
 of the next flip, before which it cannot change unless the profile does. NEVER is a flip that does not come.
 """
 
-import operator as operators
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from models.profile.state import DAY_MS, EventStats, Profile
 from models.segments.criteria import Moment, Relative, Rolling, Window
@@ -19,15 +17,6 @@ Judge = Callable[[Profile, int], Judgement]
 Occurrence = tuple[int, int, int]  # ms, how many, amount
 Span = tuple[int, int, int, int]  # from (ms, inclusive), until (ms, exclusive), how many, amount
 Holds = Callable[[int, int], bool]  # of how many and amount in all
-
-COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "equals": operators.eq,
-    "not_equals": operators.ne,
-    "greater_than": operators.gt,
-    "at_least": operators.ge,
-    "less_than": operators.lt,
-    "at_most": operators.le,
-}
 
 
 def judge_spans(spans: Iterable[Span], now: int, holds: Holds) -> Judgement:
@@ -132,6 +121,55 @@ def judge_moment(at: int, operator: str, moment: Moment, now: int) -> Judgement:
     if operator == "before":
         return (True, NEVER) if now > reached else (False, reached + 1)
     return (True, reached) if now < reached else (False, NEVER)
+
+
+def next_edge(times: Iterable[int], window: Window, now: int) -> int:
+    """The first moment after `now` at which one of these occurrences comes or leaves the window; NEVER if none."""
+    first = NEVER
+    if isinstance(window, Rolling):
+        for at in times:
+            edge = at if at > now else at + window.length
+            if now < edge < first:
+                first = edge
+        return first
+    for at in times:
+        if now < at < first and window.start <= at < window.end:
+            first = at
+    return first
+
+
+def is_inside(at: int, window: Window, now: int) -> bool:
+    """Whether an occurrence has happened and is inside the window."""
+    if at > now:
+        return False
+    return at > now - window.length if isinstance(window, Rolling) else window.start <= at < window.end
+
+
+def count_bounds(operator: str, value: int | None) -> tuple[int, int, bool]:
+    """(low, high, wanted): the operator holds if low <= count <= high is `wanted`."""
+    number = value or 0
+    match operator:
+        case "exists":
+            return 1, FOREVER, True
+        case "not_exists":
+            return 0, 0, True
+        case "equals":
+            return number, number, True
+        case "not_equals":
+            return number, number, False
+        case "greater_than":
+            return number + 1, FOREVER, True
+        case "at_least":
+            return number, FOREVER, True
+        case "at_most":
+            return 0, number, True
+    # less_than; below 0 there is nothing, which is to say: not "0 or more"
+    return (0, number - 1, True) if number else (0, FOREVER, False)
+
+
+def count_holds(low: int, high: int, wanted: bool) -> Holds:
+    """The bounds as a test of sums."""
+    return lambda count, amount: (low <= count <= high) == wanted
 
 
 def _some_beyond(count: int, beyond: int) -> bool:

@@ -11,8 +11,13 @@ from tests.strategies.segment_strategies import HOUR_MS, Criteria, History
 CLAUSES = {
     "counts of events": strategies.event_counts,
     "times of events": strategies.event_times_compared,
+    "properties of events": strategies.event_properties,
+    "sequence": strategies.sequences,
+    "computed": strategies.computed,
+    "membership": strategies.memberships,
     "transactional": strategies.transactional,
     "engagement": strategies.engagement,
+    "engagement score": strategies.engagement_scores,
     "demographic": strategies.demographic,
     "lifecycle": strategies.lifecycle,
 }

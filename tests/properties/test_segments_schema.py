@@ -3,7 +3,7 @@
 import jsonschema
 from hypothesis import given, settings
 
-from models.segments.parse import parse_criteria
+from models.segments.parse_criteria import parse_criteria
 from models.segments.schema import CRITERIA_SCHEMA
 from tests.strategies.segment_strategies import Criteria, criteria
 

@@ -3,13 +3,27 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from models.profile.state import DAY_MS, MICRO, Order
+from models.profile.state import DAY_MS, MICRO, ChannelStats, Order
+from models.segments.catalogue import catalogue_of
 from models.segments.compile import compile_segment
 from models.segments.criteria import SegmentDefinition
 from models.segments.evaluate import evaluate
-from tests.strategies.segment_strategies import DURATION_MS, EPOCH, Criteria, History, profile_of
+from tests.strategies.segment_strategies import (
+    DURATION_MS,
+    EPOCH,
+    SEGMENTS,
+    TRAITS,
+    Criteria,
+    History,
+    detailed,
+    profile_of,
+)
 
 FLIPS_FOLLOWED = 4
+CATALOGUE = catalogue_of(
+    {key: {"id": key, "name": key, "criteria": criteria} for key, criteria in SEGMENTS.items()},
+    {key: {"id": key, "name": key, "expression": expression} for key, expression in TRAITS.items()},
+)
 NEGATIONS = {"not_equals": "equals", "not_in": "in", "not_exists": "exists"}
 
 
@@ -24,6 +38,10 @@ def holds(criteria: Criteria, history: History, now: int) -> bool:
     if criteria["type"] == "lifecycle":
         wanted = criteria["stage"]
         return stage(history, now) in ([wanted] if isinstance(wanted, str) else wanted)
+    if criteria["type"] == "sequence":
+        return sequence(criteria, history, now)
+    if criteria["type"] == "membership":
+        return holds(SEGMENTS[criteria["segment"]], history, now)
     operator = criteria["operator"]
     if operator in NEGATIONS:
         return not holds({**criteria, "operator": NEGATIONS[operator]}, history, now)
@@ -33,11 +51,15 @@ def holds(criteria: Criteria, history: History, now: int) -> bool:
 
 def measure(clause: Criteria, history: History, now: int) -> Any:
     """What a clause looks at; None if there is no such thing."""
+    if clause["type"] == "computed":
+        return computed(TRAITS[clause["trait"]], history, now)
     what = "exists" if clause["operator"] == "exists" else clause.get("measure", "count")
     if clause["type"] == "demographic":
         return trait(history.traits, clause["trait"])
     if clause["type"] == "engagement":
-        return engagement(clause, what, history)
+        return engagement(clause, what, history, now)
+    if clause["type"] == "behavioral" and ("where" in clause or "property" in clause):
+        return of_properties(clause, what, history, now)
     if clause["type"] == "behavioral":
         happened = [(at, Order()) for at in known_times(history.events.get(clause["event"], []), history.exact)]
     else:
@@ -62,6 +84,90 @@ def measure(clause: Criteria, history: History, now: int) -> Any:
         case "revenue":
             return revenue
     return revenue / len(inside) if inside else None
+
+
+def of_properties(clause: Criteria, what: str, history: History, now: int) -> Any:
+    found = [
+        (at, properties)
+        for at, properties in detailed(history, clause["event"])[-history.exact :]
+        if at <= now and in_window(at, clause.get("window"), now) and passes(clause, properties)
+    ]
+    times = [at for at, _ in found]
+    if what in ("count", "exists", "first", "last"):
+        every = {"count": len(times), "exists": len(times) or None}
+        return every[what] if what in every else (min if what == "first" else max)(times, default=None)
+    values = [properties[clause["property"]] for _, properties in found if clause["property"] in properties]
+    kinds = [(isinstance(value, bool), value) for value in values]
+    amounts = [float(value) for value in values if not isinstance(value, bool) and value in (1, 5, 7.5, "10")]
+    match what:
+        case "distinct":
+            return len(set(kinds))
+        case "sum":
+            return sum(amounts)
+        case "average":
+            return sum(amounts) / len(amounts) if amounts else None
+        case "min" | "max":
+            return (min if what == "min" else max)(amounts, default=None)
+        case "first_value":
+            return values[0] if values else None
+        case "last_value":
+            return values[-1] if values else None
+        case "unique":
+            return values or None
+    latest = {kind: place for place, kind in enumerate(kinds)}
+    return max(kinds, key=lambda kind: (kinds.count(kind), latest[kind]))[1] if kinds else None
+
+
+def passes(clause: Criteria, properties: Criteria) -> bool:
+    """Whether an occurrence's properties pass the tests that refer to no other step."""
+    return all(
+        holds({**test, "type": "demographic", "trait": test["property"]}, History(traits=properties), 0)
+        for test in clause.get("where", [])
+        if not isinstance(test.get("value"), dict)
+    )
+
+
+def computed(expression: Criteria, history: History, now: int) -> Any:
+    if expression["type"] == "predicate":
+        return holds(expression["criteria"], history, now)
+    return measure({"operator": "", **expression}, history, now)
+
+
+def sequence(clause: Criteria, history: History, now: int) -> bool:
+    """Tries every chain of occurrences."""
+    return _rest_follows(clause, [], history, now)
+
+
+def _rest_follows(clause: Criteria, chain: list[tuple[int, Criteria]], history: History, now: int) -> bool:
+    if len(chain) == len(clause["steps"]):
+        return True
+    step = clause["steps"][len(chain)]
+    within = DURATION_MS[step["within"]] if "within" in step else None
+    candidates = [
+        (at, properties)
+        for at, properties in detailed(history, step["event"])[-history.exact :]
+        if at <= now
+        and passes(step, properties)
+        and all(
+            _same_as_earlier(properties, test, chain)
+            for test in step.get("where", [])
+            if isinstance(test.get("value"), dict)
+        )
+        and (not chain or (at > chain[-1][0] and (within is None or at <= chain[-1][0] + within)))
+    ]
+    if step.get("absent"):
+        assert within is not None
+        return not candidates and chain[-1][0] + within <= now
+    return any(
+        _rest_follows(clause, [*chain, candidate], history, now)
+        for candidate in candidates
+        if in_window(candidate[0], clause.get("window"), now)
+    )
+
+
+def _same_as_earlier(properties: Criteria, test: Criteria, chain: list[tuple[int, Criteria]]) -> bool:
+    left, right = properties.get(test["property"]), chain[test["value"]["step"]][1].get(test["value"]["property"])
+    return left is not None and right is not None and same(left, right)
 
 
 def compare(operator: str, found: Any, value: Any, now: int) -> bool:
@@ -130,12 +236,39 @@ def trait(traits: dict[str, Any], name: str) -> Any:
     return value
 
 
-def engagement(clause: Criteria, what: str, history: History) -> Any:
-    stats = history.channels.get(clause["channel"])
+def engagement(clause: Criteria, what: str, history: History, now: int) -> Any:
+    if what == "score":
+        return score(history, now)
+    stats = history.channels.get(clause["channel"]) if "channel" in clause else together(history)
     if stats is None:
         return 0 if what == "count" else None
     count = stats.actions.get(clause["action"], 0) if "action" in clause else stats.count
     return {"first": stats.first, "last": stats.last, "count": count, "exists": count or None}[what]
+
+
+def together(history: History) -> ChannelStats | None:
+    stats = list(history.channels.values())
+    if not stats:
+        return None
+    opened = sum(each.actions.get("opened", 0) for each in stats)
+    return ChannelStats(
+        sum(each.count for each in stats),
+        min(each.first for each in stats),
+        max(each.last for each in stats),
+        {"opened": opened} if opened else {},
+    )
+
+
+def score(history: History, now: int) -> int:
+    days = [max(now - stats.last, 0) / DAY_MS for stats in history.channels.values()]
+    if not days or min(days) >= 90:
+        return 0
+    recency = 40 if min(days) < 1 else 30 if min(days) < 7 else 20 if min(days) < 30 else 10
+    doublings = 0
+    count = sum(stats.count for stats in history.channels.values())
+    while 2**doublings <= count:
+        doublings += 1
+    return recency + min(30, 10 * len([day for day in days if day < 90])) + min(30, 3 * doublings)
 
 
 def known_times(times: list[int], exact: int) -> list[int]:
@@ -159,8 +292,18 @@ def is_of(order: Order, clause: Criteria) -> bool:
         order.timestamp > 0
         and not order.cancelled
         and clause.get("currency", order.currency) == order.currency
-        and ("product" not in clause or any(line[0] == clause["product"] for line in order.products))
+        and (not {"product", "category"} & set(clause) or bool(lines_of(order, clause)))
     )
+
+
+def lines_of(order: Order, clause: Criteria) -> list[int]:
+    """Revenue of the order's lines of the product and category."""
+    categories = order.categories or [""] * len(order.products)
+    return [
+        revenue
+        for (product, _, revenue), category in zip(order.products, categories, strict=True)
+        if clause.get("product", product) == product and clause.get("category", category) == category
+    ]
 
 
 def main_currency(orders: list[Order]) -> str | None:
@@ -169,9 +312,7 @@ def main_currency(orders: list[Order]) -> str | None:
 
 
 def revenue_of(order: Order, clause: Criteria) -> int:
-    if "product" not in clause:
-        return order.revenue
-    return sum(revenue for product, _, revenue in order.products if product == clause["product"])
+    return sum(lines_of(order, clause)) if {"product", "category"} & set(clause) else order.revenue
 
 
 def stage(history: History, now: int) -> str:
@@ -190,7 +331,7 @@ def stage(history: History, now: int) -> str:
 
 def follow(criteria: Criteria, history: History, now: int) -> None:
     """Evaluates for real at `now` and then at each next flip, and compares verdicts and flips with the naive ones."""
-    segment = compile_segment(SegmentDefinition("s", "S", criteria))
+    segment = compile_segment(SegmentDefinition("s", "S", criteria), catalogue=CATALOGUE)
     profile, changes = profile_of(history), instants_of_change(criteria, history)
     for _ in range(FLIPS_FOLLOWED):
         member, next_flip = evaluate(segment, profile, now)
@@ -211,10 +352,16 @@ def instants_of_change(criteria: Criteria, history: History) -> list[int]:
     times |= {order.timestamp for order in history.orders}
     times |= {at for stats in history.channels.values() for at in (stats.first, stats.last)}
     times |= {at for value in _leaves(history.traits) if (at := instant(value)) is not None}
-    shifts = {0, 30 * DAY_MS, 90 * DAY_MS, 180 * DAY_MS} if "lifecycle" in str(criteria) else {0}
-    for text in _leaves(criteria):
+    words = [*_leaves(criteria), *_leaves(TRAITS), *_leaves(SEGMENTS)] if _refers(criteria) else _leaves(criteria)
+    shifts = {0, 30 * DAY_MS, 90 * DAY_MS, 180 * DAY_MS} if "lifecycle" in words else {0}
+    shifts |= {DAY_MS, 7 * DAY_MS, 30 * DAY_MS, 90 * DAY_MS} if "score" in words else set()
+    for text in words:
         shifts |= {DURATION_MS[text], -DURATION_MS[text]} if text in DURATION_MS else set()
     return sorted({at + shift + late for at in times for shift in shifts for late in (0, 1)})
+
+
+def _refers(criteria: Criteria) -> bool:
+    return bool({"computed", "membership"} & set(map(str, _leaves(criteria))))
 
 
 def _leaves(value: Any) -> list[Any]:

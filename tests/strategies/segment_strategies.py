@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from models.profile.lifecycle import STAGES
@@ -48,6 +49,7 @@ class History:
 
     traits: dict[str, Any] = field(default_factory=dict)
     events: dict[str, list[int]] = field(default_factory=dict)  # ms
+    properties: dict[str, list[Criteria]] = field(default_factory=dict)  # of the events in that order; {} beyond
     exact: int = 256  # times of an event that the profile keeps exactly
     orders: list[Order] = field(default_factory=list)
     channels: dict[str, ChannelStats] = field(default_factory=dict)
@@ -59,16 +61,32 @@ def profile_of(history: History) -> Profile:
     profile = Profile(1, created_at=NOON - 400 * DAY_MS)
     for trait, value in history.traits.items():
         profile.attributes[trait] = Attribute(Observation(NOON, 0, value))
-    for name, unsorted in history.events.items():
-        times = sorted(unsorted)
+    for name in history.events:
+        occurrences = detailed(history, name)
         older: dict[int, int] = {}
-        for at in times[: -history.exact]:
+        for at, _ in occurrences[: -history.exact]:
             older[at // DAY_MS] = older.get(at // DAY_MS, 0) + 1
-        profile.events[name] = EventStats(len(times), times[0], times[-1], times[-history.exact :], older)
+        times, known = [at for at, _ in occurrences], occurrences[-history.exact :]
+        details = [pack(found) for _, found in known] if any(found for _, found in known) else []
+        recent = [at for at, _ in known]
+        profile.events[name] = EventStats(len(times), times[0], times[-1], recent, older, details)
     profile.orders = {f"o{i}": order for i, order in enumerate(history.orders)}
     profile.channels = dict(history.channels)
     profile.identifiers = {f"{namespace}:x": IdentifierInfo(NOON, NOON, 1, "s") for namespace in history.namespaces}
     return profile
+
+
+def detailed(history: History, name: str) -> list[tuple[int, Criteria]]:
+    """The occurrences of an event with their properties, in order."""
+    times = history.events.get(name, [])
+    properties = history.properties.get(name, [])
+    padded = (properties + [{}] * len(times))[: len(times)]
+    return sorted(zip(times, padded, strict=True), key=lambda occurrence: (occurrence[0], pack(occurrence[1])))
+
+
+def pack(properties: Criteria) -> bytes:
+    """As a profile packs them."""
+    return msgspec.msgpack.encode(properties, order="deterministic") if properties else b""
 
 
 def iso(at: int) -> str:
@@ -92,7 +110,8 @@ orders = st.builds(
     timestamp=instants | st.just(0),
     revenue=money,
     currency=st.sampled_from(("EUR", "EUR", "USD")),
-    products=st.lists(st.tuples(st.sampled_from(PRODUCTS), st.just(1000), money), max_size=2),
+    products=st.lists(st.tuples(st.sampled_from(PRODUCTS), st.just(1000), money), min_size=2, max_size=2),
+    categories=st.lists(st.sampled_from(("", "shoes", "hats")), min_size=2, max_size=2) | st.just([]),
     refunded=money,
     refunded_in_full=st.booleans(),
     cancelled=st.sampled_from((False, False, True)),
@@ -102,6 +121,10 @@ channels = st.builds(
 )
 scalars = st.sampled_from(("Oslo", "Os", "", "2", 1, 2.5, True, False, 0))
 trait_values = scalars | st.lists(scalars, max_size=2) | instants.map(iso) | instants | st.none()
+properties = st.fixed_dictionaries(
+    {},
+    optional={"color": st.sampled_from(("red", "red", "blue", 1, True)), "price": st.sampled_from((5, 7.5, "10", "x"))},
+)
 event_times = st.lists(near, min_size=3, max_size=7) | st.lists(instants, min_size=1, max_size=7)
 histories = st.builds(
     History,
@@ -110,6 +133,7 @@ histories = st.builds(
     events=st.fixed_dictionaries(
         {EVENTS[0]: event_times}, optional={EVENTS[1]: st.lists(instants, min_size=1, max_size=3)}
     ),
+    properties=st.fixed_dictionaries({name: st.lists(properties, max_size=7) for name in EVENTS}),
     exact=st.sampled_from((1, 2, 3, 4, 256)),
     orders=st.lists(orders, max_size=4),
     channels=st.fixed_dictionaries({CHANNELS[0]: channels}),
@@ -156,6 +180,8 @@ timed = st.fixed_dictionaries(
         "value": past_moments,
     }
 )
+exact_counts = st.fixed_dictionaries({"operator": st.sampled_from(NUMERIC), "value": counts})
+amounts = st.sampled_from((0, 5, 7.5, 10, 20, 30))
 summed = _compared(st.sampled_from((0, 5, 7.5, 10, 20, 30)), st.sampled_from(("revenue", "average", "refunds")))
 
 
@@ -168,12 +194,67 @@ def _measured(
 
 def _allowed(clause: Criteria) -> bool:
     measure = clause.get("measure")
-    return not ("product" in clause and measure == "refunds") and not (
+    return not (("product" in clause or "category" in clause) and measure == "refunds") and not (
         "action" in clause and measure in ("first", "last")
     )
 
 
 _event = {"event": st.sampled_from((EVENTS[0], EVENTS[0], EVENTS[1])), "window": windows}
+property_tests = st.builds(
+    lambda name, rest: _clause({"property": name, **rest}),
+    st.sampled_from(("color", "color", "price", "size")),
+    st.one_of(
+        st.fixed_dictionaries(
+            {
+                "operator": st.sampled_from(("equals", "not_equals", "contains")),
+                "value": st.sampled_from(("red", "blue", 1, True, "e")),
+            }
+        ),
+        st.fixed_dictionaries({"operator": st.sampled_from(("exists", "not_exists"))}),
+        st.fixed_dictionaries({"operator": st.sampled_from(NUMERIC[2:]), "value": amounts}),
+    ),
+)
+wheres = st.lists(property_tests, min_size=1, max_size=2)
+_filtered = {**_event, "where": wheres}
+event_properties = _measured("behavioral", _filtered, counted | present | timed) | _measured(
+    "behavioral",
+    {**_event, "where": st.none() | wheres, "property": st.sampled_from(("price", "price", "color"))},
+    _compared(amounts, st.sampled_from(("sum", "average", "min", "max"))) | _compared(counts, st.just("distinct")),
+)
+
+
+def _sequence(steps: list[Criteria], window: Criteria | None, last: Criteria) -> Criteria:
+    for number, step in enumerate(steps):
+        if not number:
+            step.pop("within", None)
+        for test in step.get("where") or []:
+            if "step" in str(test.get("value")):
+                test["value"]["step"] %= max(number, 1)
+        if not number and step["where"]:
+            step["where"] = [test for test in step["where"] if not isinstance(test.get("value"), dict)] or None
+    if last:
+        steps[-1].update(last)
+    return _clause({"type": "sequence", "steps": [_clause(step) for step in steps], "window": window})
+
+
+references = st.builds(
+    lambda step, name: {"property": name, "operator": "equals", "value": {"step": step, "property": name}},
+    st.integers(0, 3),
+    st.sampled_from(("color", "price")),
+)
+steps = st.fixed_dictionaries(
+    {
+        "event": st.sampled_from(EVENTS),
+        "where": st.none() | st.lists(references | property_tests, min_size=1, max_size=2),
+        "within": st.none() | durations,
+    }
+)
+sequences = st.builds(
+    _sequence,
+    st.lists(steps, min_size=2, max_size=3),
+    windows,
+    st.just({}) | st.builds(lambda within: {"absent": True, "within": within}, durations),
+)
 event_counts = _measured("behavioral", _event, counted | counted | present)
 event_times_compared = _measured("behavioral", _event, timed)
 transactional = _measured(
@@ -181,13 +262,14 @@ transactional = _measured(
     {
         "window": windows,
         "product": st.none() | st.sampled_from(PRODUCTS),
+        "category": st.sampled_from((None, None, "shoes")),
         "currency": st.sampled_from((None, None, "EUR")),
     },
     counted | present | timed | summed | summed,
 ).filter(_allowed)
 engagement = _measured(
     "engagement",
-    {"channel": st.sampled_from((CHANNELS[0], *CHANNELS)), "action": st.sampled_from((None, "opened"))},
+    {"channel": st.sampled_from((CHANNELS[0], *CHANNELS, None)), "action": st.sampled_from((None, "opened"))},
     counted | present | timed,
 ).filter(_allowed)
 demographic = st.builds(
@@ -209,8 +291,114 @@ lifecycle = st.builds(
     lambda stages: {"type": "lifecycle", "stage": stages},
     st.sampled_from(STAGES) | st.lists(st.sampled_from(STAGES), min_size=1, max_size=3),
 )
+engagement_scores = st.builds(
+    lambda operator, value: {"type": "engagement", "measure": "score", "operator": operator, "value": value},
+    st.sampled_from(NUMERIC),
+    st.sampled_from((0, 13, 30, 43, 53, 56)),
+)
+
+# What may be referred to: every measure of a computed trait, and segments of segments.
+TRAITS: dict[str, Criteria] = {
+    "views": {"type": "behavioral", "event": EVENTS[0]},
+    "views-1d": {"type": "behavioral", "event": EVENTS[0], "window": {"last": "1d"}},
+    "reds": {
+        "type": "behavioral",
+        "event": EVENTS[0],
+        "where": [{"property": "color", "operator": "equals", "value": "red"}],
+        "window": {"last": "2d"},
+    },
+    "first-seen": {"type": "behavioral", "event": EVENTS[0], "measure": "first", "window": {"last": "2d"}},
+    "last-seen": {"type": "behavioral", "event": EVENTS[0], "measure": "last"},
+    **{
+        f"price-{measure}": {
+            "type": "behavioral",
+            "event": EVENTS[0],
+            "measure": measure,
+            "property": "price",
+            "window": {"last": "2d"},
+        }
+        for measure in ("sum", "average", "min", "max")
+    },
+    **{
+        f"color-{measure}": {"type": "behavioral", "event": EVENTS[0], "measure": measure, "property": "color"}
+        for measure in ("distinct", "first_value", "last_value", "most_frequent", "unique")
+    },
+    "color-latest-1d": {
+        "type": "behavioral",
+        "event": EVENTS[0],
+        "measure": "last_value",
+        "property": "color",
+        "window": {"last": "1d"},
+    },
+    "orders-30d": {"type": "transactional", "window": {"last": "30d"}},
+    "revenue": {"type": "transactional", "measure": "revenue", "category": "shoes"},
+    "basket": {"type": "transactional", "measure": "average", "currency": "EUR"},
+    "last-order": {"type": "transactional", "measure": "last"},
+    "is-keen": {
+        "type": "predicate",
+        "criteria": {"type": "computed", "trait": "views-1d", "operator": "at_least", "value": 2},
+    },
+}
+SEGMENTS: dict[str, Criteria] = {
+    "keen": {"type": "computed", "trait": "is-keen", "operator": "equals", "value": True},
+    "buyers": {"type": "transactional", "operator": "exists", "window": {"last": "30d"}},
+    "keen-or-buyers": {
+        "any": [{"type": "membership", "segment": "keen"}, {"not": {"type": "membership", "segment": "buyers"}}]
+    },
+}
+_KINDS: dict[str, tuple[str, ...]] = {
+    "number": (
+        *("views", "views-1d", "reds", "price-sum", "price-average", "price-min", "price-max", "color-distinct"),
+        *("orders-30d", "revenue", "basket"),
+    ),
+    "time": ("first-seen", "last-seen", "last-order"),
+    "scalar": ("color-first_value", "color-last_value", "color-most_frequent", "color-latest-1d"),
+}
+
+
+def _computed(kind: str, rest: st.SearchStrategy[Criteria]) -> st.SearchStrategy[Criteria]:
+    return st.builds(
+        lambda trait, compared: {"type": "computed", "trait": trait, **compared}, st.sampled_from(_KINDS[kind]), rest
+    )
+
+
+_existence = st.fixed_dictionaries({"operator": st.sampled_from(("exists", "not_exists"))})
+computed = st.one_of(
+    _computed("number", st.fixed_dictionaries({"operator": st.sampled_from(NUMERIC), "value": amounts | counts})),
+    _computed("number", _existence),
+    _computed("time", st.fixed_dictionaries({"operator": st.sampled_from(("before", "after")), "value": moments})),
+    _computed("time", _existence),
+    _computed(
+        "scalar",
+        st.fixed_dictionaries(
+            {
+                "operator": st.sampled_from(("equals", "not_equals", "contains")),
+                "value": st.sampled_from(("red", "blue", 1, True)),
+            }
+        ),
+    ),
+    st.builds(
+        lambda value: {"type": "computed", "trait": "color-unique", "operator": "contains", "value": value},
+        st.sampled_from(("red", 1, True)),
+    ),
+    st.builds(
+        lambda value: {"type": "computed", "trait": "is-keen", "operator": "equals", "value": value}, st.booleans()
+    ),
+)
+memberships = st.builds(lambda segment: {"type": "membership", "segment": segment}, st.sampled_from(tuple(SEGMENTS)))
 clauses = st.one_of(
-    event_counts, event_times_compared, transactional, transactional, engagement, demographic, lifecycle
+    event_counts,
+    event_times_compared,
+    event_properties,
+    transactional,
+    transactional,
+    engagement,
+    engagement_scores,
+    demographic,
+    lifecycle,
+    sequences,
+    computed,
+    memberships,
 )
 criteria = st.recursive(
     clauses,

@@ -14,7 +14,7 @@ from models.profile.policy import AttributePolicy, ProfileLimits, ProfilePolicy
 from models.profile.reduce import apply, merge
 from models.profile.state import DAY_MS, Profile, copy_of, decode_profile, encode_profile
 from models.segments.criteria import ALL_TIME, Transactional
-from models.segments.occurrences import transactional
+from models.segments.orders import transactional
 
 POLICY = ProfilePolicy()
 T = 1_700_000_000_000  # ms

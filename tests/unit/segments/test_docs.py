@@ -12,14 +12,16 @@ from models.profile.lifecycle import STAGES
 from models.segments.compile import compile_segment
 from models.segments.criteria import (
     CLAUSES_MAX,
-    DEMOGRAPHIC_OPERATORS,
     DEPTH_MAX,
     LIST_MAX,
     MEASURE_OPERATORS,
     MEASURES,
+    VALUE_OPERATORS,
     SegmentDefinition,
 )
-from models.segments.parse import InvalidCriteria, parse_criteria, parse_definition
+from models.segments.field_reader import InvalidCriteria
+from models.segments.parse import parse_definition
+from models.segments.parse_criteria import parse_criteria
 from models.segments.schema import CRITERIA_SCHEMA
 
 TEXT = (Path(__file__).parents[3] / "docs" / "segments.md").read_text()
@@ -38,7 +40,7 @@ def test_every_type_has_an_example() -> None:
 
 
 def test_every_word_is_explained() -> None:
-    words = {*DEMOGRAPHIC_OPERATORS, *MEASURES, *STAGES, "ago", "ahead", "last", "from", "to"}
+    words = {*VALUE_OPERATORS, *MEASURES, *STAGES, "ago", "ahead", "last", "from", "to"}
     words |= {operator for operators in MEASURE_OPERATORS.values() for operator in operators}
     words |= {measure for measures in MEASURES.values() for measure in measures}
     prose = re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL)

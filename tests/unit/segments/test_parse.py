@@ -21,11 +21,16 @@ from models.segments.criteria import (
     Rolling,
     Transactional,
 )
-from models.segments.parse import InvalidCriteria, parse_criteria, parse_definition
+from models.segments.field_reader import InvalidCriteria
+from models.segments.parse import parse_definition
+from models.segments.parse_criteria import parse_criteria
 from models.segments.schema import CRITERIA_SCHEMA
 
 CITY = {"type": "demographic", "trait": "city", "operator": "equals", "value": "Oslo"}
 VIEWED = {"type": "behavioral", "event": "Viewed", "operator": "at_least", "value": 2}
+STEP = {"event": "Viewed"}
+TEST = {"property": "p", "operator": "equals", "value": "x"}
+MANY = {"operator": "at_least", "value": 2}
 REVENUE = {"type": "transactional", "measure": "revenue", "operator": "at_least", "value": 19.99}
 EMAIL = {"type": "engagement", "channel": "email", "operator": "exists"}
 
@@ -63,7 +68,10 @@ WRONG: list[Case] = [
     ({**CITY, "operator": "before", "value": {"ago": "1y"}}, "criteria.value.ago", "s, m, h, d or w"),
     ({**CITY, "operator": "before", "value": {"ago": "1d", "ahead": "1d"}}, "criteria.value", '{"ahead": "30d"}'),
     ({"type": "behavioral", "operator": "exists"}, "criteria.event", "got nothing"),
-    ({**VIEWED, "measure": "sum"}, "criteria.measure", '"count", "first", "last"'),
+    ({**VIEWED, "measure": "median"}, "criteria.measure", '"count", "distinct", "sum"'),
+    ({**VIEWED, "measure": "sum"}, "criteria.property", "got nothing"),
+    ({**VIEWED, "property": "price"}, "criteria.property", '"where" filters occurrences'),
+    ({**VIEWED, "measure": "distinct", "property": "p", "operator": "exists"}, "criteria.operator", "none of them"),
     ({**VIEWED, "operator": "before"}, "criteria.operator", "none of them"),
     ({**VIEWED, "value": 1.5}, "criteria.value", "a whole number"),
     ({**VIEWED, "value": -1}, "criteria.value", "a whole number"),
@@ -72,7 +80,22 @@ WRONG: list[Case] = [
         "criteria.value",
         '{"ago": "30d"}',
     ),
-    ({**VIEWED, "where": {}}, "criteria.where", "unknown field"),
+    ({**VIEWED, "where": {}}, "criteria.where", "at least one test of a property"),
+    ({**VIEWED, "where": ["x"]}, "criteria.where[0]", "expected an object"),
+    (
+        {**VIEWED, "where": [{**TEST, "value": {"step": 0, "property": "p"}}]},
+        "criteria.where[0].value",
+        "got an object",
+    ),
+    ({**VIEWED, "where": [{**TEST, "operator": "after", "value": {"ago": "1d"}}]}, "criteria.where[0].value", "ISO"),
+    ({**VIEWED, "where": [TEST] * 11}, "criteria.where", "at most 10 tests"),
+    ({"type": "sequence", "steps": [STEP]}, "criteria.steps", "2 to 5 steps"),
+    ({"type": "sequence", "steps": [STEP, "B"]}, "criteria.steps[1]", "expected an object"),
+    ({"type": "sequence", "steps": [STEP, {**STEP, "within": "soon"}]}, "criteria.steps[1].within", "a duration"),
+    ({"type": "sequence", "steps": [STEP, STEP], "operator": "exists"}, "criteria.operator", "unknown field"),
+    ({"type": "membership", "segment": "Big Spenders"}, "criteria.segment", "the id of a segment"),
+    ({"type": "computed", "trait": "t"}, "criteria.operator", "got nothing"),
+    ({"type": "engagement", "measure": "score", "channel": "email", **MANY}, "criteria.channel", "of all channels"),
     ({**VIEWED, "window": "30d"}, "criteria.window", '{"last": "30d"}'),
     ({**VIEWED, "window": {}}, "criteria.window", "an empty object"),
     ({**VIEWED, "window": {"last": 30}}, "criteria.window.last", "got a number"),
@@ -96,6 +119,21 @@ WRONG: list[Case] = [
 WRONG_FOR_THE_PARSER_ONLY: list[Case] = [
     ({**CITY, "operator": "at_least", "value": float("nan")}, "criteria.value", "expected a number"),
     ({**CITY, "operator": "before", "value": "2024-02-30"}, "criteria.value", "ISO 8601"),
+    ({"type": "sequence", "steps": [{**STEP, "within": "1h"}, STEP]}, "criteria.steps[0].within", "expected none"),
+    (
+        {"type": "sequence", "steps": [STEP, {**STEP, "within": "1h", "absent": True}, STEP]},
+        "criteria.steps[1].absent",
+        "at the last step only",
+    ),
+    ({"type": "sequence", "steps": [STEP, {**STEP, "absent": True}]}, "criteria.steps[1].within", "how long"),
+    (
+        {
+            "type": "sequence",
+            "steps": [STEP, {**STEP, "where": [{**TEST, "value": {"step": 1, "property": "p"}}]}],
+        },
+        "criteria.steps[1].where[0].value.step",
+        "an earlier step",
+    ),
     ({**VIEWED, "window": {"last": "30d\n"}}, "criteria.window.last", "a duration"),
     ({**VIEWED, "window": {"last": "3651d"}}, "criteria.window.last", "at most 3650d"),
     ({**VIEWED, "window": {"from": "2024-01-02", "to": "2024-01-02"}}, "criteria.window.to", 'after "from"'),
