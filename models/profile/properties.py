@@ -10,19 +10,18 @@ import msgspec
 
 from models.events.event import Event
 from models.profile.policy import ProfilePolicy
-from models.profile.room import leave_out
-from models.profile.state import Profile
 
 Properties = dict[str, Any]  # name -> text, number, True or False
 NONE = b""
 _WHOLE_MAX = 2**63 - 1
 
 
-def pack_properties(profile: Profile, event: Event, policy: ProfilePolicy) -> bytes:
-    """What is kept of an event's properties, packed; b"" for none. What is beyond the limits is counted as left out."""
+def pack_properties(event: Event, policy: ProfilePolicy) -> tuple[bytes, int]:
+    """What is kept of an event's properties, packed (b"" for none), and how many are left out, beyond the limits."""
     given = event.properties
     if not given:
-        return NONE
+        return NONE, 0
+    left_out = 0
     ignored, limits = policy.ignored_properties, policy.limits
     kept: Properties = {}
     for name, value in given.items():
@@ -33,10 +32,10 @@ def pack_properties(profile: Profile, event: Event, policy: ProfilePolicy) -> by
             kind is int and not -_WHOLE_MAX <= value <= _WHOLE_MAX
         )
         if too_large or len(kept) >= limits.properties or len(name) > limits.text:
-            leave_out(profile.beyond_limits, "properties")
+            left_out += 1
             continue
         kept[name] = value
-    return _encoder.encode(kept) if kept else NONE
+    return _encoder.encode(kept) if kept else NONE, left_out
 
 
 def unpack_properties(packed: bytes) -> Properties:

@@ -20,7 +20,7 @@ from models.profile.policy import ProfilePolicy
 from models.profile.properties import pack_properties
 from models.profile.realtime import mark_active, merge_minutes, observe_context
 from models.profile.registers import is_later, observe
-from models.profile.room import Room
+from models.profile.room import Room, leave_out
 from models.profile.state import IdentifierInfo, Observation, Profile, copy_of, tie_of
 from models.profile.transactions import bound_orders, merge_folded, merge_orders, observe_order
 
@@ -28,7 +28,7 @@ from models.profile.transactions import bound_orders, merge_folded, merge_orders
 def add_identifier(profile: Profile, identifier: str, event: Event) -> None:
     """Makes an identifier of `event` one of the profile's; then `apply` of that event counts the sighting."""
     if identifier not in profile.identifiers:
-        at = _time_of(event)
+        at = time_of(event)
         profile.identifiers[identifier] = IdentifierInfo(at, at, 0, event.source)
 
 
@@ -39,7 +39,7 @@ def apply(profile: Profile, event: Event, policy: ProfilePolicy) -> list[str]:
     Viewed", "transactions", "engagement.web", "preferences.language", "privacy.consents.analytics",
     "groups.g1", "identities" (a new one), "realTimeContext", "first_seen", "last_seen".
     """
-    at = _time_of(event)
+    at = time_of(event)
     tie = tie_of(event.message_id)
     changed: list[str] = []
     if at > profile.last_seen:
@@ -103,7 +103,7 @@ def merge(into: Profile, other: Profile, policy: ProfilePolicy) -> None:
         beyond[section] = beyond.get(section, 0) + count
 
 
-def _time_of(event: Event) -> int:
+def time_of(event: Event) -> int:
     """ms; 0 stands for "never" in a profile, so that no event is before 1."""
     return event.timestamp if event.timestamp > 0 else 1
 
@@ -155,7 +155,9 @@ def _apply_action(
     changed: list[str],
 ) -> None:
     """Something that the person did, or that was done to them: a track, page or screen event."""
-    detail = pack_properties(profile, event, policy)
+    detail, left_out = pack_properties(event, policy)
+    if left_out:
+        leave_out(profile.beyond_limits, "properties", left_out)
     for name in names:
         if count_event(profile.events, name, at, detail, policy.limits, profile.beyond_limits):
             changed.append(f"behaviors.{name}")

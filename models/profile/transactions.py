@@ -21,6 +21,7 @@ PRODUCTS_MAX = 200  # lines of one order that are kept
 QUANTITY_MAX = 10**6
 _SECTION = "transactions"
 _FEW = 16  # orders, and twice as many lines, that are too few to be measured
+_UNNAMED = "message:"
 _ORDER_IDS = ("order_id", "orderId", "transaction_id")
 _REVENUES = ("revenue", "total", "value")
 _REFUNDS = ("amount", "refund_amount", "total", "revenue", "value")
@@ -36,12 +37,11 @@ def observe_order(
     """Tells of an order's completion, refund or cancellation. Returns whether an order is another one now."""
     orders, limits = profile.orders, policy.limits
     properties = event.properties
-    order_id = _text(properties, _ORDER_IDS)
-    if len(order_id) > limits.text:
+    order_id = order_id_of(event)
+    if len(order_id) > limits.text and not order_id.startswith(_UNNAMED):
         leave_out(profile.beyond_limits, _SECTION)
         return False
     if step == "completed":
-        order_id = order_id or f"message:{event.message_id}"
         changed = _complete(profile, order_id, properties, timestamp, tie, policy)
     else:
         changed = _take_back(profile, order_id, properties, step, limits)
@@ -55,7 +55,7 @@ def _take_back(
 ) -> bool:
     """A refund or a cancellation."""
     orders = profile.orders
-    if not order_id:  # there is no telling which order it was
+    if order_id.startswith(_UNNAMED):  # there is no telling which order it was
         return False
     if step == "cancelled":
         order = orders.setdefault(order_id, Order())
@@ -63,6 +63,11 @@ def _take_back(
         order.cancelled = True
         return changed
     return _refund(orders.setdefault(order_id, Order()), properties, limits)
+
+
+def order_id_of(event: Event) -> str:
+    """The order that an event is about; one without an id goes by the message that completed it."""
+    return _text(event.properties, _ORDER_IDS) or f"{_UNNAMED}{event.message_id}"
 
 
 def merge_orders(into: dict[str, Order], other: dict[str, Order]) -> None:

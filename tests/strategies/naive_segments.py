@@ -3,11 +3,17 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from models.profile.state import DAY_MS, MICRO, ChannelStats, Order
+import msgspec
+
+from models.profile.lifecycle import DEFAULT_RULES
+from models.profile.state import DAY_MS, MICRO, ChannelStats, Order, Profile
 from models.segments.catalogue import catalogue_of
-from models.segments.compile import compile_segment
-from models.segments.criteria import SegmentDefinition
+from models.segments.columns import Columns
+from models.segments.compile import compile_segment, judge_of
+from models.segments.criteria import Node, SegmentDefinition
 from models.segments.evaluate import evaluate
+from models.segments.spans import NEVER
+from models.segments.vector import VectorEvaluator
 from tests.strategies.segment_strategies import (
     DURATION_MS,
     EPOCH,
@@ -333,17 +339,43 @@ def follow(criteria: Criteria, history: History, now: int) -> None:
     """Evaluates for real at `now` and then at each next flip, and compares verdicts and flips with the naive ones."""
     segment = compile_segment(SegmentDefinition("s", "S", criteria), catalogue=CATALOGUE)
     profile, changes = profile_of(history), instants_of_change(criteria, history)
+    columns = columns_of(profile)
     for _ in range(FLIPS_FOLLOWED):
         member, next_flip = evaluate(segment, profile, now)
         assert member == holds(criteria, history, now)
+        edge = vector_answer(columns, segment.tree, profile, now, member)
         true_flip = next((at for at in changes if at > now and holds(criteria, history, at) != member), None)
         assert next_flip == true_flip
+        assert edge <= (NEVER if true_flip is None else true_flip)
         if next_flip is None:
             return
         # The list of candidates itself is not trusted: nothing changes just before, nor half-way.
         for between in (next_flip - 1, (now + next_flip) // 2):
             assert member == holds(criteria, history, between)
+            vector_answer(columns, segment.tree, profile, between, member)
         now = next_flip
+
+
+def columns_of(profile: Profile) -> Columns:
+    """Columns with the profile among others, of which one has the same history and one a slot that is dead."""
+    columns = Columns({"anonymous_id"})
+    for customer_id in (1, 2, 3, 2):
+        columns.put(msgspec.structs.replace(profile, customer_id=customer_id))
+    columns.put(Profile(4, created_at=0))
+    columns.remove(3)
+    return columns
+
+
+def vector_answer(columns: Columns, tree: Node, profile: Profile, now: int, member: bool) -> int:
+    """Compares the vectorised answer with `member`; returns its edge."""
+    empty = Profile(4, created_at=0)
+    evaluator = VectorEvaluator(columns, lambda slot: empty if columns.customers[slot] == 4 else profile, now)
+    members, edges = evaluator.members_and_edges(tree)
+    slots = [columns.slot_of(1), columns.slot_of(2)]
+    assert [bool(members[slot]) for slot in slots] == [member, member]
+    nobody = judge_of(tree, DEFAULT_RULES)(empty, now)[0]
+    assert members.sum() == 2 * member + nobody
+    return NEVER if edges is None else int(min(edges[slot] for slot in slots))
 
 
 def instants_of_change(criteria: Criteria, history: History) -> list[int]:

@@ -1,0 +1,263 @@
+"""A column of JSON values, one at each position, that every operator of the language can be asked about at once.
+
+While there are few different values each position holds a code, and an operator is asked once for each different
+value: by the very test that the judge of one profile uses. A column with too many different values keeps hashes and
+numbers instead. It then answers equality and comparisons of numbers; where it cannot, it says so (`unsure`), and the
+profile itself is asked.
+"""
+
+import struct
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.profile.money import to_micro
+from models.profile.registers import canonical_json
+from models.segments.criteria import ORDER_OPERATORS
+from models.segments.scalars import COMPARE, Test, scalar_test, value_key
+
+DISTINCT_MAX = 65_536  # different values of a column with codes
+NO_AMOUNT = np.iinfo(np.int64).min
+_TESTS_MAX = 64  # remembered answers for each different value
+_EXACT_MAX = 2**53
+
+Mask = NDArray[np.bool_]
+Int64s = NDArray[np.int64]
+
+
+class GrowingArray:
+    """An array that grows by doubling. Positions that were never set hold `fill`."""
+
+    __slots__ = ("_fill", "data", "size")
+
+    def __init__(self, dtype: Any, fill: Any = 0) -> None:
+        self._fill = fill
+        self.data: NDArray[Any] = np.full(16, fill, dtype)
+        self.size = 0
+
+    def put(self, position: int, value: Any) -> None:
+        if position >= len(self.data):
+            self._reserve(position + 1)
+        self.data[position] = value
+        if position >= self.size:
+            self.size = position + 1
+
+    def append(self, value: Any) -> None:
+        self.put(self.size, value)
+
+    def view(self, length: int) -> NDArray[Any]:
+        """The first `length` positions; not a copy."""
+        if length > len(self.data):
+            self._reserve(length)
+        return self.data[:length]
+
+    def keep(self, kept: Mask) -> None:
+        """Drops the positions that are not kept."""
+        self.data = self.view(len(kept))[kept]
+        self.size = len(self.data)
+        if not self.size:
+            self._reserve(16)
+
+    def _reserve(self, length: int) -> None:
+        grown = np.full(max(length, len(self.data) * 3 // 2, 16), self._fill, self.data.dtype)
+        grown[: len(self.data)] = self.data
+        self.data = grown
+
+
+class Answer(NamedTuple):
+    """What a column says of a test: where it holds, and where it cannot tell (None: nowhere)."""
+
+    holds: Mask
+    unsure: Mask | None = None
+
+
+class ValueColumn:
+    """Values by position. Positions that were never set hold none."""
+
+    def __init__(self) -> None:
+        self._codes = GrowingArray(np.int32)  # 0 for none
+        self._code_of: dict[Any, int] = {}
+        self._values: list[Any] = [None]
+        self._hashes: GrowingArray | None = None  # once there are too many values
+        self._numbers = GrowingArray(np.float64, np.nan)
+        self._amounts = GrowingArray(np.int64, NO_AMOUNT)
+        self._tests: dict[tuple[str, Any], Mask] = {}
+        self._derived: dict[str, NDArray[Any]] = {}
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether every different value is known."""
+        return self._hashes is None
+
+    def put(self, position: int, value: Any) -> None:
+        """Sets a value; None for none."""
+        if self._hashes is not None:
+            self._put_hash(position, value)
+            return
+        if value is None:
+            self._codes.put(position, 0)
+            return
+        key = _key(value)
+        code = self._code_of.get(key)
+        if code is None:
+            code = len(self._values)
+            if code > DISTINCT_MAX:
+                self._open()
+                self._put_hash(position, value)
+                return
+            self._code_of[key] = code
+            self._values.append(value)
+        self._codes.put(position, code)
+
+    def keep(self, kept: Mask) -> None:
+        """Drops the positions that are not kept."""
+        for array in (self._codes, self._hashes, self._numbers, self._amounts):
+            if array is not None and (array is self._codes) == self.is_coded:
+                array.keep(kept)
+
+    def test(self, operator: str, value: Any, length: int) -> Answer:
+        """An operator with a fixed value, at the first `length` positions."""
+        if self._hashes is None:
+            return Answer(self._lookup(operator, value)[self._codes.view(length)])
+        return self._test_hashes(operator, value, self._hashes.view(length))
+
+    def ask(self, test: Test, length: int) -> Answer:
+        """Any test of a value."""
+        if self._hashes is None:
+            return Answer(np.array([test(value) for value in self._values])[self._codes.view(length)])
+        return Answer(np.full(length, test(None)), self._hashes.view(length) != 0)
+
+    def derive(self, derived: Callable[[Any], int | None], none: int, length: int) -> Int64s | None:
+        """A whole number made of each value, `none` where there is none. None if not every value is known."""
+        if self._hashes is not None:
+            return None
+        numbers = [none if (number := derived(value)) is None else number for value in self._values]
+        found: Int64s = np.array(numbers, np.int64)[self._codes.view(length)]
+        return found
+
+    def amounts(self, length: int) -> Int64s:
+        """Micro-units of the values that are amounts, else NO_AMOUNT."""
+        if self._hashes is not None:
+            return self._amounts.view(length)
+        return self._by_code("amounts", _amount, length)
+
+    def hashes(self, length: int) -> Int64s:
+        """Equal for equal values, also of other columns; 0 for none."""
+        if self._hashes is not None:
+            return self._hashes.view(length)
+        return self._by_code("hashes", _hash, length)
+
+    def values(self) -> list[Any]:
+        """The different values by code, the first of which is none; for a coded column."""
+        return self._values
+
+    def codes(self, length: int) -> NDArray[np.int32]:
+        """Codes into `values`; for a coded column."""
+        return self._codes.view(length)
+
+    def numbers(self, length: int) -> NDArray[np.float64]:
+        """The values that are numbers, else not-a-number."""
+        if self._hashes is not None:
+            return self._numbers.view(length)
+        found: NDArray[np.float64] = np.array([_number(value) for value in self._values])[self._codes.view(length)]
+        return found
+
+    def _by_code(self, name: str, derive: Callable[[Any], int], length: int) -> Int64s:
+        """Derived once for each different value."""
+        known = self._derived.get(name)
+        if known is None or len(known) < len(self._values):
+            start = 0 if known is None else len(known)
+            more = np.array([derive(value) for value in self._values[start:]], np.int64)
+            known = self._derived[name] = more if known is None else np.concatenate([known, more])
+        found: Int64s = known[self._codes.view(length)]
+        return found
+
+    def _lookup(self, operator: str, value: Any) -> Mask:
+        key = (operator, _exactly(value))
+        known = self._tests.get(key)
+        if known is not None and len(known) == len(self._values):
+            return known
+        test = scalar_test(operator, value)
+        start = 0 if known is None else len(known)
+        more = np.array([test(each) for each in self._values[start:]], np.bool_)
+        found = more if known is None else np.concatenate([known, more])
+        if len(self._tests) >= _TESTS_MAX:
+            self._tests.clear()
+        self._tests[key] = found
+        return found
+
+    def _test_hashes(self, operator: str, value: Any, hashes: Int64s) -> Answer:
+        match operator:
+            case "exists" | "not_exists":
+                return Answer(np.not_equal(hashes, 0) if operator == "exists" else np.equal(hashes, 0))
+            case "equals" | "not_equals":
+                wanted = _hash(value)
+                return Answer(np.equal(hashes, wanted) if operator == "equals" else np.not_equal(hashes, wanted))
+            case "in" | "not_in":
+                return Answer(np.isin(hashes, [_hash(each) for each in value], invert=operator == "not_in"))
+        if operator in ORDER_OPERATORS:
+            return Answer(compare_all(operator, self._numbers.view(len(hashes)), value))
+        return Answer(np.zeros(len(hashes), np.bool_), hashes != 0)
+
+    def _open(self) -> None:
+        """From codes to hashes."""
+        size = self._codes.size
+        self._hashes = GrowingArray(np.int64)
+        for array, values in (
+            (self._hashes, np.array([_hash(value) for value in self._values], np.int64)),
+            (self._numbers, np.array([_number(value) for value in self._values])),
+            (self._amounts, np.array([_amount(value) for value in self._values], np.int64)),
+        ):
+            array.data = values[self._codes.view(size)]
+            array.size = size
+        self._codes = GrowingArray(np.int32)
+        self._code_of, self._values = {}, [None]
+        self._tests, self._derived = {}, {}
+
+    def _put_hash(self, position: int, value: Any) -> None:
+        assert self._hashes is not None
+        self._hashes.put(position, _hash(value))
+        self._numbers.put(position, _number(value))
+        self._amounts.put(position, _amount(value))
+
+
+def compare_all(operator: str, values: NDArray[Any], value: Any) -> Mask:
+    """An operator of numbers at every position."""
+    found: Any = COMPARE[operator](values, value)
+    return cast(Mask, found)
+
+
+def _key(value: Any) -> Any:
+    return ("json", canonical_json(value)) if isinstance(value, list | dict) else value_key(value)
+
+
+def _exactly(value: Any) -> Any:
+    """A key of what is compared with: 1 and true are not the same."""
+    if isinstance(value, tuple):
+        return tuple(_exactly(each) for each in value)
+    return value_key(value)
+
+
+def _hash(value: Any) -> int:
+    """64 bits, 0 for none: equal for equal values, and for different ones by a chance of 1 in 2**64."""
+    if value is None:
+        return 0
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if abs(value) < _EXACT_MAX:
+            return int(struct.unpack("<q", struct.pack("<d", value + 0.0))[0]) ^ _NUMBERS
+        return hash(("large", int(value))) or 1
+    return hash(_key(value)) or 1
+
+
+_NUMBERS = 0x5A17_3E9C_44D1_0B77
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else np.nan
+
+
+def _amount(value: Any) -> int:
+    micro = to_micro(value)
+    return NO_AMOUNT if micro is None else micro
