@@ -18,7 +18,7 @@ from models.events.event import Event
 from models.profile.properties import unpack_properties
 from models.profile.state import ChannelStats, EventStats, Order, Profile
 from models.profile.transactions import is_sale, order_id_of, refund_of
-from models.segments.value_column import GrowingArray, Mask, ValueColumn
+from models.segments.value_column import GrowingArray, Int64s, Mask, ValueColumn
 
 TRAITS_MAX = 1024  # columns of traits, those inside objects included
 PROPERTIES_MAX = 64  # columns of one event's properties
@@ -120,27 +120,60 @@ class OrderColumns:
 
 
 class ChannelColumn:
-    """Engagement on one channel, by slot."""
+    """Engagement on one channel: a row for each slot that was met there."""
 
     def __init__(self) -> None:
-        self.count = GrowingArray(np.int32)
-        self.first = GrowingArray(np.int64)
-        self.last = GrowingArray(np.int64)
-        self.actions: dict[str, GrowingArray] = {}
+        self._rows = GrowingArray(np.int32)  # by slot: its row and 1; 0 for none
+        self._slots = GrowingArray(np.int32)  # by row
+        self._count = GrowingArray(np.int32)
+        self._first = GrowingArray(np.int64)
+        self._last = GrowingArray(np.int64)
+        self._actions: dict[str, GrowingArray] = {}
 
     def put(self, slot: int, stats: ChannelStats) -> None:
-        self.count.put(slot, stats.count)
-        self.first.put(slot, stats.first)
-        self.last.put(slot, stats.last)
+        row = int(self._rows.view(slot + 1)[slot]) - 1
+        if row < 0:
+            row = self._slots.size
+            self._rows.put(slot, row + 1)
+            self._slots.append(slot)
+        self._count.put(row, stats.count)
+        self._first.put(row, stats.first)
+        self._last.put(row, stats.last)
         for action, count in stats.actions.items():
-            held = self.actions.get(action)
+            held = self._actions.get(action)
             if held is None:
-                held = self.actions[action] = GrowingArray(np.int32)
-            held.put(slot, count)
+                held = self._actions[action] = GrowingArray(np.int32)
+            held.put(row, count)
 
-    def keep(self, kept: Mask) -> None:
-        for each in (self.count, self.first, self.last, *self.actions.values()):
-            each.keep(kept)
+    def count(self, size: int, action: str = "") -> Int64s:
+        """Engagements (with that action) by slot."""
+        counted = self._actions.get(action) if action else self._count
+        return self._by_slot(size, counted, 0)
+
+    def first(self, size: int, absent: int) -> Int64s:
+        """ms by slot; `absent` where there is none."""
+        return self._by_slot(size, self._first, absent)
+
+    def last(self, size: int, absent: int) -> Int64s:
+        """ms by slot; `absent` where there is none."""
+        return self._by_slot(size, self._last, absent)
+
+    def keep(self, kept: Mask, moved: Any) -> None:
+        rows = kept[self._slots.view(self._slots.size)]
+        self._rows = GrowingArray(np.int32)
+        for each in (self._slots, self._count, self._first, self._last, *self._actions.values()):
+            each.keep(rows)
+        slots = self._slots.view(self._slots.size)
+        slots[:] = moved[slots]
+        if len(slots):
+            self._rows.view(int(slots.max()) + 1)[slots] = np.arange(1, len(slots) + 1)
+
+    def _by_slot(self, size: int, held: GrowingArray | None, absent: int) -> Int64s:
+        found = np.full(size, absent, np.int64)
+        if held is not None:
+            rows = self._slots.size
+            found[self._slots.view(rows)] = held.view(rows)
+        return found
 
 
 class Columns:
@@ -255,7 +288,7 @@ class Columns:
             event.keep(live, moved)
         self.orders.keep(live, moved)
         for channel in self.channels.values():
-            channel.keep(live)
+            channel.keep(live, moved)
         for own in (self._customers, self._known, self._live):
             own.keep(live)
         self._dead = 0

@@ -23,7 +23,7 @@ from models.segments.column_windows import (
     inside,
     sums,
 )
-from models.segments.columns import DEPTH_MAX, ChannelColumn, Columns, EventColumn
+from models.segments.columns import DEPTH_MAX, Columns, EventColumn
 from models.segments.compile import judge_of
 from models.segments.computed import kind_of
 from models.segments.criteria import (
@@ -68,17 +68,24 @@ class VectorEvaluator:
         self._now = now
         self._rules = rules
         self._size = columns.size
+        self._follows = False  # edges are asked for
         self.asked = 0  # profiles that had to be asked
 
     def members(self, tree: Node) -> Mask:
         """The slots of the profiles that meet the criteria (a tree without references)."""
-        return self.members_and_edges(tree)[0]
+        live = self._columns.live
+        return self._node(tree, live)[0] & live
 
     def members_and_edges(self, tree: Node) -> tuple[Mask, Int64s | None]:
         """The same, with the earliest moment (ms) at which time alone may change each answer; None for never."""
         live = self._columns.live
+        self._follows = True
         holds, moments = self._node(tree, live)
+        self._follows = False
         return holds & live, moments
+
+    def _edges(self, slots: Any, times: Int64s, window: Window) -> Int64s | None:
+        return edges(slots, times, window, self._now, self._size) if self._follows else None
 
     def _node(self, node: Node, asked: Mask) -> tuple[Mask, Int64s | None]:
         """Answers that are right where `asked`."""
@@ -202,7 +209,7 @@ class VectorEvaluator:
         if clause.where:
             slots, times = slots[passed], times[passed]
         within = inside(times, clause.window, self._now)
-        moments = edges(slots, times, clause.window, self._now, size)
+        moments = self._edges(slots, times, clause.window)
         if measure == "count" or presence:
             low, high, wanted = count_bounds(operator, value)
             count = counts(slots[within], size)
@@ -284,7 +291,7 @@ class VectorEvaluator:
         chosen, amounts, hard = self._sales(clause)
         slots, times = orders.slots.view(len(chosen))[chosen], orders.times.view(len(chosen))[chosen]
         within = inside(times, window, self._now)
-        moments = edges(slots, times, window, self._now, size)
+        moments = self._edges(slots, times, window)
         if measure == "count" or operator in PRESENCE_OPERATORS:
             low, high, wanted = count_bounds(operator, value)
             count = counts(slots[within], size)
@@ -321,36 +328,29 @@ class VectorEvaluator:
             least = measure == "first"
             at = np.full(size, NEVER if least else -NEVER, np.int64)
             for channel in channels:
-                times = (channel.first if least else channel.last).view(size)
-                there = channel.count.view(size) > 0
-                at = np.where(there, (np.minimum if least else np.maximum)(at, times), at)
+                at = np.minimum(at, channel.first(size, NEVER)) if least else np.maximum(at, channel.last(size, -NEVER))
             return Found(*compare_moment(at, np.abs(at) != NEVER, operator, clause.value, self._now))
         low, high, wanted = count_bounds(operator, clause.value)
         count = np.zeros(size, np.int64)
         for channel in channels:
-            counted = channel.actions.get(clause.action) if clause.action else channel.count
-            if counted is not None:
-                count += counted.view(size)
+            count += channel.count(size, clause.action)
         return Found(((count >= low) & (count <= high)) == wanted)
 
     def _score(self) -> tuple[Int64s, Int64s]:
         """As models.profile.engagement.engagement_score."""
         size, now = self._size, self._now
-        channels: list[ChannelColumn] = list(self._columns.channels.values())
         youngest = np.full(size, NEVER, np.int64)
         recent = np.zeros(size, np.int64)
         count = np.zeros(size, np.int64)
         moments = np.full(size, NEVER, np.int64)
-        for channel in channels:
-            there = channel.count.view(size) > 0
-            last = channel.last.view(size)
-            age = np.where(there, np.maximum(now - last, 0), NEVER)
+        for channel in self._columns.channels.values():
+            last = channel.last(size, -NEVER)
+            age = np.maximum(now - last, 0)
             youngest = np.minimum(youngest, age)
             recent += age < _ENGAGED[-1][0]
-            count += channel.count.view(size)
+            count += channel.count(size)
             for limit, _ in _ENGAGED:
-                edge = np.where(there & (last + limit > now), last + limit, NEVER)
-                moments = np.minimum(moments, edge)
+                moments = np.minimum(moments, np.where(last + limit > now, last + limit, NEVER))
         recency = np.zeros(size, np.int64)
         for limit, points in reversed(_ENGAGED):
             recency[youngest < limit] = points
@@ -396,7 +396,7 @@ class VectorEvaluator:
         hard |= self._aged(column, expression.window)
         slots, times = column.slots.view(len(passed))[passed], column.times.view(len(passed))[passed]
         within = inside(times, expression.window, self._now)
-        moments = edges(slots, times, expression.window, self._now, size)
+        moments = self._edges(slots, times, expression.window)
         return self._compare_event(clause, expression, column, passed, slots, times, within, moments, hard)
 
     def _compare_event(
@@ -428,7 +428,7 @@ class VectorEvaluator:
         chosen, amounts, hard = self._sales(expression)
         slots, times = orders.slots.view(len(chosen))[chosen], orders.times.view(len(chosen))[chosen]
         within = inside(times, expression.window, self._now)
-        moments = edges(slots, times, expression.window, self._now, size)
+        moments = self._edges(slots, times, expression.window)
         if measure in ("first", "last"):
             return self._compare_time(clause, slots[within], times[within], measure, moments, hard)
         count = counts(slots[within], size)
