@@ -21,7 +21,7 @@ import msgspec
 
 from actors.errors import Conflict, Invalid, NotFound
 
-Scope = Literal["ingest", "read", "admin"]
+Scope = Literal["ingest", "analyse", "read", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 KEY_PREFIX = "ofk_"
 SCHEMA_VERSION = 1
@@ -37,7 +37,13 @@ CREATE TABLE IF NOT EXISTS keys (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sources (source_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS segments (segment_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS computed_traits (trait_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 """
+
+
+def allows(scopes: Sequence[Scope], scope: Scope) -> bool:
+    """Whether one who has `scopes` may do what `scope` stands for."""
+    return scope in scopes or "admin" in scopes or (scope == "analyse" and "read" in scopes)
 
 
 class ApiKey(msgspec.Struct, frozen=True):
@@ -52,8 +58,8 @@ class ApiKey(msgspec.Struct, frozen=True):
     revoked_at: int = 0  # ms; 0 while it is valid
 
     def allows(self, scope: Scope) -> bool:
-        """Whether the key may do what `scope` stands for; admin may do all."""
-        return scope in self.scopes or "admin" in self.scopes
+        """Whether the key may do what `scope` stands for; admin may do all, and who reads profiles may analyse."""
+        return allows(self.scopes, scope)
 
 
 class SchemaRule(msgspec.Struct, frozen=True):
@@ -237,6 +243,34 @@ class ControlStore:
         self.segment(segment_id)
         with self._write():
             self._db.execute("DELETE FROM segments WHERE segment_id = ?", (segment_id,))
+
+    # Computed traits
+
+    def put_computed_trait(self, trait_id: str, definition: dict[str, Any]) -> None:
+        """Makes or replaces a computed trait's definition, which must have been checked (`models.segments`)."""
+        _check_id("computed_trait_id", trait_id)
+        with self._write():
+            self._db.execute(
+                "INSERT OR REPLACE INTO computed_traits VALUES (?, ?)", (trait_id, msgspec.json.encode(definition))
+            )
+
+    def computed_traits(self) -> dict[str, dict[str, Any]]:
+        """All definitions, by id."""
+        rows = self._rows("SELECT trait_id, body FROM computed_traits ORDER BY trait_id")
+        return {trait_id: msgspec.json.decode(body) for trait_id, body in rows}
+
+    def computed_trait(self, trait_id: str) -> dict[str, Any]:
+        """One definition. Raises NotFound."""
+        row = self._row("SELECT body FROM computed_traits WHERE trait_id = ?", trait_id)
+        if row is None:
+            raise NotFound("computed_trait_id: no such computed trait; GET /v1/computed-traits lists them")
+        return cast(dict[str, Any], msgspec.json.decode(row[0]))
+
+    def delete_computed_trait(self, trait_id: str) -> None:
+        """Raises NotFound."""
+        self.computed_trait(trait_id)
+        with self._write():
+            self._db.execute("DELETE FROM computed_traits WHERE trait_id = ?", (trait_id,))
 
     def _create_tables(self) -> None:
         with self._lock:

@@ -12,14 +12,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from models.identity.customer_id import PREFIX, SHARDS_MAX, from_text, shard_of
 from models.identity.placement import home_shard
 from models.profile.state import Profile, decode_profile
+from models.segments.bulk_moves import BulkMove, BulkMoves
 
 CUSTOMER_ID_NAMESPACE = "customer_id:"
 _REDIRECTS_MAX = 64  # steps; a longer chain means a broken file, not a long history
 _MMAP_BYTES = 1 << 30  # 9 microseconds a lookup instead of 11
 _BUSY_TIMEOUT_MS = 50  # a recovery is not worth waiting for: the shard itself can answer
+
+
+_PROFILE = "SELECT sequence, state, (SELECT value FROM meta WHERE key = 'moves') FROM profiles WHERE customer_id = ?"
+_move = msgspec.msgpack.Decoder(BulkMove)
 
 
 class Elsewhere(LookupError):
@@ -32,6 +39,14 @@ class Committed(NamedTuple):
     customer_id: int
     sequence: int
     state: bytes  # see models.profile.state.encode_profile
+    moves: BulkMoves | None = None  # that hold for it, beside what it says itself; counted in `sequence`
+
+    def profile(self) -> Profile:
+        """Decoded, with all its memberships."""
+        profile = decode_profile(self.state)
+        if self.moves is not None:
+            self.moves.fold(profile)
+        return profile
 
 
 def shard_path(data_dir: Path, shard: int) -> Path:
@@ -50,6 +65,7 @@ class CommittedReader:
         self._shards = shards
         self._local = frozenset(range(shards) if local is None else local)
         self._connections: dict[int, sqlite3.Connection] = {}
+        self._moves: dict[int, tuple[int, BulkMoves]] = {}  # shard -> version, moves that some profiles do not hold
 
     def close(self) -> None:
         """Ends all connections; the next read opens them again."""
@@ -88,7 +104,7 @@ class CommittedReader:
     def get(self, key: str, min_seq: str = "") -> Profile | None:
         """Like `read`, decoded."""
         committed = self.read(key, min_seq)
-        return None if committed is None else decode_profile(committed.state)
+        return None if committed is None else committed.profile()
 
     def _customer_id(self, key: str) -> int | None:
         if key.startswith(CUSTOMER_ID_NAMESPACE):
@@ -105,9 +121,9 @@ class CommittedReader:
             shard = shard_of(customer_id)
             if shard >= self._shards:
                 return None  # minted by no shard of this service
-            row = self._row(shard, "SELECT sequence, state FROM profiles WHERE customer_id = ?", customer_id)
+            row = self._row(shard, _PROFILE, customer_id)
             if row is not None:
-                return Committed(customer_id, row[0], row[1])
+                return self._with_moves(shard, customer_id, *row)
             row = self._row(shard, "SELECT target FROM redirects WHERE customer_id = ?", customer_id)
             if row is None:
                 break
@@ -115,6 +131,33 @@ class CommittedReader:
         if exists:
             raise Elsewhere  # the person is on the way between two shards
         return None
+
+    def _with_moves(self, shard: int, customer_id: int, sequence: int, state: bytes, version: int | None) -> Committed:
+        """The profile with the moves of many that it does not hold itself yet."""
+        if version is None:
+            return Committed(customer_id, sequence, state)
+        known = self._moves.get(shard)
+        if known is None or known[0] != version:
+            connection = self._connection(shard)
+            # The row again, so that it is of the same moment as the moves.
+            nested = connection.in_transaction
+            if not nested:
+                connection.execute("BEGIN")
+            try:
+                row = connection.execute(_PROFILE, (customer_id,)).fetchone()
+                bodies = connection.execute("SELECT body FROM segment_moves WHERE folded = 0").fetchall()
+            finally:
+                if not nested:
+                    connection.execute("COMMIT")
+            if row is None:
+                raise Elsewhere  # merged away in this very moment
+            sequence, state, version = row
+            known = version or 0, BulkMoves(_move.decode(body) for (body,) in bodies)
+            self._moves[shard] = known
+        moves = known[1]
+        if not len(moves):
+            return Committed(customer_id, sequence, state)
+        return Committed(customer_id, moves.sequence_of(customer_id, sequence), state, moves)
 
     def _require_settled(self, token: str) -> None:
         for shard, sequence in parse_sequence(token).items():

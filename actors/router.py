@@ -11,9 +11,6 @@ import heapq
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from actors.errors import Conflict, Invalid, NotFound
 from actors.ingestion import Ingestion
@@ -22,9 +19,9 @@ from actors.lookups import Lookups
 from actors.matcher import MatcherStatus
 from actors.matching import DryRun, Matching
 from actors.reader import CUSTOMER_ID_NAMESPACE
+from actors.segment_calls import SegmentCalls
 from actors.shard_calls import ShardCalls, Shards
 from models.events.event import Event
-from models.identity.customer_id import from_text, to_text
 from models.identity.evidence import Explanation
 from models.identity.identifiers import IdentitySettings
 from models.identity.placement import home_shard
@@ -41,14 +38,11 @@ from models.shard.protocol import (
     Paired,
     Resolution,
     Review,
-    SegmentChange,
     ShardStatus,
     StoredEvent,
 )
 
 TIMEOUT_S = 10.0
-PREVIEW_TIMEOUT_S = 60.0
-BACKFILL_TIMEOUT_S = 30.0
 _LETTERS_PAGE = 1_000  # deleted at once in each shard
 _AFTER_ALL_LETTERS = (1 << 62, "")
 
@@ -57,7 +51,7 @@ def _random_id() -> str:
     return secrets.token_hex(16)
 
 
-class Router:
+class Router(SegmentCalls):
     """The facade over `shards` shards."""
 
     def __init__(
@@ -73,13 +67,12 @@ class Router:
         call that names no bound."""
         self.data_dir = data_dir
         self._shards = shards
-        self._timeout_s = timeout_s
         self._new_id = new_id
         if reach is None:
             from actors.cluster import RayMatchers, RayShards  # here, so that a router over other shards needs no Ray
 
             reach, matchers = RayShards(), RayMatchers()
-        self._calls = ShardCalls(shards, reach)
+        super().__init__(ShardCalls(shards, reach), timeout_s)
         self._ingestion = Ingestion(shards, reach)
         self._lookups = Lookups(self._calls)
         self._lineages = Lineages(self._calls, self._lookups)
@@ -269,52 +262,6 @@ class Router:
         """The counters of every matcher; none if matching is off."""
         return await self._matching.statuses(self._timeout_s)
 
-    # Segments
-
-    async def put_segment(self, definition: dict[str, Any]) -> None:
-        """Installs a segment (a SegmentDefinition as JSON) that the control store has already.
-
-        Returns when every existing profile has been evaluated, or after BACKFILL_TIMEOUT_S, when that still goes on.
-        """
-        segment_id = definition["id"]
-        await self._calls.all("put_segment", segment_id, msgspec.json.encode(definition), timeout_s=self._timeout_s)
-        calls = (
-            self._calls.call(
-                shard, "backfilled", segment_id, BACKFILL_TIMEOUT_S, timeout_s=self._timeout_s, attempt_s=40.0
-            )
-            for shard in range(self._shards)
-        )
-        await asyncio.gather(*calls)
-
-    async def delete_segment(self, segment_id: str) -> None:
-        """Removes a segment that the control store has no more; its members leave it."""
-        await self._calls.all("delete_segment", segment_id, timeout_s=self._timeout_s)
-
-    async def segment_members(self, segment_id: str, limit: int, cursor: str = "") -> tuple[list[tuple[int, int]], str]:
-        """A page of members by customer id, with the time of entry (ms), and the cursor of the next page."""
-        try:
-            after = from_text(cursor) if cursor else 0
-        except ValueError:
-            raise Invalid("cursor: expected the cursor of the page before, as it was given") from None
-        pages = await self._calls.all("members", segment_id, after, limit + 1, timeout_s=self._timeout_s)
-        found: list[tuple[int, int]] = sorted(member for page in pages for member in page)
-        page = found[:limit]
-        return page, to_text(page[-1][0]) if len(found) > limit else ""
-
-    async def preview(self, criteria: dict[str, Any], now: int) -> int:
-        """How many people meet the criteria at `now` ms, exactly. Looks at every profile."""
-        body = msgspec.json.encode(criteria)
-        counts = (
-            self._calls.call(shard, "preview", body, now, timeout_s=PREVIEW_TIMEOUT_S, attempt_s=PREVIEW_TIMEOUT_S)
-            for shard in range(self._shards)
-        )
-        return sum(await asyncio.gather(*counts))
-
-    async def segment_changes(self, after: dict[int, int], limit: int) -> list[SegmentChange]:
-        """Up to `limit` entries and exits that follow each shard's position, in order in each shard."""
-        logs = await self._after("segment_changes", after, limit)
-        return list(heapq.merge(*logs, key=lambda change: change.at))[:limit]
-
     # Dead letters
 
     async def reject(self, letters: list[DeadLetter]) -> None:
@@ -382,11 +329,6 @@ class Router:
     async def status(self) -> list[ShardStatus]:
         """The counters of every shard."""
         return await self._calls.all("status", timeout_s=self._timeout_s)
-
-    async def _after(self, method: str, after: dict[int, int], limit: int) -> list[Any]:
-        """The shards' pages of a log, each from its position on."""
-        calls = {shard: (after.get(shard, 0), limit) for shard in range(self._shards)}
-        return list((await self._calls.each(method, calls, self._timeout_s)).values())
 
 
 def _oldest_first(pages: Iterable[list[DeadLetter]]) -> list[DeadLetter]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from actors.errors import Conflict, NotFound
 from actors.reader import shard_path
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # Measured here (1.5 million dedupe keys, 300,000 profiles, groups of 128 events; see docs/decisions): a larger cache or
 # memory mapping gave nothing, since the keys are random and the kernel caches the file anyway; less cost 20%.
@@ -42,7 +42,16 @@ CREATE TABLE merges (
 ) WITHOUT ROWID;
 CREATE INDEX merges_winner ON merges (winner);
 CREATE INDEX merges_loser ON merges (loser);
-CREATE TABLE segment_changes (sequence INTEGER PRIMARY KEY, segment_id TEXT NOT NULL, body BLOB NOT NULL);
+CREATE TABLE segment_changes (
+    sequence INTEGER PRIMARY KEY, segment_id TEXT NOT NULL, at INTEGER NOT NULL, entries INTEGER NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE INDEX segment_changes_at ON segment_changes (segment_id, at, entries);
+CREATE TABLE segment_moves (
+    first INTEGER PRIMARY KEY, last INTEGER NOT NULL, segment_id TEXT NOT NULL, at INTEGER NOT NULL,
+    exits INTEGER NOT NULL, entries INTEGER NOT NULL, folded INTEGER NOT NULL, body BLOB NOT NULL
+);
+CREATE INDEX segment_moves_unfolded ON segment_moves (first) WHERE folded = 0;
 CREATE TABLE outbox (
     destination INTEGER, sequence INTEGER, body BLOB NOT NULL, PRIMARY KEY (destination, sequence)
 ) WITHOUT ROWID;

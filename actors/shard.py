@@ -12,7 +12,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,14 +25,19 @@ from actors.group_commit import GroupCommit
 from actors.shard_reads import ShardReads
 from actors.store import Envelopes, Store
 from models.events.event import decode_events
+from models.segments.catalogue import catalogue_of, resolve
+from models.segments.field_reader import InvalidCriteria
 from models.shard.commands import (
     Accept,
-    Backfill,
+    Count,
     DeleteSegment,
+    Fold,
+    Load,
     Matched,
     Pair,
     PutSegment,
     Receive,
+    Refresh,
     Reviewed,
     Tick,
     Unmerge,
@@ -45,7 +50,10 @@ from models.shard.tables import Effects
 
 _TIMER_S = 0.1
 _TIMER_S_BUSY = 0.02
-_BACKFILL_PROFILES = 200  # in one step
+_LOAD_PROFILES = 100  # brought into the columns in one step
+_FOLD_PROFILES = 50  # written in one step
+_FOLD_PAUSE_S = 0.02  # between two steps, so that they take a small part of the shard's time
+_SEGMENTS_POLL_S = 0.5
 _CONTROL_POLL_S = 0.5
 _LAST_ANSWER_S = 0.1
 _LETTER_OF_STATUS = {"accepted": "a", "applied": "p", "duplicate": "d"}
@@ -90,15 +98,13 @@ class Shard(ShardReads):
         self._die = die
         self._control_path = data_dir / "control.sqlite"
         self._channels: dict[int, Channel] = {}
-        self._backfilling = asyncio.Event()
+        self._segments_changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._run(commits.run())
         self._run(self._run_timers())
-        self._run(self._run_backfills())
+        self._run(self._run_segments())
         self._run(self._follow_control())
         self._send(self._store.outbox())
-        if core.backfills:
-            self._backfilling.set()
         took_ms = round((time.monotonic() - started) * 1000)
         fields = {"shard": shard, "count": len(core.profiles), "duration_ms": took_ms}
         log.info("shard has recovered its profiles", extra={"fields": fields})
@@ -193,25 +199,25 @@ class Shard(ShardReads):
             raise kind(f"merge_id: {refused.message}") from None
         return winner, restored
 
-    async def put_segment(self, segment_id: str, definition: bytes) -> None:
-        """Installs a segment (JSON of a SegmentDefinition) and begins to evaluate the profiles that exist."""
+    async def put_segment(self, segment_id: str, resolved: bytes) -> None:
+        """Installs a segment (JSON of a Resolved), which begins to be counted over the profiles that exist."""
         row = self._core.segments.get(segment_id)
-        if row is None or msgspec.json.decode(row.definition) != msgspec.json.decode(definition):
-            await self._commits.submit(lambda call: PutSegment(call, segment_id, definition))
-            self._backfilling.set()
+        if row is None or msgspec.json.decode(row.definition) != msgspec.json.decode(resolved):
+            await self._commits.submit(lambda call: PutSegment(call, segment_id, resolved))
+            self._segments_changed.set()
 
     async def delete_segment(self, segment_id: str) -> None:
         """Removes a segment; its members leave it."""
         if segment_id in self._core.segments:
             await self._commits.submit(lambda call: DeleteSegment(call, segment_id))
-            self._backfilling.set()
+            self._segments_changed.set()
 
-    async def backfilled(self, segment_id: str, timeout_s: float) -> bool:
+    async def counted(self, segment_id: str, timeout_s: float) -> bool:
         """Waits, at most `timeout_s`, until every profile has been evaluated for a segment; whether that is so."""
         deadline = time.monotonic() + timeout_s
-        while segment_id in self._core.backfills and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
-        return segment_id not in self._core.backfills
+        while segment_id in self._core.uncounted and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        return segment_id not in self._core.uncounted
 
     # What goes on by itself
 
@@ -261,16 +267,24 @@ class Shard(ShardReads):
                 self._commits.post(Tick())
                 pause = _TIMER_S_BUSY  # one step takes a part of what is due
 
-    async def _run_backfills(self) -> None:
-        """Evaluates existing profiles for new segments, a few at a time; a restart goes on where it was."""
+    async def _run_segments(self) -> None:
+        """What concerns all profiles: brings them into the columns, counts and refreshes segments, writes moves of many
+        into profiles; a restart goes on where it was."""
+        core, commits = self._core, self._commits
         while True:
-            await self._backfilling.wait()
-            self._backfilling.clear()
-            while (segment_id := self._core.backfills.first()) is not None:
-                await self._commits.submit(self._backfill_step(segment_id), _BACKFILL_PROFILES)
-
-    def _backfill_step(self, segment_id: str) -> Callable[[int], Backfill]:
-        return lambda call: Backfill(call, segment_id, _BACKFILL_PROFILES)
+            if core.unloaded:
+                await commits.submit(lambda call: Load(call, _LOAD_PROFILES), _LOAD_PROFILES)
+            elif len(core.uncounted):
+                await commits.submit(Count)
+            elif due := self._machine.segmenting.due_refreshes(_now()):
+                await commits.submit(_refresh(due[0]))
+            elif len(core.moves):
+                await commits.submit(lambda call: Fold(call, _FOLD_PROFILES), _FOLD_PROFILES)
+                await asyncio.sleep(_FOLD_PAUSE_S)
+            else:
+                self._segments_changed.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._segments_changed.wait(), _SEGMENTS_POLL_S)
 
     async def _follow_control(self) -> None:
         """Installs what the control store defines, whoever changed it and whatever was missed meanwhile."""
@@ -283,18 +297,30 @@ class Shard(ShardReads):
                         control = ControlStore(self._control_path)
                         stack.callback(control.close)
                     if control is not None and (version := control.version()) != seen:
-                        await self._install(control.segments())
+                        await self._install(control.segments(), control.computed_traits())
                         seen = version
                 except sqlite3.Error as error:
                     # Somebody else's trouble with that file must not end the shard.
                     log.warning("the control store cannot be read", exc_info=error)
                 await asyncio.sleep(_CONTROL_POLL_S)
 
-    async def _install(self, defined: dict[str, dict[str, Any]]) -> None:
+    async def _install(self, defined: dict[str, dict[str, Any]], traits: dict[str, dict[str, Any]]) -> None:
         for segment_id in [known for known in self._core.segments if known not in defined]:
             await self.delete_segment(segment_id)
-        for segment_id, definition in defined.items():
-            await self.put_segment(segment_id, msgspec.json.encode(definition))
+        catalogue = catalogue_of(defined, traits)
+        for segment_id, definition in catalogue.segments.items():
+            try:
+                resolved = resolve(definition, catalogue)
+            except InvalidCriteria as error:
+                # The control store was changed behind the service's back: what is installed stays.
+                fields = {"segment_id": segment_id, "errors": [problem.path for problem in error.errors]}
+                log.warning("a segment cannot be installed", extra={"fields": fields})
+                continue
+            await self.put_segment(segment_id, msgspec.json.encode(resolved))
+
+
+def _refresh(segment_id: str) -> Callable[[int], Refresh]:
+    return lambda call: Refresh(call, segment_id)
 
 
 def _now() -> int:

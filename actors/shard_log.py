@@ -5,7 +5,9 @@ sequence numbers.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -13,11 +15,15 @@ from actors.reader import shard_path
 from actors.schema import connect
 from actors.store import CHAIN
 from models.events.event import decode_event
+from models.segments.bulk_moves import BulkMove
+from models.segments.holdout import is_held_out
+from models.segments.times import FOREVER
 from models.shard.protocol import DeadLetter, Link, MergeRecord, SegmentChange, StoredEvent
 
 _link = msgspec.msgpack.Decoder(Link)
 _merge = msgspec.msgpack.Decoder(MergeRecord)
 _change = msgspec.msgpack.Decoder(SegmentChange)
+_move = msgspec.msgpack.Decoder(BulkMove)
 _letter = msgspec.msgpack.Decoder(DeadLetter)
 
 
@@ -68,9 +74,45 @@ class ShardLog:
         return None if row is None else _merge.decode(row[0])
 
     def changes(self, after: int, limit: int) -> list[SegmentChange]:
-        """Up to `limit` entries and exits with a sequence above `after`, oldest first."""
+        """Up to `limit` entries and exits with a sequence above `after`, oldest first, those of many at once too."""
         statement = "SELECT body FROM segment_changes WHERE sequence > ? ORDER BY sequence LIMIT ?"
-        return [_change.decode(body) for (body,) in self._db.execute(statement, (after, limit))]
+        found = [_change.decode(body) for (body,) in self._db.execute(statement, (after, limit))]
+        until = found[-1].sequence if len(found) == limit else FOREVER
+        statement = "SELECT body FROM segment_moves WHERE last > ? AND first <= ? ORDER BY first LIMIT ?"
+        for (body,) in self._db.execute(statement, (after, until, limit)).fetchall():
+            found += _moves_of(_move.decode(body), after, limit)
+        return sorted(found, key=lambda change: change.sequence)[:limit]
+
+    def changes_since(self, segment_id: str, at: int) -> list[SegmentChange | BulkMove]:
+        """All that moved people in and out of a segment later than `at` ms, newest first."""
+        single = "SELECT body FROM segment_changes WHERE segment_id = ? AND at > ?"
+        found: list[tuple[int, SegmentChange | BulkMove]] = []
+        for (body,) in self._db.execute(single, (segment_id, at)):
+            change = _change.decode(body)
+            found.append((change.sequence, change))
+        many = "SELECT body FROM segment_moves WHERE segment_id = ? AND at > ?"
+        for (body,) in self._db.execute(many, (segment_id, at)):
+            move = _move.decode(body)
+            found.append((move.first, move))
+        found.sort(key=lambda each: each[0], reverse=True)
+        return [each for _, each in found]
+
+    def flow(self, segment_id: str, times: Sequence[int]) -> list[tuple[int, int]]:
+        """How many entered and how many left in each step between these ascending times (ms), later than the first."""
+        single = (
+            "SELECT coalesce(sum(entries), 0), coalesce(sum(1 - entries), 0) FROM segment_changes "
+            "WHERE segment_id = ? AND at > ? AND at <= ?"
+        )
+        many = (
+            "SELECT coalesce(sum(entries), 0), coalesce(sum(exits), 0) FROM segment_moves "
+            "WHERE segment_id = ? AND at > ? AND at <= ?"
+        )
+        flows = []
+        for start, end in pairwise(times):
+            entered, left = self._db.execute(single, (segment_id, start, end)).fetchone()
+            entered_at_once, left_at_once = self._db.execute(many, (segment_id, start, end)).fetchone()
+            flows.append((entered + entered_at_once, left + left_at_once))
+        return flows
 
     def changed_profiles(self, after: int) -> list[int]:
         """Customer ids of all profiles changed after sequence `after`. Reads the whole table."""
@@ -110,6 +152,20 @@ class ShardLog:
         """Dead letters that wait for a replay."""
         row = self._db.execute("SELECT count(*) FROM dead_letters WHERE replayed_at = 0").fetchone()
         return int(row[0])
+
+
+def _moves_of(move: BulkMove, after: int, limit: int) -> list[SegmentChange]:
+    """The first `limit` of a move's entries and exits after a sequence number."""
+    start = max(after + 1 - move.first, 0)
+    changes = []
+    for offset in range(start, min(start + limit, move.exits + move.entries)):
+        customer_id, entered = move.person(offset)
+        kind: Literal["entered", "exited"] = "entered" if entered else "exited"
+        kept = move.holdout > 0 and is_held_out(move.segment_id, customer_id, move.holdout)
+        changes.append(
+            SegmentChange(customer_id, move.segment_id, kind, move.at, move.cause, move.first + offset, kept)
+        )
+    return changes
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -10,28 +10,22 @@ import time
 from collections import deque
 from pathlib import Path
 
-import msgspec
-
 from actors.errors import Invalid, Unavailable
 from actors.group_commit import GroupCommit
 from actors.reader import CUSTOMER_ID_NAMESPACE
+from actors.segment_reads import SegmentReads
 from actors.shard_log import ShardLog
 from models.identity.customer_id import from_text, shard_of
 from models.identity.identifiers import IdentitySettings
 from models.identity.online import MatchingSettings
 from models.identity.resolution import Candidate
-from models.profile.state import decode_profile
-from models.segments.compile import compile_segment
-from models.segments.criteria import SegmentDefinition
-from models.segments.evaluate import evaluate
-from models.segments.field_reader import InvalidCriteria
+from models.profile.state import decode_profile, encode_profile
 from models.shard.core import MARK_BITS, MachineSettings, ShardCore
 from models.shard.merging import candidate_of
 from models.shard.protocol import DeadLetter, Link, MergeRecord, Review, SegmentChange, ShardStatus, StoredEvent
 
 # Changed customer ids that are kept, for those who follow the changes; an older position means a look at every profile.
 RECENT_CHANGES_MAX = 100_000
-_PREVIEW_SLICE = 200
 _SETTLE_S_MAX = 5.0  # the caller asks again for as long as it has time
 _PENDING_POLL_S = 0.2  # not every change to what is pending changes a profile, which is what is told of
 _ANSWER_BYTES = 80 * 1024  # below the size from which Ray puts answers into shared memory
@@ -76,15 +70,13 @@ class RecentChanges:
             return
 
 
-class ShardReads:
+class ShardReads(SegmentReads):
     """The reading methods of a shard's actor."""
 
     def __init__(self, data_dir: Path, shards: int, core: ShardCore, commits: GroupCommit) -> None:
+        super().__init__(core, commits, ShardLog(data_dir, core.shard, shards))
         self._data_dir = data_dir
         self._shards = shards
-        self._core = core
-        self._commits = commits
-        self._log = ShardLog(data_dir, core.shard, shards)
         self._changes = RecentChanges(core.sequence)
 
     async def settle(self, sequence: int) -> int:
@@ -116,10 +108,17 @@ class ShardReads:
         while customer_id is not None and shard_of(customer_id) == core.shard:
             state = core.profiles.get(customer_id)
             if state is not None:
-                return state
+                return self._with_moves(state)
             redirect = core.redirects.get(customer_id)
             customer_id = None if redirect is None else redirect.target
         return customer_id
+
+    def _with_moves(self, state: bytes) -> bytes:
+        """The state with the moves of many people that it does not hold itself yet."""
+        if not len(self._core.moves):
+            return state
+        profile = decode_profile(state)
+        return encode_profile(profile) if self._core.moves.fold(profile) else state
 
     async def candidates(self, customer_ids: list[int]) -> list[Candidate | int | None]:
         """What resolution needs of each profile; the customer id that it was merged into; None if there is none."""
@@ -264,36 +263,6 @@ class ShardReads:
         finally:
             log.close()
 
-    # Segments
-
-    async def members(self, segment_id: str, after: int, limit: int) -> list[tuple[int, int]]:
-        """Members with a customer id above `after`, ascending, and when each entered (ms)."""
-        await self._commits.consistent()
-        members = self._core.members.get(segment_id)
-        if members is None:
-            return []
-        start = members.rank(after)
-        profiles = self._core.profiles
-        return [(c, decode_profile(profiles[c]).memberships[segment_id]) for c in members[start : start + limit]]
-
-    async def preview(self, criteria: bytes, now: int) -> int:
-        """How many profiles meet the criteria (JSON) at `now` ms."""
-        definition = SegmentDefinition(id="preview", name="preview", criteria=msgspec.json.decode(criteria))
-        try:
-            compiled = compile_segment(definition, self._core.settings.lifecycle)
-        except InvalidCriteria as error:
-            raise Invalid(f"criteria: {error}") from None
-        await self._commits.consistent()
-        profiles = self._core.profiles
-        customer_ids = list(profiles)
-        count = 0
-        for start in range(0, len(customer_ids), _PREVIEW_SLICE):
-            states = (profiles.get(c) for c in customer_ids[start : start + _PREVIEW_SLICE])
-            count += sum(evaluate(compiled, decode_profile(s), now).member for s in states if s is not None)
-            await asyncio.sleep(0)
-            await self._commits.consistent()
-        return count
-
     # Counters
 
     async def status(self) -> ShardStatus:
@@ -312,13 +281,15 @@ class ShardReads:
             in_flight=len(core.unsettled),
             sequence=core.sequence,
             settled=core.settled(),
-            segments={segment_id: len(members) for segment_id, members in core.members.items()},
+            segments=self._segment_statuses(now),
             dead_letters=self._log.count_letters(),
             resident_bytes=resident_bytes(),
             pending_matches=0 if oldest is None else len(core.pending),
             pending_match_ms=0 if oldest is None else max(now - (core.pending[oldest] >> MARK_BITS), 0),
             reviews=core.open_reviews,
             reviews_left_out=core.reviews_left_out,
+            unloaded=len(core.unloaded),
+            moves=len(core.moves),
         )
 
 

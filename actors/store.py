@@ -19,6 +19,7 @@ from actors.errors import Unavailable
 from actors.reader import shard_path
 from actors.schema import connect
 from models.events.event import decode_event, encode_event
+from models.segments.bulk_moves import BulkMove
 from models.shard.protocol import DeadLetter, MergeRecord, StoredEvent
 from models.shard.tables import Effects
 
@@ -39,6 +40,7 @@ class Loader(Protocol):
     def load_identifier(self, identifier: str, customer_id: int) -> None: ...
     def load_redirect(self, customer_id: int, target: int, last_event: int) -> None: ...
     def load_small(self, kind: str, key: str, value: bytes) -> None: ...
+    def load_move(self, move: BulkMove) -> None: ...
     def load_channel(self, source: int, received: int) -> None: ...
     def load_meta(self, key: str, value: int) -> None: ...
 
@@ -75,6 +77,8 @@ class Store:
             machine.load_small(kind, key, value)
         for merge_id, body in db.execute("SELECT merge_id, body FROM merges"):
             machine.load_small("merges", merge_id, body)
+        for (body,) in db.execute("SELECT body FROM segment_moves WHERE folded = 0 ORDER BY first"):
+            machine.load_move(msgspec.msgpack.decode(body, type=BulkMove))
         for source, received in db.execute("SELECT peer, received FROM channels"):
             machine.load_channel(source, received)
         for key, value in db.execute("SELECT key, value FROM meta"):
@@ -129,8 +133,13 @@ class Store:
         if effects.links:
             many("INSERT INTO links VALUES (?, ?, ?)", [(x.sequence, x.customer_id, _encode(x)) for x in effects.links])
         if effects.changes:
-            rows_changed = [(change.sequence, change.segment_id, _encode(change)) for change in effects.changes]
-            many("INSERT INTO segment_changes VALUES (?, ?, ?)", rows_changed)
+            rows_changed = [
+                (change.sequence, change.segment_id, change.at, change.change == "entered", _encode(change))
+                for change in effects.changes
+            ]
+            many("INSERT INTO segment_changes VALUES (?, ?, ?, ?, ?)", rows_changed)
+        if effects.moves or effects.moves_folded:
+            self._write_moves(effects)
         if effects.meta:
             many("INSERT OR REPLACE INTO meta VALUES (?, ?)", effects.meta)
         if effects.received:
@@ -144,6 +153,18 @@ class Store:
         """Drops the envelopes that their destinations have taken: destination -> number of the latest one."""
         statement = "DELETE FROM outbox WHERE destination = ? AND sequence <= ?"
         self._db.executemany(statement, received.items())
+
+    def _write_moves(self, effects: Effects) -> None:
+        rows = [
+            (move.first, move.last, move.segment_id, move.at, move.exits, move.entries, _encode(move))
+            for move in effects.moves
+        ]
+        self._db.executemany("INSERT INTO segment_moves VALUES (?, ?, ?, ?, ?, ?, 0, ?)", rows)
+        folded = [(first,) for first in effects.moves_folded]
+        self._db.executemany("UPDATE segment_moves SET folded = 1 WHERE first = ?", folded)
+        # Readers see by this number whether the moves that they know are still those that hold.
+        statement = "INSERT INTO meta VALUES ('moves', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1"
+        self._db.execute(statement)
 
     def _write_small(self, effects: Effects) -> None:
         merges = [_merge_row(key, value) for kind, key, value in effects.small if kind == "merges"]

@@ -1,8 +1,9 @@
 """Who calls, and what they may do: API keys with scopes, for every transport.
 
 A credential is a key's secret. Only its SHA-256 is stored, and only digests are ever looked up or compared (in constant
-time): how long that takes tells nothing about a secret. Scopes: `ingest` writes events and reads nothing, `read` reads,
-`admin` does all. A change of the keys, by any process, counts within a second.
+time): how long that takes tells nothing about a secret. Scopes: `ingest` writes events and reads nothing, `analyse`
+counts people and sees none, `read` reads, `admin` does all. A change of the keys, by any process, counts within a
+second.
 
 While no key was ever made, a server that listens on loopback only is open to all; any other refuses everything.
 """
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Protocol
 
-from actors.control import ApiKey, Scope, digest
+from actors.control import ApiKey, Scope, allows, digest
 from models.events import envelope
 from serve import logs
 from serve.errors import Forbidden, Unauthenticated
@@ -47,7 +48,7 @@ class Principal:
 
     def allows(self, scope: Scope) -> bool:
         """Whether this caller may do what `scope` stands for."""
-        return scope in self.scopes or "admin" in self.scopes
+        return allows(self.scopes, scope)
 
 
 OPEN = Principal(key_id="", source_id=OPEN_SOURCE, scopes=("admin",))

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 from actors.reader import Committed
 from models.profile.document import document, valid_until
 from models.profile.lifecycle import LifecycleRules
-from models.profile.state import Profile, decode_profile
+from models.profile.state import Profile
 from serve.profile_message import profile_message
 from serve.profile_reads import ShardReads
 
@@ -101,11 +101,11 @@ class EncodedProfiles:
         committed = self._local.read(key, min_seq)
         if committed is None:
             return None
-        customer_id, sequence, state = committed
+        customer_id, sequence = committed.customer_id, committed.sequence
         message = self._cached(customer_id, sequence)
         if message is not None:
             return EncodedProfile(customer_id, sequence, message, "cache")
-        return EncodedProfile(customer_id, sequence, self._encode(decode_profile(state)), "file")
+        return EncodedProfile(customer_id, sequence, self._encode(committed.profile()), "file")
 
     def _from_shard(self, profile: Profile) -> EncodedProfile:
         message = self._cached(profile.customer_id, profile.sequence) or self._encode(profile)

@@ -9,13 +9,15 @@ import msgspec
 from actors.errors import Invalid
 from models.identity.customer_id import shard_of, to_text
 from models.segments.criteria import SegmentDefinition
-from models.shard.protocol import SegmentChange
+from models.segments.holdout import is_held_out
+from models.shard.protocol import SegmentChange, SegmentStatus
 from protos.onefold.v1 import segment_pb2 as pb
-from serve import segment_registry
+from serve import segment_analysis, segment_registry
 from serve.grpc_call import Call, Methods, Reply, stream, unary
 from serve.http_pages import parse_positions, positions_text
 from serve.http_schemas import time_text
 from serve.profile_message import json_text
+from serve.segment_analysis import Suppression
 
 SERVICE = "onefold.v1.SegmentService"
 MEMBERS_DEFAULT = 100
@@ -32,25 +34,26 @@ class SegmentMethods(Methods):
     async def CreateSegment(self, request: pb.CreateSegmentRequest, call: Call) -> Reply:
         asked: dict[str, Any] = {"name": request.name, "description": request.description}
         asked["criteria"] = _criteria(request.criteria_json)
-        if request.id:
-            asked["id"] = request.id
+        asked |= {key: value for key in ("id", "refresh", "holdout") if (value := getattr(request, key))}
         services = self.context.services
         definition = await segment_registry.put(services, asked)
-        return _segment(definition, await segment_registry.sizes(services))
+        return _segment(definition, await segment_registry.statuses(services), Suppression(services, call.principal))
 
-    @unary(SERVICE, "read")
+    @unary(SERVICE, "analyse")
     async def ListSegments(self, request: pb.ListSegmentsRequest, call: Call) -> Reply:
         services = self.context.services
-        sizes = await segment_registry.sizes(services)
+        statuses, suppression = await segment_registry.statuses(services), Suppression(services, call.principal)
         return pb.ListSegmentsResponse(
-            segments=[_segment(definition, sizes) for definition in segment_registry.definitions(services)]
+            segments=[
+                _segment(definition, statuses, suppression) for definition in segment_registry.definitions(services)
+            ]
         )
 
-    @unary(SERVICE, "read")
+    @unary(SERVICE, "analyse")
     async def GetSegment(self, request: pb.GetSegmentRequest, call: Call) -> Reply:
         services = self.context.services
         definition = segment_registry.definition_of(services, request.id)
-        return _segment(definition, await segment_registry.sizes(services))
+        return _segment(definition, await segment_registry.statuses(services), Suppression(services, call.principal))
 
     @unary(SERVICE, "admin")
     async def DeleteSegment(self, request: pb.DeleteSegmentRequest, call: Call) -> Reply:
@@ -62,22 +65,22 @@ class SegmentMethods(Methods):
         if not 0 <= request.limit <= MEMBERS_MAX:
             raise Invalid(f"limit: expected 1 to {MEMBERS_MAX:,}, or 0 for {MEMBERS_DEFAULT}")
         services = self.context.services
-        segment_registry.definition_of(services, request.id)
-        members, following = await services.router.segment_members(
-            request.id, request.limit or MEMBERS_DEFAULT, request.cursor
-        )
-        return pb.ListMembersResponse(
-            members=[
-                pb.Member(customer_id=to_text(customer_id), entered_at=time_text(entered))
-                for customer_id, entered in members
-            ],
-            next_cursor=following,
-        )
+        definition = segment_registry.definition_of(services, request.id)
+        limit = request.limit or MEMBERS_DEFAULT
+        if request.at:
+            at = segment_analysis.past(services, request.at)
+            past, following = await services.router.members_at(request.id, at, limit, request.cursor)
+            members = [_member(definition, customer_id, "") for customer_id in past]
+        else:
+            present, following = await services.router.segment_members(request.id, limit, request.cursor)
+            members = [_member(definition, customer_id, time_text(entered)) for customer_id, entered in present]
+        return pb.ListMembersResponse(members=members, next_cursor=following)
 
-    @unary(SERVICE, "read")
+    @unary(SERVICE, "analyse")
     async def PreviewSegment(self, request: pb.PreviewSegmentRequest, call: Call) -> Reply:
-        members = await segment_registry.preview(self.context.services, _criteria(request.criteria_json))
-        return pb.PreviewSegmentResponse(members=members)
+        services = self.context.services
+        members, people = await segment_registry.preview(services, _criteria(request.criteria_json))
+        return pb.PreviewSegmentResponse(members=Suppression(services, call.principal).count(members), people=people)
 
     @stream(SERVICE, "read")
     async def WatchSegment(self, request: pb.WatchSegmentRequest, call: Call) -> AsyncIterator[Reply]:
@@ -111,14 +114,25 @@ def _criteria(text: str) -> Any:
         raise Invalid("criteria_json: expected a JSON object; docs/segments.md has the language") from None
 
 
-def _segment(definition: SegmentDefinition, sizes: dict[str, int]) -> pb.Segment:
+def _segment(definition: SegmentDefinition, statuses: dict[str, SegmentStatus], suppression: Suppression) -> pb.Segment:
+    status = statuses.get(definition.id)
     return pb.Segment(
         id=definition.id,
         name=definition.name,
         description=definition.description,
         criteria_json=json_text(definition.criteria),
-        members=sizes.get(definition.id, 0),
+        members=None if status is None else suppression.count(status.members),
+        state="unknown" if status is None else status.state,
+        evaluated_at=time_text(status.evaluated_at) if status is not None and status.evaluated_at else "",
+        late_ms=0 if status is None else status.late_ms,
+        refresh=definition.refresh,
+        holdout=definition.holdout,
     )
+
+
+def _member(definition: SegmentDefinition, customer_id: int, entered_at: str) -> pb.Member:
+    held_out = definition.holdout > 0 and is_held_out(definition.id, customer_id, definition.holdout)
+    return pb.Member(customer_id=to_text(customer_id), entered_at=entered_at, held_out=held_out)
 
 
 def _change(change: SegmentChange, after: dict[int, int]) -> pb.SegmentChange:
@@ -129,4 +143,5 @@ def _change(change: SegmentChange, after: dict[int, int]) -> pb.SegmentChange:
         at=time_text(change.at),
         cause=change.cause,
         cursor=positions_text(after),
+        held_out=change.held_out,
     )

@@ -41,7 +41,7 @@ async def get_status(context: Context) -> Response:
     shards, matchers = await asyncio.gather(context.services.router.status(), _matchers(context))
     segments: Counter[str] = Counter()
     for shard in shards:
-        segments.update(shard.segments)
+        segments.update({segment_id: status.members for segment_id, status in shard.segments.items()})
     entries = [msgspec.convert(shard, ShardEntry, from_attributes=True) for shard in shards]
     return respond(
         StatusAnswer(

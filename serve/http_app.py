@@ -23,12 +23,14 @@ from actors.errors import OnefoldError
 from models.events.outcome import WireError
 from serve import (
     http_admin,
+    http_computed_traits,
     http_events,
     http_health,
     http_identity,
     http_ingest,
     http_profiles,
     http_reviews,
+    http_segment_analysis,
     http_segments,
 )
 from serve.errors import FieldError, InvalidFields, http_body, http_headers, http_status
@@ -55,8 +57,12 @@ def build_http_app(services: Services) -> FastAPI:
     )
     app.state.context = RequestContext(services)
     app.state.probes = http_health.Probes(services, time.monotonic)
-    modules = (http_ingest, http_profiles, http_identity, http_reviews, http_segments, http_events, http_admin)
-    for module in (*modules, http_health):
+    modules = (
+        *(http_ingest, http_profiles, http_identity, http_reviews),
+        *(http_segment_analysis, http_segments, http_computed_traits),  # "schema" is no id of a segment
+        *(http_events, http_admin, http_health),
+    )
+    for module in modules:
         # Not include_router: that makes every route again, and a request is then matched against routers, then routes.
         app.router.routes.extend(module.router.routes)
     app.add_exception_handler(OnefoldError, _refused)

@@ -7,35 +7,38 @@ from starlette.responses import Response
 
 from models.identity.customer_id import to_text
 from models.segments.criteria import SegmentDefinition
-from models.shard.protocol import SegmentChange
-from serve import segment_registry
+from models.segments.holdout import is_held_out
+from models.shard.protocol import SegmentChange, SegmentStatus
+from serve import segment_analysis, segment_registry
 from serve.http_body import read_json
-from serve.http_context import Context, Limit, PageCursor, authorise, respond
+from serve.http_context import Caller, Context, Limit, PageCursor, authorise, respond
 from serve.http_openapi import answers, takes
 from serve.http_pages import cursor_of, parse_positions, positions_text
-from serve.http_schemas import (
+from serve.http_schemas import Cursor, time_text
+from serve.http_segment_schemas import (
     ChangeEntry,
     ChangesPage,
-    Cursor,
     MemberEntry,
+    MemberRowsPage,
     MembersPage,
     PreviewAnswer,
     PreviewRequest,
     SegmentEntry,
     SegmentRequest,
     SegmentsAnswer,
-    time_text,
 )
+from serve.segment_analysis import Suppression
 
 router = APIRouter(prefix="/v1/segments", tags=["segments"], dependencies=[Depends(authorise)])
 
 
 @router.get("", responses=answers(SegmentsAnswer, 401, 403, 503), response_class=Response)
-async def list_segments(context: Context) -> Response:
-    """All segments with their sizes."""
-    sizes = await segment_registry.sizes(context.services)
+async def list_segments(context: Context, caller: Caller) -> Response:
+    """All segments with their sizes, and whether they are up to date."""
+    statuses = await segment_registry.statuses(context.services)
+    suppression = Suppression(context.services, caller)
     definitions = segment_registry.definitions(context.services)
-    return respond(SegmentsAnswer([_entry(definition, sizes) for definition in definitions]))
+    return respond(SegmentsAnswer([_entry(definition, statuses, suppression) for definition in definitions]))
 
 
 @router.post(
@@ -44,11 +47,12 @@ async def list_segments(context: Context) -> Response:
     openapi_extra=takes(SegmentRequest),
     response_class=Response,
 )
-async def put_segment(request: Request, context: Context) -> Response:
-    """Creates a segment, or replaces the one with the same id. The shards begin to evaluate it at once."""
+async def put_segment(request: Request, context: Context, caller: Caller) -> Response:
+    """Creates a segment, or replaces the one with the same id. Answers when all people have been evaluated."""
     asked = await read_json(request, dict[str, Any])
     definition = await segment_registry.put(context.services, asked)
-    return respond(_entry(definition, await segment_registry.sizes(context.services)))
+    statuses = await segment_registry.statuses(context.services)
+    return respond(_entry(definition, statuses, Suppression(context.services, caller)))
 
 
 @router.post(
@@ -57,32 +61,75 @@ async def put_segment(request: Request, context: Context) -> Response:
     openapi_extra=takes(PreviewRequest),
     response_class=Response,
 )
-async def preview(request: Request, context: Context) -> Response:
+async def preview(request: Request, context: Context, caller: Caller) -> Response:
     """Counts who meets criteria now, exactly. Changes nothing."""
     asked = await read_json(request, PreviewRequest)
-    return respond(PreviewAnswer(await segment_registry.preview(context.services, asked.criteria)))
+    members, people = await segment_registry.preview(context.services, asked.criteria)
+    told = Suppression(context.services, caller).count(members)
+    return respond(PreviewAnswer(told, people, None if told is None or not people else round(told / people, 6)))
 
 
 @router.get("/{segment_id}", responses=answers(SegmentEntry, 401, 403, 404, 503), response_class=Response)
-async def get_segment(segment_id: str, context: Context) -> Response:
-    """A segment's definition and size."""
+async def get_segment(segment_id: str, context: Context, caller: Caller) -> Response:
+    """A segment's definition and size, and whether it is up to date."""
     definition = segment_registry.definition_of(context.services, segment_id)
-    return respond(_entry(definition, await segment_registry.sizes(context.services)))
+    statuses = await segment_registry.statuses(context.services)
+    return respond(_entry(definition, statuses, Suppression(context.services, caller)))
 
 
-@router.delete("/{segment_id}", responses=answers(SegmentEntry, 401, 403, 404, 503), response_class=Response)
-async def delete_segment(segment_id: str, context: Context) -> Response:
+@router.delete("/{segment_id}", responses=answers(SegmentEntry, 401, 403, 404, 409, 503), response_class=Response)
+async def delete_segment(segment_id: str, context: Context, caller: Caller) -> Response:
     """Deletes a segment and its memberships. Answers with what it was."""
-    return respond(_entry(await segment_registry.delete(context.services, segment_id), {}))
+    definition = await segment_registry.delete(context.services, segment_id)
+    return respond(_entry(definition, {}, Suppression(context.services, caller)))
 
 
 @router.get("/{segment_id}/members", responses=answers(MembersPage, 400, 401, 403, 404, 503), response_class=Response)
-async def get_members(segment_id: str, context: Context, limit: Limit = 100, cursor: PageCursor = "") -> Response:
-    """Who is in the segment."""
-    segment_registry.definition_of(context.services, segment_id)
-    members, following = await context.services.router.segment_members(segment_id, limit, cursor)
-    entries = [MemberEntry(to_text(customer_id), time_text(entered)) for customer_id, entered in members]
+async def get_members(
+    segment_id: str,
+    context: Context,
+    limit: Limit = 100,
+    cursor: PageCursor = "",
+    at: Annotated[str, Query(description="who was in it at this past time (ISO 8601); without it, now")] = "",
+) -> Response:
+    """Who is in the segment, or was."""
+    services = context.services
+    definition = segment_registry.definition_of(services, segment_id)
+    if at:
+        past, following = await services.router.members_at(
+            segment_id, segment_analysis.past(services, at), limit, cursor
+        )
+        entries = [_member(definition, customer_id, None) for customer_id in past]
+    else:
+        members, following = await services.router.segment_members(segment_id, limit, cursor)
+        entries = [_member(definition, customer_id, time_text(entered)) for customer_id, entered in members]
     return respond(MembersPage(entries, cursor_of(following, limit)))
+
+
+@router.get(
+    "/{segment_id}/members/profiles",
+    responses=answers(MemberRowsPage, 400, 401, 403, 404, 503),
+    response_class=Response,
+)
+async def get_member_rows(
+    segment_id: str,
+    context: Context,
+    limit: Limit = 100,
+    cursor: PageCursor = "",
+    traits: Annotated[str, Query(description="names of traits, with commas between them")] = "",
+) -> Response:
+    """Who is in the segment, with traits: rows for files and tables."""
+    definition = segment_registry.definition_of(context.services, segment_id)
+    members, following = await context.services.router.member_profiles(segment_id, limit, cursor)
+    names = [name for name in traits.split(",") if name]
+    rows = [
+        {
+            "customer_id": to_text(profile.customer_id),
+            **segment_analysis.flat_row(profile, entered, _held_out(definition, profile.customer_id), names),
+        }
+        for entered, profile in members
+    ]
+    return respond(MemberRowsPage(rows, cursor_of(following, limit)))
 
 
 @router.get("/{segment_id}/changes", responses=answers(ChangesPage, 400, 401, 403, 404, 503), response_class=Response)
@@ -97,10 +144,23 @@ async def get_changes(
     positions = parse_positions(after) if after else {}
     found, following, has_more = await segment_registry.changes(context.services, segment_id, positions, limit)
     cursor = Cursor(positions_text(following), has_more, limit)
-    return respond(ChangesPage([_change_entry(change) for change in found], cursor))
+    return respond(ChangesPage([change_entry(change) for change in found], cursor))
 
 
-def _entry(definition: SegmentDefinition, sizes: dict[str, int]) -> SegmentEntry:
+def change_entry(change: SegmentChange) -> ChangeEntry:
+    """An entry or exit, as it is told."""
+    return ChangeEntry(
+        customer_id=to_text(change.customer_id),
+        segment_id=change.segment_id,
+        change=change.change,
+        at=time_text(change.at),
+        cause=change.cause,
+        held_out=change.held_out,
+    )
+
+
+def _entry(definition: SegmentDefinition, statuses: dict[str, SegmentStatus], suppression: Suppression) -> SegmentEntry:
+    status = statuses.get(definition.id)
     return SegmentEntry(
         id=definition.id,
         name=definition.name,
@@ -108,15 +168,19 @@ def _entry(definition: SegmentDefinition, sizes: dict[str, int]) -> SegmentEntry
         criteria=definition.criteria,
         version=definition.version,
         created_at=time_text(definition.created_at),
-        members=sizes.get(definition.id),
+        refresh=definition.refresh,
+        holdout=definition.holdout,
+        members=None if status is None else suppression.count(status.members),
+        state="unknown" if status is None else status.state,
+        evaluated_at=time_text(status.evaluated_at) if status is not None and status.evaluated_at else None,
+        late_ms=0 if status is None else status.late_ms,
+        error="" if status is None else status.error,
     )
 
 
-def _change_entry(change: SegmentChange) -> ChangeEntry:
-    return ChangeEntry(
-        customer_id=to_text(change.customer_id),
-        segment_id=change.segment_id,
-        change=change.change,
-        at=time_text(change.at),
-        cause=change.cause,
-    )
+def _member(definition: SegmentDefinition, customer_id: int, entered_at: str | None) -> MemberEntry:
+    return MemberEntry(to_text(customer_id), entered_at, _held_out(definition, customer_id))
+
+
+def _held_out(definition: SegmentDefinition, customer_id: int) -> bool:
+    return definition.holdout > 0 and is_held_out(definition.id, customer_id, definition.holdout)

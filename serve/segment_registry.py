@@ -4,12 +4,14 @@ from typing import Any
 
 import msgspec
 
+from actors.errors import Conflict
 from models.identity.customer_id import shard_of
-from models.segments.criteria import SegmentDefinition
+from models.segments.catalogue import Catalogue, Resolved, catalogue_of, dependents, expand_expression, resolve
+from models.segments.criteria import ComputedTrait, SegmentDefinition
 from models.segments.field_reader import InvalidCriteria
-from models.segments.parse import parse_definition
-from models.segments.parse_criteria import parse_criteria
-from models.shard.protocol import SegmentChange
+from models.segments.parse import parse_computed_trait, parse_definition
+from models.segments.parse_criteria import parse_criteria, parse_expression
+from models.shard.protocol import SegmentChange, SegmentStatus
 from serve.errors import FieldError, InvalidFields
 from serve.services import Services
 
@@ -26,51 +28,130 @@ def definitions(services: Services) -> list[SegmentDefinition]:
     return [msgspec.convert(stored, SegmentDefinition) for stored in services.control.segments().values()]
 
 
-async def put(services: Services, asked: dict[str, Any]) -> SegmentDefinition:
-    """Creates a segment, or replaces the one with the same id. The shards begin to evaluate it at once.
+def catalogue(services: Services) -> Catalogue:
+    """All definitions of segments and computed traits."""
+    return catalogue_of(services.control.segments(), services.control.computed_traits())
 
-    `asked`: {"id", "name", "description", "criteria"}, of which name and criteria are required. Raises InvalidFields.
+
+async def put(services: Services, asked: dict[str, Any]) -> SegmentDefinition:
+    """Creates a segment, or replaces the one with the same id; the segments that refer to it follow.
+
+    `asked`: {"id", "name", "description", "criteria", "refresh", "holdout"}, of which name and criteria are required.
+    Raises InvalidFields.
     """
     try:
         definition = parse_definition({**asked, "created_at": services.now(), "version": 1})
+        before = services.control.segments().get(definition.id)
+        if before is not None:
+            definition = msgspec.structs.replace(
+                definition, created_at=before.get("created_at", 0), version=before.get("version", 1) + 1
+            )
+        known = catalogue(services)
+        known.segments[definition.id] = definition
+        resolve(definition, known)
     except InvalidCriteria as error:
         raise _invalid("the segment", error) from None
-    before = services.control.segments().get(definition.id)
-    if before is not None:
-        definition = msgspec.structs.replace(
-            definition, created_at=before.get("created_at", 0), version=before.get("version", 1) + 1
-        )
-    stored = msgspec.to_builtins(definition)
-    services.control.put_segment(definition.id, stored)
-    await services.router.put_segment(stored)
+    services.control.put_segment(definition.id, msgspec.to_builtins(definition))
+    await _install(services, known, definition.id)
     return definition
 
 
+async def _install(services: Services, known: Catalogue, segment_id: str = "", trait_id: str = "") -> None:
+    """Tells the shards of a segment, and of all that refer to it or to a computed trait."""
+    for definition in known.segments.values():
+        resolved = resolve(definition, known)
+        referred = resolved.catalogue
+        if segment_id in (definition.id, *referred.segments) or trait_id in referred.traits:
+            await services.router.put_segment(resolved)
+
+
 async def delete(services: Services, segment_id: str) -> SegmentDefinition:
-    """Deletes a segment and its memberships. Returns what it was. Raises NotFound."""
+    """Deletes a segment and its memberships. Returns what it was. Raises NotFound, Conflict if others refer to it."""
     definition = definition_of(services, segment_id)
+    _refuse_if_referred(services, "segment", segment_id)
     services.control.delete_segment(segment_id)
     await services.router.delete_segment(segment_id)
     return definition
 
 
-async def preview(services: Services, criteria: Any) -> int:
-    """How many people meet criteria now, exactly. Raises InvalidFields."""
+def draft(services: Services, criteria: Any) -> Resolved:
+    """Criteria as a segment that is not stored, with all that they refer to. Raises InvalidFields."""
     try:
         parse_criteria(criteria)
+        return resolve(SegmentDefinition(id="", name="draft", criteria=criteria), catalogue(services))
     except InvalidCriteria as error:
         raise _invalid("the criteria", error) from None
-    members: int = await services.router.preview(criteria, services.now())
-    return members
 
 
-async def sizes(services: Services) -> dict[str, int]:
-    """Members by segment id, over all shards."""
-    members: dict[str, int] = {}
+async def preview(services: Services, criteria: Any) -> tuple[int, int]:
+    """How many people meet criteria now, exactly, and how many people there are. Raises InvalidFields."""
+    members, people = await services.router.preview(draft(services, criteria), services.now())
+    return members, people
+
+
+async def statuses(services: Services) -> dict[str, SegmentStatus]:
+    """Where each segment stands, over all shards: it is live when it is so everywhere."""
+    found: dict[str, list[SegmentStatus]] = {}
     for shard in await services.router.status():
-        for segment_id, count in shard.segments.items():
-            members[segment_id] = members.get(segment_id, 0) + count
-    return members
+        for segment_id, status in shard.segments.items():
+            found.setdefault(segment_id, []).append(status)
+    return {segment_id: _joined(parts) for segment_id, parts in found.items()}
+
+
+def _joined(parts: list[SegmentStatus]) -> SegmentStatus:
+    order = ("stopped", "leaving", "counting", "live")
+    worst = min(parts, key=lambda part: order.index(part.state))
+    return SegmentStatus(
+        members=sum(part.members for part in parts),
+        state=worst.state,
+        evaluated_at=min(part.evaluated_at for part in parts),
+        late_ms=max(part.late_ms for part in parts),
+        error=worst.error,
+    )
+
+
+def _refuse_if_referred(services: Services, kind: str, key: str) -> None:
+    found = dependents(kind, key, catalogue(services))
+    if found:
+        raise Conflict(f"{kind.replace(' ', '_')}_id: {', '.join(found)} refer to it; change or delete these first")
+
+
+def computed_trait_of(services: Services, trait_id: str) -> ComputedTrait:
+    """A computed trait's definition. Raises NotFound."""
+    return msgspec.convert(services.control.computed_trait(trait_id), ComputedTrait)
+
+
+async def put_computed_trait(services: Services, asked: dict[str, Any]) -> ComputedTrait:
+    """Creates a computed trait, or replaces the one with the same id; the segments that refer to it follow.
+
+    `asked`: {"id", "name", "description", "expression"}, of which name and expression are required. Raises
+    InvalidFields.
+    """
+    try:
+        trait = parse_computed_trait({**asked, "created_at": services.now(), "version": 1})
+        before = services.control.computed_traits().get(trait.id)
+        if before is not None:
+            trait = msgspec.structs.replace(
+                trait, created_at=before.get("created_at", 0), version=before.get("version", 1) + 1
+            )
+        known = catalogue(services)
+        known.traits[trait.id] = trait
+        expand_expression(parse_expression(trait.expression), known, f"computed trait {trait.id}")
+        for definition in known.segments.values():
+            resolve(definition, known)  # what refers to it must still be possible
+    except InvalidCriteria as error:
+        raise _invalid("the computed trait", error) from None
+    services.control.put_computed_trait(trait.id, msgspec.to_builtins(trait))
+    await _install(services, known, trait_id=trait.id)
+    return trait
+
+
+def delete_computed_trait(services: Services, trait_id: str) -> ComputedTrait:
+    """Deletes a computed trait. Returns what it was. Raises NotFound, Conflict if others refer to it."""
+    trait = computed_trait_of(services, trait_id)
+    _refuse_if_referred(services, "computed trait", trait_id)
+    services.control.delete_computed_trait(trait_id)
+    return trait
 
 
 async def changes(

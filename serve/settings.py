@@ -55,6 +55,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     events_burst: Annotated[float, Meta(ge=1)] = 10_000.0  # how far ahead of that rate a key may run
 
 
+class SegmentSettings(msgspec.Struct, frozen=True):
+    """What is told of segments."""
+
+    min_count: Annotated[int, Meta(ge=1)] = 10  # people; fewer are not told to those who may not read profiles
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is decided when the service starts."""
 
@@ -73,6 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     matching: MatchingSettings = MatchingSettings()
     profile: ProfilePolicy = ProfilePolicy()
     lifecycle: LifecycleRules = LifecycleRules()
+    segments: SegmentSettings = SegmentSettings()
 
     @property
     def data_path(self) -> Path:

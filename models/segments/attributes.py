@@ -32,7 +32,7 @@ def engagement(clause: Engagement) -> Judge:
     if clause.measure == "score":
         return _score(clause)
     action, measure, operator, moment = clause.action, clause.measure, clause.operator, clause.value
-    read = _channel_reader(clause.channel)
+    read = channel_reader(clause.channel)
     if operator in TIME_OPERATORS:
 
         def judge_time(profile: Profile, now: int) -> Judgement:
@@ -62,7 +62,7 @@ def _score(clause: Engagement) -> Judge:
     return judge
 
 
-def _channel_reader(channel: str) -> Callable[[Profile], ChannelStats | None]:
+def channel_reader(channel: str) -> Callable[[Profile], ChannelStats | None]:
     """Reads a channel's statistics, or those of all together if none is named."""
     if channel:
         return lambda profile: profile.channels.get(channel)

@@ -13,11 +13,13 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.events.event import Event
 from models.profile.properties import unpack_properties
 from models.profile.state import ChannelStats, EventStats, Order, Profile
 from models.profile.transactions import is_sale, order_id_of, refund_of
+from models.segments.spans import NEVER
 from models.segments.value_column import GrowingArray, Int64s, Mask, ValueColumn
 
 TRAITS_MAX = 1024  # columns of traits, those inside objects included
@@ -186,6 +188,9 @@ class Columns:
         self._customers = GrowingArray(np.int64)  # by slot
         self._live = GrowingArray(np.bool_)
         self._known = GrowingArray(np.bool_)
+        self._due = GrowingArray(np.int64, NEVER)
+        self._earliest = NEVER  # of the due times; 0 if that is to be found out
+        self.has_due = False  # there may be due times
         self._dead = 0
         self.traits: dict[str, ValueColumn] = {}
         self.untracked_traits: set[str] = set()
@@ -224,6 +229,42 @@ class Columns:
         row = self._row(customer_id)
         return -1 if row < 0 else self._slots[row]
 
+    # When to look at the clock, for profiles that were evaluated here and not one by one
+
+    def lower_due(self, slots: NDArray[Any], moments: Int64s) -> None:
+        """The verdicts on these slots may change at these moments (ms); an earlier one stays."""
+        due = self._due.view(self.size)
+        due[slots] = np.minimum(due[slots], moments)
+        self._earliest = 0
+        self.has_due = True
+
+    def due_of(self, customer_id: int) -> int:
+        """When to look at a profile again, ms; NEVER if that is not known here."""
+        slot = self.slot_of(customer_id)
+        return int(self._due.view(self.size)[slot]) if slot >= 0 else NEVER
+
+    def clear_due(self, customer_id: int) -> None:
+        """Forgets it: the profile knows by itself."""
+        slot = self.slot_of(customer_id)
+        if slot >= 0:
+            due = self._due.view(self.size)
+            if due[slot] <= self._earliest:
+                self._earliest = 0
+            due[slot] = NEVER
+
+    def earliest_due(self) -> int:
+        """The earliest of these times, ms; NEVER if there is none."""
+        if not self._earliest:
+            due = self._due.view(self.size)[self.live]
+            self._earliest = int(due.min()) if len(due) else NEVER
+            self.has_due = self._earliest != NEVER
+        return self._earliest
+
+    def due_by(self, now: int, limit: int) -> list[int]:
+        """Up to `limit` customer ids that are due at `now` (ms)."""
+        slots = np.flatnonzero((self._due.view(self.size) <= now) & self.live)[:limit]
+        return [int(customer_id) for customer_id in self.customers[slots]]
+
     # Changes
 
     def put(self, profile: Profile) -> None:
@@ -239,11 +280,15 @@ class Columns:
                 row = bisect_left(self._ids, customer_id)
                 self._ids.insert(row, customer_id)
                 self._slots.insert(row, -1)
-        elif self._slots[row] >= 0:
+        due = NEVER
+        if self._slots[row] >= 0:
+            due = int(self._due.view(self.size)[self._slots[row]])
             self._bury(self._slots[row])
         slot = self._slots[row] = self.size
         self._customers.put(slot, customer_id)
         self._live.put(slot, True)
+        if due != NEVER:
+            self._due.put(slot, due)
         self._fill(slot, profile)
 
     def remove(self, customer_id: int) -> None:
@@ -289,7 +334,7 @@ class Columns:
         self.orders.keep(live, moved)
         for channel in self.channels.values():
             channel.keep(live, moved)
-        for own in (self._customers, self._known, self._live):
+        for own in (self._customers, self._known, self._live, self._due):
             own.keep(live)
         self._dead = 0
         rows = [row for row, slot in enumerate(self._slots) if slot >= 0]

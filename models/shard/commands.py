@@ -28,7 +28,7 @@ class Tick(msgspec.Struct, tag=True, frozen=True):
 
 
 class PutSegment(msgspec.Struct, tag=True, frozen=True):
-    """Installs or replaces a segment (definition as validated JSON). Replies None; Backfill must follow."""
+    """Installs or replaces a segment (a Resolved as JSON). Replies None; all stays as it was until Count."""
 
     call: int
     segment_id: str
@@ -36,17 +36,39 @@ class PutSegment(msgspec.Struct, tag=True, frozen=True):
 
 
 class DeleteSegment(msgspec.Struct, tag=True, frozen=True):
-    """Removes a segment and its memberships. Replies None."""
+    """Removes a segment. Replies None; its members leave when Count comes to it."""
 
     call: int
     segment_id: str
 
 
-class Backfill(msgspec.Struct, tag=True, frozen=True):
-    """Evaluates up to `limit` existing profiles for a new segment. Replies with the number left to do."""
+class Load(msgspec.Struct, tag=True, frozen=True):
+    """Takes up to `limit` profiles into the columns, after a start. Replies with the number left to do."""
+
+    call: int
+    limit: int
+
+
+class Count(msgspec.Struct, tag=True, frozen=True):
+    """Evaluates every profile for the first segment that waits for it, which is live from then on.
+
+    Replies with the number of segments left to do; nothing is done before all profiles are in the columns.
+    """
+
+    call: int
+
+
+class Refresh(msgspec.Struct, tag=True, frozen=True):
+    """Evaluates every profile for a segment that is not real-time, if it is due. Replies None."""
 
     call: int
     segment_id: str
+
+
+class Fold(msgspec.Struct, tag=True, frozen=True):
+    """Writes the oldest bulk move into up to `limit` profiles. Replies with the number of moves left to do."""
+
+    call: int
     limit: int
 
 
@@ -79,7 +101,21 @@ class Matched(msgspec.Struct, tag=True, frozen=True):
     deferred: list[int] = []
 
 
-Command = Accept | Receive | Tick | PutSegment | DeleteSegment | Backfill | Unmerge | Pair | Reviewed | Matched
+Command = (
+    Accept
+    | Receive
+    | Tick
+    | PutSegment
+    | DeleteSegment
+    | Load
+    | Count
+    | Refresh
+    | Fold
+    | Unmerge
+    | Pair
+    | Reviewed
+    | Matched
+)
 
 
 class UnmergeRefused(Exception):

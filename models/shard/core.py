@@ -21,11 +21,16 @@ from models.identity.profile_record import is_matched_by, profile_record
 from models.identity.resolution import Candidate
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
-from models.profile.reduce import apply
+from models.profile.properties import pack_properties
+from models.profile.reduce import apply, time_of
 from models.profile.state import Profile, decode_profile, encode_profile
+from models.segments.bulk_moves import BulkMove, BulkMoves
+from models.segments.columns import Columns
 from models.segments.compile import CompiledSegment
 from models.segments.evaluate import evaluate
+from models.segments.holdout import is_held_out
 from models.segments.index import SegmentIndex
+from models.segments.spans import NEVER
 from models.shard.locks import Lock, Locks, Request
 from models.shard.messages import Applied, Finish, Intake, Message
 from models.shard.protocol import (
@@ -90,7 +95,7 @@ class Settling(msgspec.Struct, array_like=True):
 
 
 class SegmentRow(msgspec.Struct, array_like=True):
-    """An installed segment: its definition as validated JSON."""
+    """An installed segment: a Resolved as JSON."""
 
     definition: bytes
 
@@ -124,7 +129,8 @@ class ShardCore:
         self.unsettled: Table[int, bool] = Table()
         self.merges: Table[str, MergeRecord] = Table()
         self.segments: Table[str, SegmentRow] = Table()
-        self.backfills: Table[str, int] = Table()  # segment id -> last customer id evaluated
+        self.uncounted: Table[str, bool] = Table()  # segments that are to be counted, or to be emptied if deleted
+        self.counted: Table[str, int] = Table()  # segment id -> ms when all profiles were last evaluated at once
         self.pending: Table[int, int] = Table()  # customer id -> mark (see `mark_for_matching`), in order
         self.reviews: Table[str, Review] = Table()
         self.channels: dict[int, int] = {}  # source shard -> number of the latest envelope taken
@@ -138,6 +144,11 @@ class ShardCore:
         self.compiled: dict[str, CompiledSegment] = {}
         self.index = SegmentIndex([])
         self.members: dict[str, BitMap64] = {}
+        self.stopped: dict[str, str] = {}  # segment id -> the kind of error that its evaluation met
+        self.columns = Columns(settings.lifecycle.anonymous_namespaces)
+        self.moves = BulkMoves()
+        self.unloaded: list[int] = []  # customer ids not yet in the columns, last first
+        self._load_end = 0  # greatest customer id that was to be loaded
         self.reviews_of: dict[int, set[str]] = {}  # customer id -> ids of the reviews kept here, on either side
         self.open_reviews = 0
         self.timers: list[tuple[int, int]] = []  # (due ms, customer id); stale entries are skipped
@@ -151,9 +162,13 @@ class ShardCore:
         self.unlogged: list[int] = []
         self.link_rows: list[Link] = []
         self.change_rows: list[SegmentChange] = []
+        self.move_rows: list[BulkMove] = []
+        self.folded_moves: list[int] = []
+        self.folded: set[int] = set()  # open profiles that took in a bulk move and are not saved since
         self._open: dict[int, Profile] = {}
         self._dirty: set[int] = set()
         self._deleted: set[int] = set()
+        self._changed: set[int] = set()  # profiles whose columns are to be made anew
 
     # Profiles
 
@@ -162,7 +177,28 @@ class ShardCore:
         profile = self._open.get(customer_id)
         if profile is None:
             profile = self._open[customer_id] = decode_profile(self.profiles[customer_id])
+            if len(self.moves) or self.columns.has_due:
+                self.fold(profile)
         return profile
+
+    def peek(self, customer_id: int) -> Profile:
+        """The profile for a look: its memberships may be older."""
+        return self._open.get(customer_id) or decode_profile(self.profiles[customer_id])
+
+    def fold(self, profile: Profile) -> None:
+        """Brings a profile up to the bulk moves: its memberships, and when to look at it again."""
+        due = self.columns.due_of(profile.customer_id)
+        if due != NEVER and (not profile.due or due < profile.due):
+            profile.due = due
+            heappush(self.timers, (due, profile.customer_id))
+            self.folded.add(profile.customer_id)
+        if self.moves.fold(profile):
+            self.folded.add(profile.customer_id)
+
+    def fold_open(self) -> None:
+        """The same for the profiles that are open when a move is made."""
+        for profile in self._open.values():
+            self.fold(profile)
 
     def is_live(self, customer_id: int) -> bool:
         """The profile is here and has not been merged away."""
@@ -182,26 +218,75 @@ class ShardCore:
         self._dirty.add(profile.customer_id)
         self._deleted.discard(profile.customer_id)
 
+    def moves_done(self, first: int) -> None:
+        """Every profile holds the bulk move by now."""
+        self.moves.drop(first)
+
+    def save_anew(self, profile: Profile) -> None:
+        """`save`, for a change that is more than one event's: all that the columns hold of the profile is made anew."""
+        self.save(profile)
+        self._changed.add(profile.customer_id)
+
     def delete_profile(self, customer_id: int) -> None:
         if self.settings.matching.enabled and profile_record(self.profile(customer_id)) is not None:
             self.mark_for_matching(customer_id)  # what matching holds of it must go
         self._open.pop(customer_id, None)
         self._dirty.discard(customer_id)
+        self._changed.discard(customer_id)
+        self.columns.remove(customer_id)
         self.profiles.pop(customer_id, None)
         self._deleted.add(customer_id)
 
     def drain_profiles(self) -> tuple[list[tuple[int, int, int, bytes]], list[int]]:
         """Encodes the changed profiles and forgets the decoded ones."""
         rows = []
+        self.project()
         for customer_id in self._dirty:
             profile = self._open[customer_id]
+            if self.columns.has_due:
+                self.columns.clear_due(customer_id)
             data = self.profiles[customer_id] = encode_profile(profile)
             rows.append((customer_id, profile.sequence, profile.due, data))
         deleted = list(self._deleted)
         self._open.clear()
         self._dirty.clear()
         self._deleted.clear()
+        self.folded.clear()
         return rows, deleted
+
+    def project(self) -> None:
+        """Brings the columns up to the profiles."""
+        columns = self.columns
+        for customer_id in self._dirty:
+            if customer_id in self.redirects or self.is_unloaded(customer_id):
+                continue
+            if customer_id in self._changed or columns.slot_of(customer_id) < 0:
+                columns.put(self._open[customer_id])
+        self._changed.clear()
+        columns.compact()
+
+    def is_unloaded(self, customer_id: int) -> bool:
+        """The profile has not come to the columns yet, after a start."""
+        return bool(self.unloaded) and self.unloaded[-1] <= customer_id <= self._load_end
+
+    def load_columns(self, customer_ids: Iterable[int]) -> None:
+        """Begins to bring profiles into the columns: `load_some` does it."""
+        self.unloaded = sorted(customer_ids, reverse=True)
+        self._load_end = self.unloaded[0] if self.unloaded else 0
+
+    def load_some(self, limit: int) -> None:
+        """Takes the next profiles into the columns and the member lists."""
+        for _ in range(min(limit, len(self.unloaded))):
+            customer_id = self.unloaded.pop()
+            if not self.is_live(customer_id):
+                continue
+            profile = self._open.get(customer_id)
+            if profile is None:
+                profile = decode_profile(self.profiles[customer_id])
+                self.moves.fold(profile)
+            self.columns.put(profile)
+            for segment_id in profile.memberships:
+                self.members.setdefault(segment_id, BitMap64()).add(customer_id)
 
     def mark_for_matching(self, customer_id: int, changed: bool = True) -> None:
         """The profile is to be matched: its record has `changed`, or what it is matched with.
@@ -277,6 +362,7 @@ class ShardCore:
         """Folds the event into the profile, moves its memberships and logs it. Returns what the caller may wait for."""
         event = intake.event
         changed = apply(profile, event, self.settings.policy)
+        self._project_event(profile, event, changed)
         self.log_event(profile, event)
         moved = self.reevaluate(profile, self.index.affected(changed), event.message_id)
         self.save(profile)
@@ -298,6 +384,13 @@ class ShardCore:
             demoted_identifiers=demoted or [],
             processing_ms=float(self.now - intake.started),
         )
+
+    def _project_event(self, profile: Profile, event: Event, changed: list[str]) -> None:
+        """Brings the columns up to one event, unless the profile is to be taken in anew anyway."""
+        customer_id = profile.customer_id
+        if customer_id not in self._changed and not self.is_unloaded(customer_id):
+            detail = pack_properties(event, self.settings.policy)[0]
+            self.columns.observe(profile, event, time_of(event), detail, changed)
 
     def log_event(self, profile: Profile, event: Event) -> None:
         """Appends the event to the log, at the head of the profile's chain."""
@@ -352,8 +445,12 @@ class ShardCore:
         moved: list[SegmentChange] = []
         due = profile.due
         for segment in segments:
-            verdict = evaluate(segment, profile, self.now)
-            segment_id = segment.definition.id
+            segment_id = segment.segment_id
+            try:
+                verdict = evaluate(segment, profile, self.now)
+            except Exception as error:
+                self.stop_segment(segment_id, error)
+                continue
             if verdict.member != (segment_id in profile.memberships):
                 moved.append(self.move(profile, segment_id, verdict.member, cause))
             if verdict.next_flip is not None and (not due or verdict.next_flip < due):
@@ -362,6 +459,21 @@ class ShardCore:
             profile.due = due
             heappush(self.timers, (due, profile.customer_id))
         return moved
+
+    def stop_segment(self, segment_id: str, error: Exception) -> None:
+        """Takes a segment whose evaluation fails out of service: it is seen to have stopped, and the others go on."""
+        self.stopped[segment_id] = type(error).__name__
+        self.index_segments()
+
+    def index_segments(self) -> None:
+        """Makes the index of the segments that events and time move."""
+        self.index = SegmentIndex(
+            [
+                segment
+                for segment_id, segment in self.compiled.items()
+                if segment_id not in self.stopped and not segment.definition.refresh_ms
+            ]
+        )
 
     def move(self, profile: Profile, segment_id: str, enter: bool, cause: str) -> SegmentChange:
         """Notes an entry or an exit on the profile, in the member list and in the log."""
@@ -380,9 +492,15 @@ class ShardCore:
             at=self.now,
             cause=cause,
             sequence=self.sequence,
+            held_out=self._is_held_out(segment_id, profile.customer_id),
         )
         self.change_rows.append(change)
         return change
+
+    def _is_held_out(self, segment_id: str, customer_id: int) -> bool:
+        segment = self.compiled.get(segment_id)
+        percent = segment.definition.holdout if segment is not None else 0
+        return percent > 0 and is_held_out(segment_id, customer_id, percent)
 
     def leave_all(self, profile: Profile, cause: str) -> None:
         """Takes a profile that ends out of every segment."""
@@ -391,10 +509,14 @@ class ShardCore:
 
     def next_due(self) -> int:
         """When time alone may next change something, ms; 0 for never."""
-        return self.timers[0][0] if self.timers else 0
+        due = min(self.timers[0][0] if self.timers else NEVER, self.columns.earliest_due())
+        return 0 if due == NEVER else due
 
     def run_timers(self) -> None:
         """Re-evaluates profiles that are due, TIMERS_MAX at most: what is left is due at the next tick."""
+        if self.columns.earliest_due() <= self.now:
+            for customer_id in self.columns.due_by(self.now, TIMERS_MAX):
+                self.profile(customer_id)  # which puts it among the timers
         for _ in range(TIMERS_MAX):
             if not self.timers or self.timers[0][0] > self.now:
                 break

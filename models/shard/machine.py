@@ -10,22 +10,21 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from pyroaring import BitMap64
 
 from models.events.event import Event
-from models.profile.state import decode_profile
-from models.segments.compile import CompiledSegment, compile_segment
-from models.segments.criteria import SegmentDefinition
-from models.segments.index import SegmentIndex
+from models.segments.bulk_moves import BulkMove
 from models.shard.commands import (
     Accept,
-    Backfill,
     Command,
+    Count,
     DeleteSegment,
+    Fold,
+    Load,
     Matched,
     Pair,
     PutSegment,
     Receive,
+    Refresh,
     Reviewed,
     Tick,
     Unmerge,
@@ -70,6 +69,7 @@ from models.shard.messages import (
 )
 from models.shard.protocol import EventResult, MergeRecord, Review
 from models.shard.reviews import Reviews
+from models.shard.segmenting import Segmenting
 from models.shard.tables import Effects, History, Table
 from models.shard.workflow import Workflows
 
@@ -83,10 +83,12 @@ SMALL_TABLES: dict[str, tuple[type, Any]] = {
     "unsettled": (int, bool),
     "merges": (str, MergeRecord),
     "segments": (str, SegmentRow),
-    "backfills": (str, int),
+    "uncounted": (str, bool),
+    "counted": (str, int),
     "pending": (int, int),
     "reviews": (str, Review),
 }
+LOAD_AT_START = 5_000  # profiles that are brought into the columns by `restore` itself
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -97,12 +99,12 @@ class ShardMachine:
         self.core = ShardCore(shard, shards, settings, history)
         self._reviews = Reviews(self.core)
         self._workflows = Workflows(self.core, self._reviews)
+        self.segmenting = Segmenting(self.core)
         self._small: dict[str, Table[Any, Any]] = {name: getattr(self.core, name) for name in SMALL_TABLES}
         self._saved_meta: dict[str, int] = {}
         self._fresh: dict[str, int] = {}  # dedupe keys of this step -> sequence
         self._received: dict[int, int] = {}
         self._shared_ids: dict[int, int] = {}  # while loading
-        self._to_backfill: dict[str, list[int]] = {}  # segment id -> customer ids still to evaluate, last first
         flows = self._workflows
         self._handlers: dict[type, Callable[[Any], None]] = {
             Deliver: flows.deliver,
@@ -149,6 +151,9 @@ class ShardMachine:
         row = msgspec.msgpack.decode(value, type=value_type)
         self._small[kind].load(key_type(key), _without_states(row) if kind == "merges" else row)
 
+    def load_move(self, move: BulkMove) -> None:
+        self.core.moves.add(move)
+
     def load_channel(self, source: int, received: int) -> None:
         self.core.channels[source] = received
 
@@ -158,21 +163,15 @@ class ShardMachine:
             setattr(self.core, key, value)
 
     def restore(self) -> None:
-        """Rebuilds what is derived: compiled segments, member lists, timers, reviews by customer."""
+        """Rebuilds what is derived: compiled segments, columns, member lists, timers, reviews by customer. Of many
+        profiles the columns and member lists are left to Load."""
         core = self.core
         self._shared_ids.clear()
         core.timers.sort()
         core.unsettled = self._small["unsettled"] = _by_key(core.unsettled)
         core.pending = self._small["pending"] = _by_mark(core.pending)
         self._reviews.restore()
-        for segment_id, row in core.segments.items():
-            core.compiled[segment_id] = self._compile(row.definition)
-        core.index = SegmentIndex(list(core.compiled.values()))
-        core.members = {segment_id: BitMap64() for segment_id in core.compiled}
-        if core.compiled:
-            for customer_id, state in core.profiles.items():
-                for segment_id in decode_profile(state).memberships:
-                    core.members.setdefault(segment_id, BitMap64()).add(customer_id)
+        self.segmenting.restore(LOAD_AT_START)
 
     # Steps
 
@@ -188,11 +187,17 @@ class ShardMachine:
             case Tick():
                 core.run_timers()
             case PutSegment():
-                self._put_segment(command)
+                self.segmenting.put(command)
             case DeleteSegment():
-                self._delete_segment(command)
-            case Backfill():
-                self._backfill(command)
+                self.segmenting.delete(command)
+            case Load():
+                self.segmenting.load(command)
+            case Count():
+                self.segmenting.count(command)
+            case Refresh():
+                self.segmenting.refresh(command)
+            case Fold():
+                self.segmenting.fold(command)
             case Unmerge():
                 self._workflows.unmerges.start(command.call, command.merge_id)
             case Pair():
@@ -281,72 +286,6 @@ class ShardMachine:
             pending.move_to_end(customer_id)
         self.core.replies.append((command.call, None))
 
-    # Segments
-
-    def _compile(self, definition: bytes) -> CompiledSegment:
-        decoded = msgspec.json.decode(definition, type=SegmentDefinition)
-        return compile_segment(decoded, self.core.settings.lifecycle)
-
-    def _put_segment(self, command: PutSegment) -> None:
-        core = self.core
-        core.segments.put(command.segment_id, SegmentRow(command.definition))
-        core.compiled[command.segment_id] = self._compile(command.definition)
-        core.index = SegmentIndex(list(core.compiled.values()))
-        core.members.setdefault(command.segment_id, BitMap64())
-        core.backfills.put(command.segment_id, 0)
-        self._to_backfill.pop(command.segment_id, None)
-        core.replies.append((command.call, None))
-
-    def _delete_segment(self, command: DeleteSegment) -> None:
-        core = self.core
-        core.compiled.pop(command.segment_id, None)
-        core.segments.delete(command.segment_id)
-        core.backfills.put(command.segment_id, 0)  # its members leave in steps
-        core.index = SegmentIndex(list(core.compiled.values()))
-        core.replies.append((command.call, None))
-
-    def _backfill(self, command: Backfill) -> None:
-        core = self.core
-        after = core.backfills.get(command.segment_id)
-        segment = core.compiled.get(command.segment_id)
-        if after is None:
-            core.replies.append((command.call, 0))
-            return
-        if segment is None:
-            self._empty(command)
-            return
-        waiting = self._to_backfill.get(command.segment_id)
-        if waiting is None:
-            waiting = sorted((c for c in core.profiles if c > after), reverse=True)
-            self._to_backfill[command.segment_id] = waiting
-        chunk = [waiting.pop() for _ in range(min(command.limit, len(waiting)))]
-        for customer_id in chunk:
-            if not core.is_live(customer_id):
-                continue  # merged away meanwhile
-            profile = core.profile(customer_id)
-            due = profile.due
-            if core.reevaluate(profile, [segment], "definition") or profile.due != due:
-                core.save(profile)
-        if waiting:
-            core.backfills.put(command.segment_id, chunk[-1])
-        else:
-            core.backfills.delete(command.segment_id)
-            del self._to_backfill[command.segment_id]
-        core.replies.append((command.call, len(waiting)))
-
-    def _empty(self, command: Backfill) -> None:
-        """Members leave a segment that was deleted."""
-        core = self.core
-        members = core.members.get(command.segment_id, BitMap64())
-        for customer_id in list(members[: command.limit]):
-            profile = core.profile(customer_id)
-            core.move(profile, command.segment_id, False, "definition")
-            core.save(profile)
-        if not members:
-            core.members.pop(command.segment_id, None)
-            core.backfills.delete(command.segment_id)
-        core.replies.append((command.call, len(members)))
-
     # Effects
 
     def drain(self) -> Effects:
@@ -375,6 +314,8 @@ class ShardMachine:
         effects.dedupe, self._fresh = list(self._fresh.items()), {}
         effects.links, core.link_rows = core.link_rows, []
         effects.changes, core.change_rows = core.change_rows, []
+        effects.moves, core.move_rows = core.move_rows, []
+        effects.moves_folded, core.folded_moves = core.folded_moves, []
         effects.messages = {shard: encode_envelope(batch) for shard, batch in core.outgoing.items()}
         core.outgoing = {}
         effects.received, self._received = self._received, {}

@@ -146,5 +146,5 @@ def settle_pair(core: ShardCore, finish: Finish, pairing: Pairing, settling: Set
             )
         )
     core.reevaluate(profile, core.index.all, "merge")
-    core.save(profile)
+    core.save_anew(profile)
     core.mark_for_matching(profile.customer_id)

@@ -22,8 +22,9 @@ class SegmentChange(msgspec.Struct, frozen=True):
     segment_id: str
     change: Literal["entered", "exited"]
     at: int  # ms
-    cause: str  # message id of the event, "time", "merge", "unmerge" or "definition"
+    cause: str  # message id of the event, "time", "merge", "unmerge", "definition", "refresh" or "deletion"
     sequence: int = 0  # the shard's sequence number
+    held_out: bool = False  # of the segment's holdout: not for activation
 
 
 class EventResult(msgspec.Struct):
@@ -162,6 +163,16 @@ class StoredEvent(msgspec.Struct, frozen=True):
     event: Event
 
 
+class SegmentStatus(msgspec.Struct, frozen=True):
+    """Where a segment stands at one shard."""
+
+    members: int
+    state: Literal["live", "counting", "stopped", "leaving"]  # counting: waits until all profiles are evaluated
+    evaluated_at: int = 0  # ms, when all profiles were last evaluated at once
+    late_ms: int = 0  # how long its next evaluation, or a person's look at the clock, is overdue
+    error: str = ""  # what stopped it
+
+
 class ShardStatus(msgspec.Struct):
     """A shard's counters, for status pages and metrics."""
 
@@ -173,13 +184,15 @@ class ShardStatus(msgspec.Struct):
     in_flight: int  # events taken in and not yet applied
     sequence: int
     settled: int  # every event taken in with at most this sequence has been applied
-    segments: dict[str, int]  # segment id -> members
+    segments: dict[str, SegmentStatus]  # by segment id
     dead_letters: int
     resident_bytes: int = 0
     pending_matches: int = 0  # profiles whose record changed and that matching has not looked at yet
     pending_match_ms: int = 0  # how long the oldest of them has waited
     reviews: int = 0  # open
     reviews_left_out: int = 0  # not opened because there were too many, ever
+    unloaded: int = 0  # profiles that are not in the columns yet, after a start
+    moves: int = 0  # moves of many people that some profiles do not hold themselves yet
 
 
 class Resolution(msgspec.Struct):

@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from models.events.event import Event
+from models.segments.bulk_moves import BulkMove
 from models.shard.protocol import Link, MergeRecord, SegmentChange, StoredEvent
 
 K = TypeVar("K", int, str)
@@ -112,6 +113,8 @@ class Effects(msgspec.Struct):
     dedupe: list[tuple[str, int]] = []  # dedupe key, sequence
     links: list[Link] = []
     changes: list[SegmentChange] = []
+    moves: list[BulkMove] = []
+    moves_folded: list[int] = []  # first sequence numbers of the moves that all profiles hold by now
     messages: dict[int, bytes] = {}  # destination shard -> one envelope, to be numbered and put in the outbox
     received: dict[int, int] = {}  # source shard -> number of the latest envelope taken from it
     replies: list[tuple[int, object]] = []  # call, result (an exception instance to be raised, or a value)

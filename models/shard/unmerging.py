@@ -64,7 +64,7 @@ class Unmerges:
         record.undone_at = core.now
         core.merges.put(record.merge_id, record)
         rebuilt = rebuild_winner(core, profile, record, winner)
-        core.save(rebuilt)
+        core.save_anew(rebuilt)
         core.mark_for_matching(rebuilt.customer_id)
         core.unlogged.extend(loser.sequences)
         core.reevaluate(rebuilt, core.index.all, "unmerge")
@@ -109,7 +109,7 @@ class Unmerges:
         profile.due = 0
         profile.apart = list(dict.fromkeys([*profile.apart, message.winner]))
         core.reevaluate(profile, core.index.all, "unmerge")
-        core.save(profile)
+        core.save_anew(profile)
         core.mark_for_matching(profile.customer_id)
         for customer_id in profile.absorbed:
             core.send(shard_of(customer_id), Reroute(customer_id, profile.customer_id))

@@ -223,6 +223,7 @@ class Workflows:
         core = self._core
         profile = core.profile(message.loser)
         core.leave_all(profile, "merge")
+        core.columns.remove(message.loser)
         profile.due = 0
         core.save(profile)
         core.send(
@@ -305,6 +306,7 @@ class Workflows:
             core.mark_for_matching(profile.customer_id)
         changes: list[SegmentChange] = []
         if finish.losers:
+            core.save_anew(profile)
             changes = core.reevaluate(profile, core.index.all, "merge")
         elif created:
             changes = core.reevaluate(profile, core.index.all, event.message_id)

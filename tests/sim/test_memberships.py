@@ -1,14 +1,23 @@
 """Memberships are true at every moment: after events, merges, crashes and the mere passing of time."""
 
+from functools import partial
+
 import msgspec
 import pytest
 
-from models.segments.compile import compile_segment
+from models.identity.customer_id import shard_of
+from models.profile.state import Profile
+from models.segments.catalogue import Resolved
+from models.segments.compile import CompiledSegment, compile_segment
 from models.segments.criteria import SegmentDefinition
-from models.segments.evaluate import evaluate
-from models.shard.commands import Backfill, DeleteSegment, PutSegment, Tick
+from models.segments.evaluate import Verdict, evaluate
+from models.segments.vector import VectorEvaluator
+from models.shard import core as core_module
+from models.shard import machine
+from models.shard.commands import Command, Count, DeleteSegment, Fold, Load, PutSegment, Refresh, Tick
+from models.shard.core import ShardCore
 from tests.sim.test_shards import PLAIN, history
-from tests.sim.world import World
+from tests.sim.world import Chaos, World
 
 HOUR_MS = 3_600_000
 DEFINITIONS = [
@@ -30,18 +39,27 @@ DEFINITIONS = [
 ]
 
 
+def until_done(world: World, shard: int, command: Command) -> None:
+    """As the actor does: again until it is answered that nothing is left to do."""
+    for _ in range(10_000):
+        replies = world.run(shard, command)
+        if replies and not replies[0][1]:
+            return
+    raise AssertionError("it never ends")
+
+
 def install(world: World, definition: SegmentDefinition) -> None:
-    """As the router does: on every shard, again until it is answered, then the existing profiles in chunks."""
+    """As the router and the actor do, on every shard."""
     for shard in range(world.shards):
-        for command in (PutSegment(-1, definition.id, msgspec.json.encode(definition)), Backfill(-1, definition.id, 3)):
-            while True:
-                replies = world.run(shard, command)
-                if replies and not replies[0][1]:
-                    break
+        until_done(world, shard, PutSegment(-1, definition.id, msgspec.json.encode(Resolved(definition))))
+        until_done(world, shard, Load(-1, 100))
+        until_done(world, shard, Count(-1))
 
 
 def check(world: World) -> None:
     compiled = [compile_segment(d, PLAIN.lifecycle) for d in DEFINITIONS]
+    for shard in range(world.shards):
+        until_done(world, shard, Load(-1, 100))
     inside: dict[str, set[int]] = {d.id: set() for d in DEFINITIONS}
     for profile in world.profiles().values():
         for segment in compiled:
@@ -49,10 +67,32 @@ def check(world: World) -> None:
             assert (segment.definition.id in profile.memberships) == member
             if member:
                 inside[segment.definition.id].add(profile.customer_id)
+    for segment in compiled:
+        assert vector_members(world, segment) == inside[segment.segment_id]
     for segment_id, expected in inside.items():
         assert {c for m in world.machines for c in m.core.members.get(segment_id, ())} == expected
 
 
+def vector_members(world: World, segment: CompiledSegment) -> set[int]:
+    """Who meets the criteria by the columns that followed all that has happened."""
+    found: set[int] = set()
+    for shard_machine in world.machines:
+        core = shard_machine.core
+        evaluator = VectorEvaluator(core.columns, partial(profile_at, core), world.now)
+        found.update(map(int, core.columns.customers[evaluator.members(segment.tree)]))
+    return found
+
+
+def profile_at(core: ShardCore, slot: int) -> Profile:
+    return core.peek(int(core.columns.customers[slot]))
+
+
+@pytest.fixture(params=[0, 5_000], ids=["loaded in steps", "loaded at the start"])
+def load_at_start(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "LOAD_AT_START", request.param)
+
+
+@pytest.mark.usefixtures("load_at_start")
 @pytest.mark.parametrize("seed", range(12))
 def test_memberships_follow_events_merges_crashes_and_time(seed: int) -> None:
     events = history(seed, count=90, people=6)
@@ -73,10 +113,11 @@ def test_memberships_follow_events_merges_crashes_and_time(seed: int) -> None:
             break
         for moment in (max(min(due) - 1, world.now), max(min(due), world.now)):
             world.now = moment
-            for shard, machine in enumerate(world.machines):
-                while machine.core.next_due() and machine.core.next_due() <= world.now:
+            for shard in range(world.shards):
+                until_done(world, shard, Load(-1, 100))
+                while (next_due := world.machines[shard].core.next_due()) and next_due <= world.now:
                     world.run(shard, Tick())
-                    machine = world.machines[shard]
+                    until_done(world, shard, Load(-1, 100))
             check(world)
         seen.add(sum(len(m.core.members["recent-a"]) for m in world.machines))
     else:
@@ -95,9 +136,67 @@ def test_a_deleted_segment_leaves_nothing_behind() -> None:
         install(world, definition)
     check(world)
     for shard in range(3):
-        while not world.run(shard, DeleteSegment(1, "x-without-orders")):
-            pass
-        while world.run(shard, Backfill(1, "x-without-orders", 1)) != [(1, 0)]:
-            pass
+        until_done(world, shard, DeleteSegment(1, "x-without-orders"))
+        until_done(world, shard, Load(1, 100))
+        until_done(world, shard, Count(1))
     assert all("x-without-orders" not in p.memberships for p in world.profiles().values())
     assert all("x-without-orders" not in m.core.members for m in world.machines)
+
+
+@pytest.mark.usefixtures("load_at_start")
+@pytest.mark.parametrize("seed", range(4))
+def test_moves_of_many_come_to_be_in_the_profiles(seed: int) -> None:
+    world = World(seed, shards=2, settings=PLAIN)
+    world.unacknowledged = history(seed, count=80, people=30)
+    world.settle()
+    install(world, DEFINITIONS[1])
+    before = {customer_id: dict(profile.memberships) for customer_id, profile in world.profiles().items()}
+    assert any(before.values())
+    for shard in range(2):
+        until_done(world, shard, Load(1, 100))
+        until_done(world, shard, Fold(1, 3))
+        until_done(world, shard, Load(1, 100))
+    assert not any(disk.moves for disk in world.disks)
+    assert {customer_id: dict(profile.memberships) for customer_id, profile in world.profiles().items()} == before
+    for shard_machine in world.machines:
+        held = {c for c, p in world.profiles().items() if shard_of(c) == shard_machine.core.shard and p.memberships}
+        assert set(shard_machine.core.members["x-without-orders"]) == held
+
+
+def test_a_segment_that_is_not_real_time_moves_when_it_is_due() -> None:
+    world = World(3, shards=1, settings=PLAIN)
+    definition = msgspec.structs.replace(DEFINITIONS[1], refresh="1h")
+    install(world, definition)
+    counted = world.now
+    world.unacknowledged = history(3, count=40, people=8)
+    world.settle()
+    until_done(world, 0, Load(1, 100))
+    core = world.machines[0].core
+    assert not core.members[definition.id]
+    world.now = max(world.now, counted + HOUR_MS)
+    assert world.machines[0].segmenting.due_refreshes(world.now) == [definition.id]
+    until_done(world, 0, Refresh(1, definition.id))
+    until_done(world, 0, Load(1, 100))
+    compiled = compile_segment(definition, PLAIN.lifecycle)
+    core = world.machines[0].core
+    expected = {c for c, p in world.profiles().items() if evaluate(compiled, p, world.now).member}
+    assert expected and set(core.members[definition.id]) == expected
+    assert not world.machines[0].segmenting.due_refreshes(world.now)
+
+
+def test_a_segment_whose_evaluation_fails_stops_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(4, shards=1, settings=PLAIN, chaos=Chaos(crash=0))
+    for definition in DEFINITIONS:
+        install(world, definition)
+
+    def fail(segment: CompiledSegment, profile: Profile, now: int) -> Verdict:
+        if segment.segment_id == "recent-a":
+            raise ZeroDivisionError
+        return evaluate(segment, profile, now)
+
+    monkeypatch.setattr(core_module, "evaluate", fail)
+    world.unacknowledged = history(4, count=40, people=8)
+    world.settle()
+    core = world.machines[0].core
+    assert core.stopped == {"recent-a": "ZeroDivisionError"}
+    assert core.members["x-without-orders"]

@@ -12,7 +12,8 @@ import msgspec
 
 from models.events.event import Event
 from models.profile.state import Profile, decode_profile
-from models.shard.commands import Accept, Receive, Tick, Unmerge
+from models.segments.bulk_moves import BulkMove, BulkMoves
+from models.shard.commands import Accept, Count, Fold, Load, Receive, Tick, Unmerge
 from models.shard.core import MachineSettings
 from models.shard.machine import ShardMachine, dedupe_key
 from models.shard.protocol import IngestResult, MergeRecord, SegmentChange, StoredEvent
@@ -34,6 +35,7 @@ class Disk:
     channels: dict[int, int] = field(default_factory=dict)
     outbox: dict[int, dict[int, bytes]] = field(default_factory=dict)
     sent: dict[int, int] = field(default_factory=dict)
+    moves: dict[int, BulkMove] = field(default_factory=dict)  # that some profiles do not hold
 
     def commit(self, effects: Effects) -> None:
         for customer_id, _, due, state in effects.profiles:
@@ -52,6 +54,9 @@ class Disk:
         for kind, key in effects.small_deleted:
             del self.small[kind, key]
         self.meta.update(effects.meta)
+        self.moves.update({move.first: move for move in effects.moves})
+        for first in effects.moves_folded:
+            del self.moves[first]
         for row in effects.events:
             self.events[row.sequence] = row
         for sequence, previous in effects.events_relinked:
@@ -92,6 +97,8 @@ class Disk:
             machine.load_redirect(customer_id, target, last_event)
         for (kind, key), value in self.small.items():
             machine.load_small(kind, key, value)
+        for _, move in sorted(self.moves.items()):
+            machine.load_move(move)
         for source, received in self.channels.items():
             machine.load_channel(source, received)
         for name, count in self.meta.items():
@@ -145,6 +152,9 @@ class World:
                 self.channel_deliver()
             case "tick":
                 self.run(self.random.randrange(self.shards), Tick())
+                # What a shard does by itself between events.
+                for command in (Load(-1, 2), Count(-1), Fold(-1, 2)):
+                    self.run(self.random.randrange(self.shards), command)
 
     def run(self, shard: int, command: object) -> list[tuple[int, object]]:
         """Handles one command; the shard may crash before or after the commit. Replies only if it lived."""
@@ -274,7 +284,14 @@ class World:
             customer_id = redirect.target
 
     def profiles(self) -> dict[int, Profile]:
-        return {c: decode_profile(state) for disk in self.disks for c, (state, _) in disk.profiles.items()}
+        """Every profile as readers see it."""
+        found = {}
+        for disk in self.disks:
+            moves = BulkMoves(disk.moves.values())
+            for customer_id, (state, _) in disk.profiles.items():
+                profile = found[customer_id] = decode_profile(state)
+                moves.fold(profile)
+        return found
 
     def stored(self) -> list[EventRow]:
         return [row for disk in self.disks for row in disk.events.values()]
@@ -282,7 +299,7 @@ class World:
     def check_at_rest(self) -> None:
         """Invariants once nothing is on its way."""
         for disk, machine in zip(self.disks, self.machines, strict=True):
-            kinds = {kind for kind, _ in disk.small} - {"merges", "segments", "reviews"}
+            kinds = {kind for kind, _ in disk.small} - {"merges", "segments", "counted", "reviews"}
             assert not kinds, f"shard {disk.shard} still has {kinds}"
             core = machine.core
             assert core.settled() == core.sequence

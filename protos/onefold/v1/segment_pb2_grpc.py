@@ -75,7 +75,7 @@ class SegmentServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def CreateSegment(self, request, context):
-        """Creates a segment, or replaces the one with the same id. Members appear as the profiles are evaluated.
+        """Creates a segment, or replaces the one with the same id. Answers when all people have been evaluated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,177 @@
+"""What a shard answers about segments: previews, members, past members, flows; from its columns and its log."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from pyroaring import BitMap64
+
+from actors.errors import Invalid, Unavailable
+from actors.group_commit import GroupCommit
+from actors.shard_log import ShardLog
+from models.profile.state import Profile, decode_profile
+from models.segments.analytics import add_conversions, summarise
+from models.segments.bulk_moves import BulkMove, unpack_ids
+from models.segments.catalogue import Resolved
+from models.segments.compile import CompiledSegment, compile_resolved
+from models.segments.field_reader import InvalidCriteria
+from models.segments.holdout import held_out
+from models.segments.spans import NEVER
+from models.segments.value_column import Mask
+from models.segments.vector import VectorEvaluator
+from models.shard.core import ShardCore
+from models.shard.protocol import SegmentChange, SegmentStatus
+
+_LOAD_S_MAX = 5.0  # how long a question about all profiles waits until all are in the columns
+_POLL_S = 0.05
+
+
+class SegmentReads:
+    """The methods of a shard's actor that tell of segments. Nothing is changed."""
+
+    def __init__(self, core: ShardCore, commits: GroupCommit, log: ShardLog) -> None:
+        self._core = core
+        self._commits = commits
+        self._log = log
+
+    async def members(self, segment_id: str, after: int, limit: int) -> list[tuple[int, int]]:
+        """Members with a customer id above `after`, ascending, and when each entered (ms)."""
+        await self._commits.consistent()
+        core = self._core
+        members = core.members.get(segment_id)
+        if members is None:
+            return []
+        start = members.rank(after)
+        found = []
+        for customer_id in members[start : start + limit]:
+            profile = decode_profile(core.profiles[customer_id])
+            core.moves.fold(profile)
+            found.append((customer_id, profile.memberships[segment_id]))
+        return found
+
+    async def preview(self, resolved: bytes, now: int) -> tuple[int, int]:
+        """How many profiles meet the criteria of a segment (a Resolved as JSON) at `now` ms, and of how many."""
+        compiled = self._compile(resolved)
+        await self._loaded()
+        return int(np.count_nonzero(self._mask(compiled, now))), len(self._core.columns)
+
+    async def backtest(self, resolved: bytes, times: list[int]) -> list[int]:
+        """How many profiles meet the criteria at each of these times (ms), as far as they are known now."""
+        compiled = self._compile(resolved)
+        counts = []
+        for now in times:
+            await self._loaded()
+            counts.append(int(np.count_nonzero(self._mask(compiled, now))))
+            await asyncio.sleep(0)
+        return counts
+
+    async def segment_flow(self, segment_id: str, times: list[int]) -> tuple[int, list[tuple[int, int]]]:
+        """Members now, and how many entered and left between these ascending times (ms), and from the last on."""
+        await self._commits.consistent()
+        members = len(self._core.members.get(segment_id, ()))
+        return members, await asyncio.to_thread(self._log.flow, segment_id, [*times, _AFTER_ALL])
+
+    async def members_at(self, segment_id: str, at: int, after: int, limit: int) -> list[int]:
+        """Who was in a segment at a past time (ms): customer ids above `after`, ascending."""
+        await self._commits.consistent()
+        members = set(self._core.members.get(segment_id, ()))
+        undo(members, self._log.changes_since(segment_id, at))
+        return sorted(customer_id for customer_id in members if customer_id > after)[:limit]
+
+    async def member_states(self, segment_id: str, after: int, limit: int) -> list[tuple[int, int, bytes]]:
+        """Members as of `members`, each with the encoded profile."""
+        rows = await self.members(segment_id, after, limit)
+        return [(customer_id, entered, self._core.profiles[customer_id]) for customer_id, entered in rows]
+
+    async def segment_summary(
+        self, segment_id: str, holdout: float, since: int, until: int, event: str, within: int
+    ) -> bytes:
+        """What the members are like (an encoded Summary). Conversion: of those who entered from `since` to `until` ms,
+        who did `event` within `within` ms."""
+        await self._loaded()
+        core = self._core
+        members = core.members.get(segment_id, BitMap64())
+        ids = np.fromiter(members, np.int64, len(members))
+        columns = core.columns
+        mask = np.isin(columns.customers, ids) & columns.live
+        now = time.time_ns() // 1_000_000
+        summary = summarise(columns, mask, self._profile_at, now, core.settings.lifecycle)
+        if holdout:
+            summary.held_out = int(np.count_nonzero(held_out(segment_id, ids, holdout)))
+        entries = np.full(columns.size, NEVER, np.int64)
+        for change in reversed(self._log.changes_since(segment_id, since - 1)):
+            if change.at > until:
+                continue
+            if isinstance(change, BulkMove):
+                entries[np.isin(columns.customers, unpack_ids(change.entered))] = change.at
+            elif change.change == "entered" and (slot := columns.slot_of(change.customer_id)) >= 0:
+                entries[slot] = change.at
+        add_conversions(summary, columns, entries, event, within, now)
+        return msgspec.msgpack.encode(summary)
+
+    async def segment_overlap(self, segment_ids: list[str]) -> list[list[int]]:
+        """How many are in both of each two of the segments."""
+        await self._commits.consistent()
+        found = [self._core.members.get(segment_id, BitMap64()) for segment_id in segment_ids]
+        return [[left.intersection_cardinality(right) for right in found] for left in found]
+
+    def _profile_at(self, slot: int) -> Profile:
+        return self._core.peek(int(self._core.columns.customers[slot]))
+
+    def _compile(self, resolved: bytes) -> CompiledSegment:
+        try:
+            return compile_resolved(msgspec.json.decode(resolved, type=Resolved), self._core.settings.lifecycle)
+        except InvalidCriteria as error:
+            raise Invalid(f"criteria: {error}") from None
+
+    def _mask(self, compiled: CompiledSegment, now: int) -> Mask:
+        core = self._core
+        evaluator = VectorEvaluator(core.columns, self._profile_at, now, core.settings.lifecycle)
+        return evaluator.members(compiled.tree)
+
+    async def _loaded(self) -> None:
+        """Returns when memory and disk agree and every profile is in the columns."""
+        deadline = time.monotonic() + _LOAD_S_MAX
+        while self._core.unloaded and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_S)
+        if self._core.unloaded:
+            left = len(self._core.unloaded)
+            raise Unavailable(f"the shard has just started: {left} profiles are still to be loaded; ask again soon")
+        await self._commits.consistent()
+
+    def _segment_statuses(self, now: int) -> dict[str, SegmentStatus]:
+        core = self._core
+        statuses: dict[str, SegmentStatus] = {}
+        due = core.next_due()
+        clock_ms = max(now - due, 0) if due else 0
+        for segment_id in {*core.members, *core.segments}:
+            members, evaluated = len(core.members.get(segment_id, ())), core.counted.get(segment_id) or 0
+            compiled = core.compiled.get(segment_id)
+            if segment_id not in core.segments:
+                statuses[segment_id] = SegmentStatus(members, "leaving")
+            elif segment_id in core.stopped:
+                statuses[segment_id] = SegmentStatus(members, "stopped", evaluated, error=core.stopped[segment_id])
+            elif segment_id in core.uncounted or core.unloaded or compiled is None:
+                statuses[segment_id] = SegmentStatus(members, "counting", evaluated)
+            else:
+                every = compiled.definition.refresh_ms
+                late = max(now - evaluated - every, 0) if every else clock_ms if compiled.timed else 0
+                statuses[segment_id] = SegmentStatus(members, "live", evaluated, late)
+        return statuses
+
+
+def undo(members: set[int], changes: Sequence[SegmentChange | BulkMove]) -> None:
+    """Takes entries and exits, newest first, back from a set of customer ids."""
+    for change in changes:
+        if isinstance(change, BulkMove):
+            members.difference_update(unpack_ids(change.entered).tolist())
+            members.update(unpack_ids(change.exited).tolist())
+        elif change.change == "entered":
+            members.discard(change.customer_id)
+        else:
+            members.add(change.customer_id)
+
+
+_AFTER_ALL = 1 << 62

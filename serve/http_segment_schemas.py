@@ -1,0 +1,209 @@
+"""The shapes of the HTTP API that are about segments and computed traits."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from serve.http_schemas import Cursor, CustomerId, Fraction, Time
+
+Count = Annotated[int | None, Meta(description="null: fewer than may be told without the scope read")]
+
+
+class SegmentRequest(msgspec.Struct):
+    """A segment to create or replace. The criteria language: docs/segments.md, and GET /v1/segments/schema."""
+
+    name: str
+    criteria: dict[str, Any]
+    id: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    refresh: Annotated[str, Meta(description='"real_time", or how often it is evaluated: "15m", "1d"')] | UnsetType = (
+        UNSET
+    )
+    holdout: Annotated[float, Meta(ge=0, le=99, description="percent kept back from activation")] | UnsetType = UNSET
+
+
+class SegmentEntry(msgspec.Struct, frozen=True):
+    """A segment, how many are in it, and whether it is up to date."""
+
+    id: str
+    name: str
+    description: str
+    criteria: dict[str, Any]
+    version: int
+    created_at: Time
+    refresh: str
+    holdout: float
+    members: Count
+    state: Annotated[
+        Literal["live", "counting", "stopped", "leaving", "unknown"],
+        Meta(description="counting: not all people have been evaluated yet; stopped: its evaluation failed"),
+    ]
+    evaluated_at: Annotated[Time | None, Meta(description="when all people were last evaluated at once")]
+    late_ms: Annotated[int, Meta(description="how far behind time it is")]
+    error: str
+
+
+class SegmentsAnswer(msgspec.Struct, frozen=True):
+    """All segments, by id."""
+
+    segments: list[SegmentEntry]
+
+
+class MemberEntry(msgspec.Struct, frozen=True):
+    """A person in a segment. `entered_at` is not known of a past time."""
+
+    customer_id: CustomerId
+    entered_at: Time | None
+    held_out: Annotated[bool, Meta(description="of the segment's holdout")] = False
+
+
+class MembersPage(msgspec.Struct, frozen=True):
+    """A segment's members."""
+
+    data: list[MemberEntry]
+    cursor: Cursor
+
+
+class MemberRowsPage(msgspec.Struct, frozen=True):
+    """A segment's members as rows: customer_id, entered_at, held_out and the traits that were asked for."""
+
+    data: list[dict[str, Any]]
+    cursor: Cursor
+
+
+class PreviewRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Criteria to count."""
+
+    criteria: dict[str, Any]
+
+
+class PreviewAnswer(msgspec.Struct, frozen=True):
+    """How many meet the criteria now; exact."""
+
+    members: Count
+    people: Annotated[int, Meta(description="all there are")]
+    share: Fraction | None
+
+
+class BacktestRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Criteria to count over past days."""
+
+    criteria: dict[str, Any]
+    days: Annotated[int, Meta(ge=1, le=400)] = 30
+
+
+class SizeEntry(msgspec.Struct, frozen=True):
+    """A size at a time."""
+
+    at: Time
+    members: Count
+
+
+class BacktestAnswer(msgspec.Struct, frozen=True):
+    """How many would have met the criteria at this time of each day, oldest first. Events and orders count by their own
+    times; traits and channels are those of now."""
+
+    data: list[SizeEntry]
+
+
+class HistoryEntry(msgspec.Struct, frozen=True):
+    """A segment's size at a time, and who came and went in the step before it."""
+
+    at: Time
+    members: Count
+    entered: Count
+    left: Count
+
+
+class HistoryAnswer(msgspec.Struct, frozen=True):
+    """A segment's size over time."""
+
+    segment_id: str
+    data: list[HistoryEntry]
+    growth: Annotated[float | None, Meta(description="from the first to the last size, as a share of the first")]
+
+
+class OverlapAnswer(msgspec.Struct, frozen=True):
+    """How many are in both of each two of the segments, in the order of `segments`."""
+
+    segments: list[str]
+    members: list[list[Count]]
+
+
+class AnalyticsAnswer(msgspec.Struct, frozen=True):
+    """What a segment's members are like. Values that few have are told together."""
+
+    segment_id: str
+    at: Time
+    members: Count
+    held_out: int
+    growth: dict[str, Any]
+    demographics: dict[str, Any]
+    behaviors: dict[str, Any]
+    value: dict[str, Any]
+    engagement: dict[str, Any]
+    lifecycle: dict[str, Any]
+    churn_risk: Annotated[dict[str, Any] | None, Meta(description="null while there is no such score")]
+    conversion: dict[str, Any]
+
+
+class WhyAnswer(msgspec.Struct, frozen=True):
+    """Why somebody is in a segment: the criteria, each part with `holds`, `found`, `occurrences` and `changes_at`."""
+
+    segment_id: str
+    member: bool
+    entered_at: Time | None
+    at: Time
+    criteria: dict[str, Any]
+
+
+class ChangeEntry(msgspec.Struct, frozen=True):
+    """An entry or an exit. `cause`: the event's message id, or time, merge, unmerge, definition, refresh, deletion."""
+
+    customer_id: CustomerId
+    segment_id: str
+    change: Literal["entered", "exited"]
+    at: Time
+    cause: str
+    held_out: bool = False
+
+
+class ChangesPage(msgspec.Struct, frozen=True):
+    """A segment's changes, oldest first; `cursor.next` is where the next call goes on."""
+
+    data: list[ChangeEntry]
+    cursor: Cursor
+
+
+class SchemasAnswer(msgspec.Struct, frozen=True):
+    """JSON Schemas (2020-12) of criteria and of the expressions of computed traits."""
+
+    criteria: dict[str, Any]
+    computed_trait: dict[str, Any]
+
+
+class ComputedTraitRequest(msgspec.Struct):
+    """A computed trait to create or replace. The language: docs/segments.md, and GET /v1/segments/schema."""
+
+    name: str
+    expression: dict[str, Any]
+    id: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+
+
+class ComputedTraitEntry(msgspec.Struct, frozen=True):
+    """A computed trait."""
+
+    id: str
+    name: str
+    description: str
+    expression: dict[str, Any]
+    version: int
+    created_at: Time
+
+
+class ComputedTraitsAnswer(msgspec.Struct, frozen=True):
+    """All computed traits, by id."""
+
+    computed_traits: list[ComputedTraitEntry]

@@ -1,0 +1,211 @@
+"""What is asked about segments: counts, history, members' traits and doings, overlap, and why somebody is in one.
+
+Numbers below `segments.min_count` are not told to those who may not read profiles (`Suppression`): a count of one, with
+the right criteria, is a look at a person.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from actors.errors import Invalid, NotFound
+from models.profile.lifecycle import LifecycleRules
+from models.profile.state import DAY_MS, Profile
+from models.segments.analytics import report
+from models.segments.explain import explain
+from models.segments.times import parse_duration, parse_instant
+from models.shard.protocol import StoredEvent
+from serve import segment_registry
+from serve.auth import Principal
+from serve.http_schemas import time_text
+from serve.services import Services
+
+DAYS_MAX = 400  # of a history or a backtest
+OVERLAP_MAX = 50  # segments in one matrix
+CONVERSION = "Order Completed"
+_EVENTS_PAGE = 500
+_EVENTS_MAX = 2_000  # of one person that are looked through for what is behind an answer
+
+
+class Suppression:
+    """Which counts a caller may see."""
+
+    def __init__(self, services: Services, principal: Principal | None) -> None:
+        sees_people = principal is None or principal.allows("read")
+        self._least = 0 if sees_people else services.settings.segments.min_count
+
+    def count(self, members: int) -> int | None:
+        """The count; None if it is too small to be told. Nobody is always told."""
+        return members if members >= self._least or not members else None
+
+
+def moments(services: Services, since: str, until: str, default_days: int) -> tuple[int, int]:
+    """A range of time, ms, from ISO 8601 texts: until now, and `default_days` long, where they are empty."""
+    end = _instant("to", until) if until else services.now()
+    start = _instant("from", since) if since else end - default_days * DAY_MS
+    if not start < end:
+        raise Invalid("from: expected a time before `to`")
+    if end - start > DAYS_MAX * DAY_MS:
+        raise Invalid(f"from: expected at most {DAYS_MAX} days before `to`")
+    return start, end
+
+
+def past(services: Services, at: str) -> int:
+    """A past time in ISO 8601, as ms."""
+    found = _instant("at", at)
+    if found > services.now():
+        raise Invalid("at: expected a time in the past")
+    return found
+
+
+async def history(services: Services, segment_id: str, start: int, end: int, step: str) -> list[dict[str, Any]]:
+    """The segment's size at the end of each step from `start` to `end` (ms), with who entered and left in it."""
+    segment_registry.definition_of(services, segment_id)
+    length = parse_duration(step)
+    if length is None or (end - start) // length > DAYS_MAX * 24:
+        raise Invalid('step: expected a duration such as "1d" or "1h", and not too many of them')
+    times = [*range(start, end, length), end]
+    members, flows = await services.router.segment_flow(segment_id, times)
+    sizes = [members]
+    for entered, left in reversed(flows):
+        sizes.append(sizes[-1] - entered + left)
+    sizes.reverse()  # at each of `times`, and now
+    return [
+        {"at": time_text(at), "members": size, "entered": entered, "left": left}
+        for at, size, (entered, left) in zip(times, sizes, [(0, 0), *flows[:-1]], strict=False)
+    ]
+
+
+async def analytics(
+    services: Services, segment_id: str, start: int, end: int, conversion: str, within: str
+) -> dict[str, Any]:
+    """What the members are like; growth and conversion are of the time from `start` to `end` (ms)."""
+    definition = segment_registry.definition_of(services, segment_id)
+    length = parse_duration(within)
+    if length is None:
+        raise Invalid('within: expected a duration such as "7d"')
+    summary = await services.router.segment_summary(
+        segment_id, definition.holdout, start, end, conversion or CONVERSION, length
+    )
+    found = report(summary, services.settings.segments.min_count)
+    found["conversion"] |= {"event": conversion or CONVERSION, "within": within}
+    steps = await history(services, segment_id, start, end, f"{max((end - start) // 1000, 1)}s")
+    before, after = steps[0]["members"], steps[-1]["members"]
+    growth = {"from": time_text(start), "to": time_text(end), "members_from": before, "members_to": after}
+    growth |= {key: sum(step[key] for step in steps[1:]) for key in ("entered", "left")}
+    growth["rate"] = round((after - before) / before, 4) if before else None
+    return {"segment_id": segment_id, "at": time_text(services.now()), "growth": growth, **found}
+
+
+async def overlap(services: Services, segment_ids: Sequence[str]) -> list[list[int]]:
+    """How many are in both of each two of the segments."""
+    if not 2 <= len(segment_ids) <= OVERLAP_MAX:
+        raise Invalid(f"segments: expected the ids of 2 to {OVERLAP_MAX} segments, with commas between them")
+    for segment_id in segment_ids:
+        segment_registry.definition_of(services, segment_id)
+    found: list[list[int]] = await services.router.segment_overlap(list(segment_ids))
+    return found
+
+
+async def backtest(services: Services, criteria: Any, days: int) -> list[tuple[int, int]]:
+    """How many people would have met the criteria at this time of each of the past days: (ms, members), oldest first.
+
+    Events and orders count by their own times; traits and channels are those of now.
+    """
+    if not 1 <= days <= DAYS_MAX:
+        raise Invalid(f"days: expected 1 to {DAYS_MAX}")
+    now = services.now()
+    times = [now - day * DAY_MS for day in range(days, -1, -1)]
+    counts = await services.router.backtest(segment_registry.draft(services, criteria), times)
+    return list(zip(times, counts, strict=True))
+
+
+async def why(services: Services, segment_id: str, key: str, rules: LifecycleRules) -> dict[str, Any]:
+    """Why the person of a normalised key is in the segment or not: every clause with what was found, and the events."""
+    definition = segment_registry.definition_of(services, segment_id)
+    profile: Profile | None = await services.reads.get(key)
+    if profile is None:
+        raise NotFound("key: nobody has this identifier")
+    now = services.now()
+    catalogue = segment_registry.catalogue(services)
+    tree = explain(definition.criteria, catalogue, profile, now, rules)
+    await _name_events(services, key, tree)
+    entered = profile.memberships.get(segment_id)
+    return {
+        "segment_id": segment_id,
+        "member": entered is not None,
+        "entered_at": None if entered is None else time_text(entered),
+        "at": time_text(now),
+        "criteria": _written(tree),
+    }
+
+
+async def _name_events(services: Services, key: str, tree: dict[str, Any]) -> None:
+    """Adds the message ids of the events behind the answers, as far as they are among the person's latest."""
+    wanted: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for occurrence in _occurrences(tree):
+        wanted.setdefault((occurrence.get("event", ""), occurrence["at"]), []).append(occurrence)
+    cursor, seen = "", 0
+    while wanted and seen < _EVENTS_MAX:
+        page, cursor = await services.router.events(key, _EVENTS_PAGE, cursor)
+        seen += len(page)
+        for stored in page:
+            for name in _names(stored):
+                for occurrence in wanted.pop((name, stored.event.timestamp), ()):
+                    occurrence["message_id"] = stored.event.message_id
+        if not cursor:
+            break
+
+
+def _names(stored: StoredEvent) -> tuple[str, ...]:
+    """What the occurrences of an event go by; orders go by their time alone."""
+    event = stored.event
+    order = any(name in event.properties for name in ("order_id", "orderId", "transaction_id"))
+    viewed = {"page": "Page Viewed", "screen": "Screen Viewed"}.get(event.type)
+    names = (event.name,) if viewed is None else (viewed, f"{viewed}: {event.name}")
+    return (*names, "") if order else names
+
+
+def _occurrences(tree: Any) -> list[dict[str, Any]]:
+    if isinstance(tree, list):
+        return [found for part in tree for found in _occurrences(part)]
+    if not isinstance(tree, dict):
+        return []
+    own = tree.get("occurrences", [])
+    return [*own, *(found for key, part in tree.items() if key != "occurrences" for found in _occurrences(part))]
+
+
+def _written(tree: Any) -> Any:
+    """The tree with its times as text."""
+    if isinstance(tree, list):
+        return [_written(part) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    return {
+        key: time_text(value)
+        if key in ("at", "changes_at", "updated_at") or (key == "found" and _is_time(tree))
+        else _written(value)
+        for key, value in tree.items()
+    }
+
+
+def _is_time(clause: dict[str, Any]) -> bool:
+    return clause.get("measure") in ("first", "last") and isinstance(clause.get("found"), int)
+
+
+def _instant(field: str, text: str) -> int:
+    found = parse_instant(text)
+    if found is None:
+        raise Invalid(f'{field}: expected an ISO 8601 date or time such as "2026-05-01" or "2026-05-01T12:00:00Z"')
+    return found
+
+
+def flat_row(profile: Profile, entered: int, held_out: bool, traits: Sequence[str]) -> dict[str, Any]:
+    """A member as one row: for files and tables."""
+    row: dict[str, Any] = {"entered_at": time_text(entered), "held_out": held_out}
+    for trait in traits:
+        attribute = profile.attributes.get(trait)
+        value = None if attribute is None else attribute.winner.value
+        row[trait] = msgspec.json.encode(value).decode() if isinstance(value, dict | list) else value
+    return row
