@@ -51,6 +51,7 @@ class ShardMemory:
     members: int  # memberships in segments
     empty_mb: float  # resident before the shard was loaded
     resident_mb: float  # resident when it served
+    load_s: float  # from then on until every profile was in the columns
     restart_s: float  # from the start of the process to the first answer
 
 
@@ -124,8 +125,11 @@ async def _serve_shard(data_dir: Path, shard: int, shards: int, backfill: bool) 
     if backfill:
         await asyncio.sleep(1.0)  # by then it has looked into the control store
         for segment in SEGMENTS:
-            await running.backfilled(segment["id"], _BACKFILL_S_MAX)
-    status = await running.status()
+            await running.counted(segment["id"], _BACKFILL_S_MAX)
+    # The profiles come to the columns after the first answers.
+    while (status := await running.status()).unloaded:
+        await asyncio.sleep(0.2)
+    loaded_at = time.time()
     resident = resident_bytes(os.getpid())
     await running.close()
     return {
@@ -134,7 +138,8 @@ async def _serve_shard(data_dir: Path, shard: int, shards: int, backfill: bool) 
             "shard": shard,
             "profiles": status.profiles,
             "identifiers": status.identifiers,
-            "members": sum(status.segments.values()),
+            "members": sum(segment.members for segment in status.segments.values()),
+            "load_s": loaded_at - served_at,
             "empty_mb": empty / 2**20,
             "resident_mb": resident / 2**20,
         },
@@ -151,7 +156,8 @@ def print_memory(report: MemoryReport, console: Console) -> None:
         console.print(
             f"shard {shard.shard}: {shard.profiles:,} profiles, {shard.identifiers:,} identifiers, "
             f"{shard.members:,} memberships; {shard.resident_mb:,.0f} MB resident, {shard.empty_mb:,.0f} MB of it "
-            f"before loading; serving after {shard.restart_s:.1f} s",
+            f"before loading; serving after {shard.restart_s:.1f} s, "
+            f"all in the columns {shard.load_s:.1f} s later",
             highlight=False,
             soft_wrap=True,
         )

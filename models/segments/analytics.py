@@ -66,7 +66,8 @@ class Summary(msgspec.Struct):
     sales: dict[str, Sales] = {}  # by currency
     channels: dict[str, Activity] = {}
     stages: dict[str, int] = {}
-    scores: list[int] = [0] * (len(_SCORE_STEPS) - 1)  # members by engagement score, in steps
+    # Members by engagement score, in steps.
+    scores: list[int] = msgspec.field(default_factory=lambda: [0] * (len(_SCORE_STEPS) - 1))
     entered: int = 0  # in the time that conversion is asked of
     converted: int = 0
 

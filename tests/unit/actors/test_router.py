@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from actors.errors import Conflict, Invalid, NotFound, Unavailable
 from actors.router import Router
-from models.identity.customer_id import to_text
+from models.identity.customer_id import shard_of, to_text
 from models.identity.placement import home_shard
 from models.profile.state import Profile
-from models.shard.protocol import DeadLetter
+from models.segments.catalogue import Resolved
+from models.segments.criteria import SegmentDefinition
+from models.shard.protocol import DeadLetter, SegmentChange
 from tests.unit.actors.local_shards import NOW, LocalShards, identify, track
 
 SHARDS = 3
@@ -212,12 +213,42 @@ def test_an_operator_merges_by_any_key(run: Callable[[Scenario], None]) -> None:
     run(scenario)
 
 
-def definition(segment_id: str, event: str) -> dict[str, Any]:
-    return {
-        "id": segment_id,
-        "name": segment_id,
-        "criteria": {"type": "behavioral", "event": event, "measure": "count", "operator": "at_least", "value": 1},
-    }
+def definition(segment_id: str, event: str) -> Resolved:
+    criteria = {"type": "behavioral", "event": event, "measure": "count", "operator": "at_least", "value": 1}
+    return Resolved(SegmentDefinition(id=segment_id, name=segment_id, criteria=criteria))
+
+
+def _positions(pages: list[list[SegmentChange]]) -> dict[int, int]:
+    return {shard_of(change.customer_id): change.sequence for page in pages for change in page}
+
+
+def test_past_members_flows_overlaps_and_what_members_are_like(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        await router.ingest([track(f"m{n}", f"user_id:u{n}", name="Bought") for n in range(10)], wait=True)
+        await router.put_segment(definition("buyers", "Bought"))
+        await router.put_segment(definition("viewers", "Seen"))
+        made = max(change.at for change in await router.segment_changes({}, 100))
+        await asyncio.sleep(0.01)
+        more = [track(f"n{n}", f"user_id:u{n}", name="Bought") for n in range(10, 15)]
+        more += [track(f"s{n}", f"user_id:u{n}", name="Seen") for n in range(3)]
+        await router.ingest(more, wait=True)
+        assert len((await router.segment_members("buyers", 100))[0]) == 15
+        past, _ = await router.members_at("buyers", made, 100)
+        assert len(past) == 10
+        first, following = await router.members_at("buyers", made, 6)
+        assert [*first, *(await router.members_at("buyers", made, 6, following))[0]] == past
+        assert (await router.members_at("buyers", made - 60_000, 100))[0] == []
+        assert await router.segment_flow("buyers", [made - 60_000, made]) == (15, [(10, 0), (5, 0)])
+        assert await router.segment_overlap(["buyers", "viewers"]) == [[15, 3], [3, 3]]
+        summary = await router.segment_summary("buyers", 50.0, made - 60_000, made + 60_000, "Seen", 60_000)
+        assert (summary.members, summary.entered) == (15, 15)
+        assert 0 < summary.held_out < 15
+        assert summary.events["Bought"].members == 15
+        rows, _ = await router.member_profiles("viewers", 2)
+        assert [profile.events["Seen"].count for _, profile in rows] == [1, 1]
+        assert await router.backtest(definition("", "Bought"), [NOW - 10**9, NOW]) == [0, 15]
+
+    run(scenario)
 
 
 def test_segments_are_filled_listed_previewed_and_deleted(run: Callable[[Scenario], None]) -> None:
@@ -225,8 +256,8 @@ def test_segments_are_filled_listed_previewed_and_deleted(run: Callable[[Scenari
         people = [track(f"m{n}", f"user_id:u{n}", name="Bought" if n % 2 else "Seen") for n in range(40)]
         await router.ingest(people, wait=True)
         segment = definition("buyers", "Bought")
-        assert await router.preview(segment["criteria"], NOW) == 20
-        await router.put_segment(segment)
+        assert await router.preview(segment, NOW) == (20, 40)
+        assert await router.put_segment(segment)
         pages: list[list[tuple[int, int]]] = []
         cursor = ""
         while True:
@@ -236,11 +267,19 @@ def test_segments_are_filled_listed_previewed_and_deleted(run: Callable[[Scenari
                 break
         assert [len(page) for page in pages] == [8, 8, 4]
         assert len({customer_id for page in pages for customer_id, _ in page}) == 20
-        assert sum(status.segments["buyers"] for status in await router.status()) == 20
-        assert len(await router.segment_changes({}, 100)) == 20
+        found = [status.segments["buyers"] for status in await router.status()]
+        assert sum(status.members for status in found) == 20
+        assert {status.state for status in found} == {"live"}
+        changes = await router.segment_changes({}, 100)
+        assert len(changes) == 20
+        told = [await router.segment_changes({}, 7)]
+        while more := await router.segment_changes(_positions(told), 7):
+            told.append(more)
+        assert [change for part in told for change in part] == changes
         await router.delete_segment("buyers")
+        assert await router.put_segment(definition("late", "Bought"))
         assert await router.segment_members("buyers", 8) == ([], "")
-        assert len(await router.segment_changes({}, 100)) == 40
+        assert len(await router.segment_changes({}, 100)) == 60
 
     run(scenario)
 

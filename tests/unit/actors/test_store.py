@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from actors.errors import Conflict, NotFound, Unavailable
 from actors.schema import create_shards
 from actors.shard_log import ShardLog
 from actors.store import Store
+from models.segments.bulk_moves import BulkMove, pack_ids
 from models.shard.machine import dedupe_key
 from models.shard.protocol import Link, MergeRecord, SegmentChange
 from models.shard.tables import Effects, EventRow
@@ -34,6 +36,9 @@ class Loaded:
     def load_small(self, kind: str, key: str, value: bytes) -> None:
         self.rows.append((kind, key, value))
 
+    def load_move(self, move: BulkMove) -> None:
+        self.rows.append(("move", move))
+
     def load_channel(self, source: int, received: int) -> None:
         self.rows.append(("channel", source, received))
 
@@ -54,6 +59,28 @@ def commit(store: Store, effects: Effects) -> None:
     store.begin()
     store.write(effects)
     store.commit()
+
+
+def test_moves_of_many_are_kept_until_they_are_folded_and_read_like_single_ones(store: Store, tmp_path: Path) -> None:
+    people = [np.array(ids, np.int64) for ids in ([5, 9], [1, 2, 3])]
+    move = BulkMove("s", 11, 1_000, "definition", pack_ids(people[0]), pack_ids(people[1]))
+    later = SegmentChange(7, "s", "entered", 2_000, "m", 16)
+    commit(store, Effects(moves=[move], changes=[later]))
+    assert ("move", move) in loaded(store)
+    log = ShardLog(tmp_path, 0, 2)
+    changes = log.changes(0, 100)
+    told = [(change.sequence, change.customer_id, change.change) for change in changes]
+    assert told[:3] == [(11, 5, "exited"), (12, 9, "exited"), (13, 1, "entered")]
+    assert [sequence for sequence, _, _ in told] == [11, 12, 13, 14, 15, 16]
+    assert log.changes(12, 2) == changes[2:4]
+    assert log.changes(15, 2) == [later]
+    assert log.changes_since("s", 1_000) == [later]
+    assert log.changes_since("s", 0) == [later, move]
+    assert log.flow("s", [0, 1_000, 2_000, 3_000]) == [(3, 2), (1, 0), (0, 0)]
+    commit(store, Effects(moves_folded=[11]))
+    assert not [row for row in loaded(store) if row[0] == "move"]
+    assert log.changes(0, 100) == changes
+    log.close()
 
 
 def loaded(store: Store) -> list[tuple[object, ...]]:

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from models.profile.lifecycle import STAGES
+from models.segments.catalogue import catalogue_of
 from models.segments.compile import compile_segment
 from models.segments.criteria import (
     CLAUSES_MAX,
@@ -16,33 +17,45 @@ from models.segments.criteria import (
     LIST_MAX,
     MEASURE_OPERATORS,
     MEASURES,
+    VALUE_MEASURES,
     VALUE_OPERATORS,
     SegmentDefinition,
 )
 from models.segments.field_reader import InvalidCriteria
-from models.segments.parse import parse_definition
-from models.segments.parse_criteria import parse_criteria
-from models.segments.schema import CRITERIA_SCHEMA
+from models.segments.parse import parse_computed_trait, parse_definition
+from models.segments.parse_criteria import CLAUSE_TYPES, parse_criteria
+from models.segments.schema import COMPUTED_TRAIT_SCHEMA, CRITERIA_SCHEMA
 
 TEXT = (Path(__file__).parents[3] / "docs" / "segments.md").read_text()
 EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
+REFERRED = catalogue_of(
+    {
+        key: {"id": key, "name": key, "criteria": {"all": [EXAMPLES[0]["criteria"]]}}
+        for key in ("win-back", "employees")
+    },
+    {each["id"]: each for each in EXAMPLES if "expression" in each},
+)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_example_is_in_the_language(example: dict[str, Any]) -> None:
+    if "expression" in example:
+        jsonschema.validate(parse_computed_trait(example).expression, COMPUTED_TRAIT_SCHEMA)
+        return
     definition = parse_definition(example) if "criteria" in example else SegmentDefinition("s", "S", example)
     jsonschema.validate(definition.criteria, CRITERIA_SCHEMA)
-    compile_segment(definition)
+    compile_segment(definition, catalogue=REFERRED)
 
 
 def test_every_type_has_an_example() -> None:
-    assert {example.get("type") for example in EXAMPLES} >= {"demographic", *MEASURES, "lifecycle"}
+    assert {example.get("type") for example in EXAMPLES} >= set(CLAUSE_TYPES) - {"membership"}
+    assert '"type": "membership"' in TEXT
 
 
 def test_every_word_is_explained() -> None:
     words = {*VALUE_OPERATORS, *MEASURES, *STAGES, "ago", "ahead", "last", "from", "to"}
     words |= {operator for operators in MEASURE_OPERATORS.values() for operator in operators}
-    words |= {measure for measures in MEASURES.values() for measure in measures}
+    words |= {measure for measures in MEASURES.values() for measure in measures} | set(VALUE_MEASURES)
     prose = re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL)
     code = " ".join(re.findall(r"`([^`]+)`", prose))
     assert {word for word in words if not re.search(rf"\b{word}\b", code)} == set()

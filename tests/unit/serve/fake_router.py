@@ -6,13 +6,15 @@ comparing with everybody. `down` makes every call fail as it does while a shard 
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from itertools import pairwise
 
 import msgspec
+import numpy as np
 
 from actors.errors import Conflict, Invalid, NotFound, Unavailable
 from actors.matcher import MatcherStatus
 from actors.matching import DryRun, DryRunCandidate
+from actors.segment_reads import undo
 from models.events.event import Event
 from models.identity import customer_id as ids
 from models.identity.evidence import LINK_CONFIDENCE, REVIEW_CONFIDENCE, Decision, Explanation
@@ -20,11 +22,16 @@ from models.identity.online import ReviewReason
 from models.identity.profile_record import profile_record
 from models.identity.record import MatchRecord
 from models.profile import reduce
+from models.profile.lifecycle import DEFAULT_RULES
 from models.profile.policy import ProfilePolicy
 from models.profile.state import Profile, decode_profile, encode_profile
-from models.segments.compile import compile_segment
-from models.segments.criteria import SegmentDefinition
+from models.segments.analytics import Summary, add_conversions, join, summarise
+from models.segments.catalogue import Resolved
+from models.segments.columns import Columns
+from models.segments.compile import compile_resolved
 from models.segments.evaluate import evaluate
+from models.segments.holdout import is_held_out
+from models.segments.spans import NEVER
 from models.shard.protocol import (
     DeadLetter,
     EventResult,
@@ -35,6 +42,7 @@ from models.shard.protocol import (
     Resolution,
     Review,
     SegmentChange,
+    SegmentStatus,
     ShardStatus,
     StoredEvent,
 )
@@ -58,7 +66,7 @@ class FakeRouter:
         self._matcher = AdditiveMatcher()
         self._now = now
         self._seen: set[str] = set()
-        self._segments: dict[str, SegmentDefinition] = {}
+        self._segments: dict[str, Resolved] = {}
         self._changes: list[SegmentChange] = []
         self._links: list[Link] = []
         self._merges: list[MergeRecord] = []
@@ -224,12 +232,12 @@ class FakeRouter:
                     found.append(DryRunCandidate(profile.customer_id, "free", explanation))
         return sorted(found, key=lambda candidate: -candidate.explanation.confidence)
 
-    async def put_segment(self, definition: dict[str, Any]) -> None:
+    async def put_segment(self, resolved: Resolved) -> bool:
         self._require_up()
-        segment = msgspec.convert(definition, SegmentDefinition)
-        self._segments[segment.id] = segment
+        self._segments[resolved.definition.id] = resolved
         for profile in self.people.values():
             self._evaluate(profile, "definition")
+        return True
 
     async def delete_segment(self, segment_id: str) -> None:
         self._segments.pop(segment_id, None)
@@ -242,9 +250,59 @@ class FakeRouter:
         start = _offset(cursor)
         return members[start : start + limit], str(start + limit) if len(members) > start + limit else ""
 
-    async def preview(self, criteria: dict[str, Any], now: int) -> int:
-        compiled = compile_segment(SegmentDefinition("preview", "preview", criteria))
-        return sum(evaluate(compiled, profile, now).member for profile in self.people.values())
+    async def member_profiles(
+        self, segment_id: str, limit: int, cursor: str = ""
+    ) -> tuple[list[tuple[int, Profile]], str]:
+        members, following = await self.segment_members(segment_id, limit, cursor)
+        return [(entered, self.people[customer_id]) for customer_id, entered in members], following
+
+    async def members_at(self, segment_id: str, at: int, limit: int, cursor: str = "") -> tuple[list[int], str]:
+        members = {customer_id for customer_id, p in self.people.items() if segment_id in p.memberships}
+        undo(members, self._changes_since(segment_id, at))
+        start = _offset(cursor)
+        found = sorted(members)
+        return found[start : start + limit], str(start + limit) if len(found) > start + limit else ""
+
+    async def preview(self, resolved: Resolved, now: int) -> tuple[int, int]:
+        compiled = compile_resolved(resolved)
+        return sum(evaluate(compiled, profile, now).member for profile in self.people.values()), len(self.people)
+
+    async def backtest(self, resolved: Resolved, times: list[int]) -> list[int]:
+        return [(await self.preview(resolved, now))[0] for now in times]
+
+    async def segment_flow(self, segment_id: str, times: list[int]) -> tuple[int, list[tuple[int, int]]]:
+        members = sum(segment_id in profile.memberships for profile in self.people.values())
+        flows = []
+        for start, end in pairwise([*times, 1 << 62]):
+            kinds = [c.change for c in self._changes if c.segment_id == segment_id and start < c.at <= end]
+            flows.append((kinds.count("entered"), kinds.count("exited")))
+        return members, flows
+
+    async def segment_summary(
+        self, segment_id: str, holdout: float, since: int, until: int, event: str, within: int
+    ) -> Summary:
+        columns = Columns()
+        for profile in self.people.values():
+            columns.put(profile)
+        profiles = [self.people[int(customer_id)] for customer_id in columns.customers]
+        mask = np.array([segment_id in profile.memberships for profile in profiles])
+        now = self._now()
+        summary = summarise(columns, mask, lambda slot: profiles[slot], now, DEFAULT_RULES)
+        entries = np.full(len(profiles), NEVER, np.int64)
+        for change in self._changes:
+            if change.segment_id == segment_id and change.change == "entered" and since <= change.at <= until:
+                entries[columns.slot_of(change.customer_id)] = change.at
+        members = [p.customer_id for p in profiles if segment_id in p.memberships]
+        summary.held_out = sum(is_held_out(segment_id, customer_id, holdout) for customer_id in members)
+        add_conversions(summary, columns, entries, event, within, now)
+        return join([summary])
+
+    async def segment_overlap(self, segment_ids: list[str]) -> list[list[int]]:
+        inside = [{c for c, p in self.people.items() if segment_id in p.memberships} for segment_id in segment_ids]
+        return [[len(left & right) for right in inside] for left in inside]
+
+    def _changes_since(self, segment_id: str, at: int) -> list[SegmentChange]:
+        return [c for c in reversed(self._changes) if c.segment_id == segment_id and c.at > at]
 
     async def segment_changes(self, after: dict[int, int], limit: int) -> list[SegmentChange]:
         later = [c for c in self._changes if c.sequence > after.get(ids.shard_of(c.customer_id), 0)]
@@ -368,8 +426,9 @@ class FakeRouter:
     def _evaluate(self, profile: Profile, cause: str) -> list[SegmentChange]:
         changes = []
         shard = ids.shard_of(profile.customer_id)
-        for segment in self._segments.values():
-            member = evaluate(compile_segment(segment), profile, self._now()).member
+        for resolved in self._segments.values():
+            segment = resolved.definition
+            member = evaluate(compile_resolved(resolved), profile, self._now()).member
             if member is not (segment.id in profile.memberships):
                 if member:
                     profile.memberships[segment.id] = self._now()
@@ -383,6 +442,7 @@ class FakeRouter:
                     self._now(),
                     cause,
                     self._sequence[shard],
+                    segment.holdout > 0 and is_held_out(segment.id, profile.customer_id, segment.holdout),
                 )
                 changes.append(change)
         self._changes += changes
@@ -400,7 +460,8 @@ class FakeRouter:
             sequence=self._sequence[shard],
             settled=self._sequence[shard],
             segments={
-                segment_id: sum(segment_id in profile.memberships for profile in mine) for segment_id in self._segments
+                segment_id: SegmentStatus(sum(segment_id in profile.memberships for profile in mine), "live")
+                for segment_id in self._segments
             },
             dead_letters=len(self.letters) if shard == 0 else 0,
             reviews=sum(ids.shard_of(r.left) == shard and not r.rejected_at for r in self.reviews.values()),

@@ -61,7 +61,7 @@ def test_scopes(store: ControlStore) -> None:
     assert key.allows("read") and not key.allows("admin")
     admin, _ = store.create_key("root", ["admin"])
     assert admin.allows("ingest") and admin.allows("read") and admin.allows("admin")
-    with pytest.raises(Invalid, match="scopes: expected one or more of ingest, read, admin"):
+    with pytest.raises(Invalid, match="scopes: expected one or more of ingest, analyse, read, admin"):
         store.create_key("x", [])
     with pytest.raises(Invalid, match="scopes"):
         store.create_key("x", ["root"])  # type: ignore[list-item]

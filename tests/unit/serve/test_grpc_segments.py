@@ -25,7 +25,7 @@ def service(tmp_path: Path) -> GrpcService:
     return made
 
 
-def create(service: GrpcService, **fields: str) -> pb.Segment:
+def create(service: GrpcService, **fields: Any) -> pb.Segment:
     request = pb.CreateSegmentRequest(**{"name": "Gold plan", "criteria_json": GOLD, **fields})
     return pb.Segment.FromString(service.call("CreateSegment", request))
 

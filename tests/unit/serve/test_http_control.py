@@ -38,7 +38,13 @@ def test_a_segment_is_made_listed_shown_and_deleted(service: HttpService) -> Non
         "criteria": PRO,
         "version": 1,
         "created_at": "2026-03-01T12:30:00.000Z",
+        "refresh": "real_time",
+        "holdout": 0.0,
         "members": 5,
+        "state": "live",
+        "evaluated_at": None,
+        "late_ms": 0,
+        "error": "",
     }
     assert made.json() == expected
     assert service.get("/v1/segments").json() == {"segments": [expected]}
@@ -81,7 +87,11 @@ def test_members_come_in_pages(service: HttpService) -> None:
 
 
 def test_criteria_can_be_counted_before_they_are_used(service: HttpService) -> None:
-    assert service.post("/v1/segments/preview", {"criteria": {"not": PRO}}).json() == {"members": 5}
+    assert service.post("/v1/segments/preview", {"criteria": {"not": PRO}}).json() == {
+        "members": 5,
+        "people": 10,
+        "share": 0.5,
+    }
     response = service.post("/v1/segments/preview", {"criteria": {"not": {"type": "?"}}})
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == "criteria.not.type"

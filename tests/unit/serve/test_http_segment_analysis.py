@@ -1,0 +1,185 @@
+"""What is asked about segments over HTTP: history, analytics, overlap, backtests, past members, why; who may see it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.serve.http_service import HttpService
+
+PRO = {"type": "demographic", "trait": "plan", "operator": "equals", "value": "pro"}
+VIEWED = {"type": "behavioral", "event": "Viewed", "operator": "at_least", "value": 1, "window": {"last": "1d"}}
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> HttpService:
+    made = HttpService(tmp_path)
+    people = [
+        {"type": "identify", "messageId": f"m{n}", "userId": f"u{n}", "traits": {"plan": "pro" if n % 2 else "free"}}
+        for n in range(30)
+    ]
+    made.send(*people)
+    made.post("/v1/segments", {"id": "pro", "name": "Pro", "criteria": PRO})
+    made.post("/v1/segments", {"id": "viewers", "name": "Viewers", "criteria": VIEWED})
+    return made
+
+
+def view(service: HttpService, *numbers: int) -> None:
+    events = [
+        {"type": "track", "event": "Viewed", "messageId": f"v{n}", "userId": f"u{n}", "properties": {"color": "red"}}
+        for n in numbers
+    ]
+    service.send(*events)
+
+
+def test_history_and_past_members(service: HttpService) -> None:
+    service.pass_time(3_600_000)
+    view(service, 1, 2, 3)
+    service.pass_time(3_600_000)
+    found = service.get("/v1/segments/viewers/history?from=2026-03-01T12:00:00Z&step=1h").json()
+    assert [(each["members"], each["entered"]) for each in found["data"]] == [(0, 0), (0, 0), (3, 3), (3, 0)]
+    assert found["growth"] is None
+    past = service.get("/v1/segments/viewers/members?at=2026-03-01T12:30:00Z").json()["data"]
+    assert past == []
+    assert len(service.get("/v1/segments/viewers/members").json()["data"]) == 3
+    for query in ("at=2027-01-01", "at=yesterday"):
+        assert service.get(f"/v1/segments/viewers/members?{query}").json()["code"] == "invalid"
+    for query in ("from=x", "from=2026-03-02&to=2026-03-01", "from=2020-01-01", "step=1"):
+        assert service.get(f"/v1/segments/pro/history?{query}").status_code == 400
+
+
+def test_analytics(service: HttpService) -> None:
+    service.pass_time(60_000)
+    view(service, *range(1, 30, 2))
+    order = {"order_id": "o", "revenue": 20, "currency": "EUR", "products": [{"product_id": "p", "price": 20}]}
+    service.send(
+        *(
+            {
+                "type": "track",
+                "event": "Order Completed",
+                "userId": f"u{n}",
+                "properties": {**order, "order_id": f"o{n}"},
+            }
+            for n in range(1, 25, 2)
+        )
+    )
+    found = service.get("/v1/segments/pro/analytics?within=1d").json()
+    assert found["members"] == 15
+    assert found["demographics"]["plan"]["values"] == [{"value": "pro", "members": 15}]
+    assert found["behaviors"]["Viewed"] == {
+        "members": 15,
+        "share": 1.0,
+        "occurrences": 15,
+        "members_30d": 15,
+        "share_30d": 1.0,
+    }
+    assert found["value"]["by_currency"]["EUR"]["revenue"] == "240.00"
+    assert found["value"]["by_currency"]["EUR"]["average_order_value"] == "20.00"
+    assert found["conversion"] == {
+        "event": "Order Completed",
+        "within": "1d",
+        "entered": 15,
+        "converted": 12,
+        "rate": 0.8,
+    }
+    assert found["growth"]["members_to"] == 15
+    assert found["lifecycle"]["new_customer"] == 12
+    assert found["churn_risk"] is None
+    assert service.get("/v1/segments/pro/analytics?within=soon").status_code == 400
+
+
+def test_overlap_and_backtest(service: HttpService) -> None:
+    view(service, 1, 2, 3)
+    found = service.get("/v1/segments/overlap?segments=pro,viewers").json()
+    assert found == {"segments": ["pro", "viewers"], "members": [[15, 2], [2, 3]]}
+    assert service.get("/v1/segments/overlap?segments=pro").status_code == 400
+    assert service.get("/v1/segments/overlap?segments=pro,gone").status_code == 404
+    days = service.post("/v1/segments/backtest", {"criteria": VIEWED, "days": 2}).json()["data"]
+    assert [each["members"] for each in days] == [0, 0, 3]
+    assert service.post("/v1/segments/backtest", {"criteria": VIEWED, "days": 0}).status_code == 400
+
+
+def test_why(service: HttpService) -> None:
+    criteria = {
+        "all": [
+            PRO,
+            {"not": {"type": "membership", "segment": "viewers"}},
+            {"type": "computed", "trait": "views", "operator": "at_least", "value": 1},
+        ]
+    }
+    trait = {"id": "views", "name": "Views", "expression": {"type": "behavioral", "event": "Viewed"}}
+    assert service.post("/v1/computed-traits", trait).status_code == 200
+    assert service.post("/v1/segments", {"id": "mixed", "name": "M", "criteria": criteria}).status_code == 200
+    view(service, 1)
+    found = service.get("/v1/segments/mixed/why?key=user_id:u1").json()
+    assert (found["member"], found["entered_at"]) == (False, None)
+    plan, viewers, views = found["criteria"]["all"]
+    assert (plan["holds"], plan["found"], plan["source"]) == (True, "pro", "default")
+    assert not viewers["holds"]
+    inner = viewers["not"]["criteria"]
+    assert (inner["holds"], inner["found"]) == (True, 1)
+    (occurrence,) = inner["occurrences"]
+    assert (occurrence["event"], occurrence["message_id"]) == ("Viewed", "v1")
+    assert inner["changes_at"] > occurrence["at"]
+    assert (views["holds"], views["found"]) == (True, 1)
+    assert service.get("/v1/segments/mixed/why?key=user_id:nobody").status_code == 404
+    member = service.get("/v1/segments/viewers/why?key=user_id:u1").json()
+    assert member["member"] and member["entered_at"]
+
+
+def test_computed_traits_and_what_refers_to_them(service: HttpService) -> None:
+    trait = {"id": "views", "name": "Views", "expression": {"type": "behavioral", "event": "Viewed"}}
+    made = service.post("/v1/computed-traits", trait).json()
+    assert (made["id"], made["version"]) == ("views", 1)
+    assert service.post("/v1/computed-traits", trait).json()["version"] == 2
+    assert [each["id"] for each in service.get("/v1/computed-traits").json()["computed_traits"]] == ["views"]
+    keen = {"id": "keen", "name": "K", "criteria": {"type": "computed", "trait": "views", "operator": "exists"}}
+    assert service.post("/v1/segments", keen).status_code == 200
+    refused = service.request("DELETE", "/v1/computed-traits/views")
+    assert refused.status_code == 409
+    assert "segment keen" in refused.json()["message"]
+    wrong = service.post("/v1/computed-traits", {"name": "x", "expression": {"type": "behavioral"}})
+    assert wrong.status_code == 400
+    assert wrong.json()["errors"][0]["field"] == "expression.event"
+    breaks = {**trait, "expression": {"type": "behavioral", "event": "Viewed", "measure": "first"}}
+    assert service.post("/v1/computed-traits", breaks).status_code == 200  # "exists" is for times too
+    member = {"id": "m", "name": "M", "criteria": {"type": "membership", "segment": "keen"}}
+    assert service.post("/v1/segments", member).status_code == 200
+    assert service.request("DELETE", "/v1/segments/keen").status_code == 409
+    circle = {**keen, "criteria": {"type": "membership", "segment": "m"}}
+    assert "cycle" in service.post("/v1/segments", circle).json()["message"]
+    for path in ("/v1/segments/m", "/v1/segments/keen", "/v1/computed-traits/views"):
+        assert service.request("DELETE", path).status_code == 200
+    assert service.get("/v1/computed-traits/views").status_code == 404
+
+
+def test_those_who_may_not_see_people_see_no_small_counts(service: HttpService) -> None:
+    service.key = service.create_key("admin", "admin")
+    view(service, 1, 2, 3)
+    service.key = service.create_key("analyse", "analyst")
+    listed = {each["id"]: each["members"] for each in service.get("/v1/segments").json()["segments"]}
+    assert listed == {"pro": 15, "viewers": None}
+    assert service.post("/v1/segments/preview", {"criteria": VIEWED}).json()["members"] is None
+    nobody = {**PRO, "value": "none"}
+    assert service.post("/v1/segments/preview", {"criteria": nobody}).json()["members"] == 0
+    assert service.get("/v1/segments/overlap?segments=pro,viewers").json()["members"] == [[15, None], [None, None]]
+    found = service.get("/v1/segments/viewers/analytics").json()
+    assert (found["members"], found["behaviors"]) == (None, {})
+    assert service.get("/v1/segments/viewers/members").status_code == 403
+    assert service.get("/v1/segments/viewers/why?key=user_id:u1").status_code == 403
+
+
+def test_rows_and_the_holdout(service: HttpService) -> None:
+    service.post("/v1/segments", {"id": "half", "name": "Half", "criteria": PRO, "holdout": 50})
+    rows: list[dict[str, Any]] = service.get("/v1/segments/half/members/profiles?traits=plan,gone").json()["data"]
+    assert len(rows) == 15
+    assert all((row["plan"], row["gone"]) == ("pro", None) for row in rows)
+    kept = {row["customer_id"] for row in rows if row["held_out"]}
+    assert 0 < len(kept) < 15
+    members = service.get("/v1/segments/half/members").json()["data"]
+    assert {member["customer_id"] for member in members if member["held_out"]} == kept
+    changes = service.get("/v1/segments/half/changes").json()["data"]
+    assert {change["customer_id"] for change in changes if change["held_out"]} == kept
+    assert service.get("/v1/segments/half/analytics").json()["held_out"] == len(kept)
+    wrong = service.post("/v1/segments", {"name": "x", "criteria": PRO, "holdout": 100, "refresh": "5s"}).json()
+    assert {error["field"] for error in wrong["errors"]} == {"segment.holdout", "segment.refresh"}
