@@ -239,6 +239,8 @@ class ShardEntry(msgspec.Struct, frozen=True):
     pending_match_ms: Annotated[int, Meta(description="how long the oldest of them has waited")]
     reviews: Annotated[int, Meta(description="open ones")]
     reviews_left_out: Annotated[int, Meta(description="not opened because there were too many, ever")]
+    unloaded: Annotated[int, Meta(description="profiles that segments cannot be counted over yet, after a start")]
+    moves: Annotated[int, Meta(description="moves of many people that some profiles are still to take over")]
 
 
 class MatcherEntry(msgspec.Struct, frozen=True):

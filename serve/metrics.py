@@ -7,7 +7,7 @@ never of a caller. Counting takes 4 microseconds.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 from urllib.request import urlopen
@@ -143,7 +143,7 @@ def join(pages: Iterable[str]) -> list[Metric]:
     return list(families.values())
 
 
-def shard_families(shards: Iterable[ShardStatus]) -> list[Metric]:
+def shard_families(shards: Sequence[ShardStatus]) -> list[Metric]:
     """The shards' own counters, as their status tells them at this moment."""
     gauges = {
         "profiles": "Profiles held.",
@@ -156,6 +156,8 @@ def shard_families(shards: Iterable[ShardStatus]) -> list[Metric]:
         "pending_matches": "Profiles whose record changed and that matching has not looked at yet.",
         "pending_match_ms": "How long the oldest of them has waited, in milliseconds.",
         "reviews": "Open reviews.",
+        "unloaded": "Profiles that segments cannot be counted over yet, after a start.",
+        "moves": "Moves of many people that some profiles are still to take over.",
     }
     counters = {"events": "Events applied.", "duplicates": "Events dropped because their message id was known."}
     counters["reviews_left_out"] = "Reviews not opened because the shard had too many."
@@ -168,7 +170,24 @@ def shard_families(shards: Iterable[ShardStatus]) -> list[Metric]:
     for status in shards:
         for name, family in families.items():
             family.add_metric([str(status.shard)], getattr(status, name))  # type: ignore[attr-defined]
-    return list(families.values())
+    return [*families.values(), *_segment_families(shards)]
+
+
+def _segment_families(shards: Iterable[ShardStatus]) -> list[Metric]:
+    """Where each segment stands at each shard."""
+    labels = ["shard", "segment"]
+    members = GaugeMetricFamily(f"{PREFIX}segment_members", "People in the segment.", labels=labels)
+    late = GaugeMetricFamily(f"{PREFIX}segment_late_ms", "How far behind time the segment is.", labels=labels)
+    state = GaugeMetricFamily(
+        f"{PREFIX}segment_state", "1 for the state that the segment is in.", labels=[*labels, "state"]
+    )
+    for status in shards:
+        for segment_id, segment in sorted(status.segments.items()):
+            own = [str(status.shard), segment_id]
+            members.add_metric(own, segment.members)
+            late.add_metric(own, segment.late_ms)
+            state.add_metric([*own, segment.state], 1)
+    return [members, late, state]
 
 
 def render(families: Iterable[Metric]) -> str:

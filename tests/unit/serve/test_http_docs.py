@@ -5,7 +5,7 @@ from pathlib import Path
 
 from actors import errors as actor_errors
 from actors.errors import OnefoldError
-from models.shard.protocol import ShardStatus
+from models.shard.protocol import SegmentStatus, ShardStatus
 from serve import errors
 from serve.http_scopes import SCOPES
 from serve.metrics import DEFINITIONS, shard_families
@@ -42,7 +42,7 @@ def test_every_metric_is_listed_with_its_labels() -> None:
         name + ("_total" if definition.kind == "counter" else ""): set(definition.labels)
         for name, definition in DEFINITIONS.items()
     }
-    status = ShardStatus(0, 0, 0, 0, 0, 0, 0, 0, {}, 0)
+    status = ShardStatus(0, 0, 0, 0, 0, 0, 0, 0, {"s": SegmentStatus(1, "live")}, 0)
     for family in shard_families([status]):
-        expected |= {sample.name: {"shard"} for sample in family.samples}
+        expected |= {sample.name: set(sample.labels) for sample in family.samples}
     assert listed == expected
