@@ -20,15 +20,22 @@ import ray
 from ray.exceptions import ActorDiedError, GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from actors.control import ControlStore
+from actors.deliverer import Deliverer
+from actors.delivery_store import Dead, DeliveryStatus, DeliveryStore
 from actors.errors import Invalid, NotFound, OnefoldError, Unavailable
 from actors.matcher import Matcher, Vectors
 from actors.schema import create_shards
+from actors.segment_calls import SegmentCalls
 from actors.shard import Shard
 from actors.shard_calls import ShardCalls
+from actors.webhook_sender import WebhookSender
+from models.delivery.webhook import RetryPolicy
 from models.identity.online import MatchingSettings, PairMatcher
 from models.shard.core import MachineSettings
 
 NAMESPACE = "onefold"
+DELIVERER = "deliverer"
 START_TIMEOUT_S = 120.0
 _CALLS_MAX = 10_000  # in one shard; the router's bounds come first
 _LOCK_TIMEOUT_S = 30.0
@@ -62,6 +69,7 @@ def start(
     configure: Callable[[], None] | None = None,
     timeout_s: float = START_TIMEOUT_S,
     load_matcher: Callable[[str | None], PairMatcher] | None = None,
+    webhooks: RetryPolicy | None = None,
 ) -> None:
     """Starts those of the `shards` actors that do not run yet, and returns when all have recovered; then the matchers.
 
@@ -103,11 +111,14 @@ def start(
         matcher.options(name=matcher_name(number), **options).remote(
             number, matchers, shards, str(data_dir), settings, load_matcher, configure
         )
+    ray.remote(DelivererActor).options(name=DELIVERER, **options).remote(
+        shards, str(data_dir), webhooks or RetryPolicy(), configure
+    )
 
 
 def stop(shards: int) -> None:
     """Ends the actors, so that Ray does not restart them. What was acknowledged is on disk before and after."""
-    for name in [*map(matcher_name, range(shards)), *map(actor_name, range(shards))]:
+    for name in [DELIVERER, *map(matcher_name, range(shards)), *map(actor_name, range(shards))]:
         try:
             ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=True)
         except ValueError:
@@ -178,6 +189,40 @@ class MatcherActor(Matcher):
         )
 
 
+class DelivererActor:
+    """The actor: tells webhooks, in a process of its own. Starts again where its store stands."""
+
+    def __init__(self, shards: int, data_dir: str, policy: RetryPolicy, configure: Callable[[], None] | None) -> None:
+        if configure is not None:
+            configure()
+        calls = SegmentCalls(ShardCalls(shards, RayShards()), _PEER_TIMEOUT_S)
+        control = ControlStore(Path(data_dir) / "control.sqlite", create=True)
+        store = DeliveryStore(Path(data_dir) / "deliveries.sqlite")
+        self._deliverer = Deliverer(control, store, calls.segment_changes, WebhookSender(policy), policy)
+        self._task = asyncio.get_running_loop().create_task(self._deliverer.run())
+        self._task.add_done_callback(_end_if_failed)
+
+    async def statuses(self) -> list[DeliveryStatus]:
+        return await self._deliverer.statuses()
+
+    async def test(self, webhook_id: str) -> tuple[int, str]:
+        return await self._deliverer.test(webhook_id)
+
+    async def dead_letters(self, webhook_id: str, limit: int, after: str) -> list[Dead]:
+        return await self._deliverer.dead_letters(webhook_id, limit, after)
+
+    async def replay(self, webhook_id: str, message_ids: list[str] | None) -> int:
+        return await self._deliverer.replay(webhook_id, message_ids)
+
+    async def process_id(self) -> int:
+        return os.getpid()
+
+
+def _end_if_failed(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _die(error)
+
+
 def _vectors(path: Path) -> Vectors:
     """Candidates by the shipped embedder. LanceDB is imported here: it takes a second and memory."""
     from actors.vector_index import VectorCandidates, VectorIndex
@@ -240,6 +285,13 @@ class RayShards(RayActors):
         """Hands envelopes to another shard (see `actors.shard.Peers`)."""
         received = await self.call(destination, "receive", source, first, envelopes, timeout_s=_PEER_TIMEOUT_S)
         return int(received)
+
+
+class RayDeliverer(RayActors):
+    """Calls to the deliverer, which is number 0."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda number: DELIVERER)
 
 
 class RayMatchers(RayActors):

@@ -20,6 +20,7 @@ from typing import Any, Literal, cast, get_args
 import msgspec
 
 from actors.errors import Conflict, Invalid, NotFound
+from models.delivery.webhook import Webhook
 
 Scope = Literal["ingest", "analyse", "read", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -37,6 +38,7 @@ CREATE TABLE IF NOT EXISTS keys (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sources (source_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS segments (segment_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS webhooks (webhook_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS computed_traits (trait_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 """
 
@@ -271,6 +273,40 @@ class ControlStore:
         self.computed_trait(trait_id)
         with self._write():
             self._db.execute("DELETE FROM computed_traits WHERE trait_id = ?", (trait_id,))
+
+    # Webhooks
+
+    def put_webhook(self, webhook: Webhook) -> None:
+        """Makes or replaces a webhook, which must have been checked (`models.delivery.webhook`)."""
+        _check_id("id", webhook.id)
+        with self._write():
+            self._db.execute(
+                "INSERT OR REPLACE INTO webhooks VALUES (?, ?)", (webhook.id, msgspec.msgpack.encode(webhook))
+            )
+
+    def webhooks(self) -> dict[str, Webhook]:
+        """All webhooks with their secrets, by id."""
+        rows = self._rows("SELECT webhook_id, body FROM webhooks ORDER BY webhook_id")
+        return {webhook_id: msgspec.msgpack.decode(body, type=Webhook) for webhook_id, body in rows}
+
+    def webhook(self, webhook_id: str) -> Webhook:
+        """One webhook. Raises NotFound."""
+        found = self.webhooks().get(webhook_id)
+        if found is None:
+            raise NotFound("webhook_id: no such webhook; GET /v1/webhooks lists them")
+        return found
+
+    def disable_webhook(self, webhook_id: str, reason: str) -> None:
+        """Ends deliveries to a webhook, and says why. Nothing if it was deleted meanwhile."""
+        webhook = self.webhooks().get(webhook_id)
+        if webhook is not None:
+            self.put_webhook(msgspec.structs.replace(webhook, enabled=False, disabled_because=reason))
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """Raises NotFound."""
+        self.webhook(webhook_id)
+        with self._write():
+            self._db.execute("DELETE FROM webhooks WHERE webhook_id = ?", (webhook_id,))
 
     def _create_tables(self) -> None:
         with self._lock:

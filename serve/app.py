@@ -14,9 +14,11 @@ from ray.serve.config import HTTPOptions, gRPCOptions
 from ray.serve.schema import LoggingConfig
 from starlette.types import ASGIApp
 
+from actors.cluster import RayDeliverer
 from actors.control import ControlStore
 from actors.reader import CommittedReader
 from actors.router import Router
+from actors.shard_calls import ShardCalls
 from serve import logs, metrics
 from serve.auth import Authenticator
 from serve.grpc_context import GrpcContext
@@ -59,6 +61,7 @@ def build_services(settings: Settings, shards: int, reader: CommittedReader | No
         settings=settings,
         router=router,
         reads=ProfileReads(router, reader),
+        deliveries=ShardCalls(1, RayDeliverer()),
         control=control,
         authenticator=Authenticator(control, settings.is_loopback),
         metrics=metrics.for_this_process(),

@@ -32,6 +32,7 @@ from serve import (
     http_reviews,
     http_segment_analysis,
     http_segments,
+    http_webhooks,
 )
 from serve.errors import FieldError, InvalidFields, http_body, http_headers, http_status
 from serve.http_middleware import BrowserAccess, RequestRecords
@@ -59,7 +60,7 @@ def build_http_app(services: Services) -> FastAPI:
     app.state.probes = http_health.Probes(services, time.monotonic)
     modules = (
         *(http_ingest, http_profiles, http_identity, http_reviews),
-        *(http_segment_analysis, http_segments, http_computed_traits),  # "schema" is no id of a segment
+        *(http_segment_analysis, http_segments, http_computed_traits, http_webhooks),  # "schema" is no id of a segment
         *(http_events, http_admin, http_health),
     )
     for module in modules:

@@ -207,3 +207,79 @@ class ComputedTraitsAnswer(msgspec.Struct, frozen=True):
     """All computed traits, by id."""
 
     computed_traits: list[ComputedTraitEntry]
+
+
+# Webhooks
+
+
+class WebhookRequest(msgspec.Struct):
+    """A webhook to create or change."""
+
+    url: Annotated[str, Meta(examples=["https://example.com/hooks/onefold"])]
+    id: str | UnsetType = UNSET
+    segments: Annotated[list[str], Meta(description="ids; all if empty")] | UnsetType = UNSET
+    changes: list[Literal["entered", "exited"]] | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
+    from_start: Annotated[bool, Meta(description="of a new one: tell it of all that has happened")] | UnsetType = UNSET
+
+
+class WebhookEntry(msgspec.Struct, frozen=True):
+    """A webhook, and how deliveries to it go."""
+
+    id: str
+    url: str
+    segments: list[str]
+    changes: list[str]
+    enabled: bool
+    disabled_because: str
+    created_at: Time
+    delivered: int
+    failed: Annotated[int, Meta(description="attempts")]
+    waiting: Annotated[int, Meta(description="messages that will be tried again")]
+    dead: Annotated[int, Meta(description="messages that were given up")]
+    late_ms: Annotated[int, Meta(description="age of the oldest entry or exit that it was not told of yet")]
+    last_success_at: Time | None
+    last_error: str
+    last_error_at: Time | None
+    secret: Annotated[str | None, Meta(description="only when it is made")]
+
+
+class WebhooksAnswer(msgspec.Struct, frozen=True):
+    """All webhooks, by id."""
+
+    webhooks: list[WebhookEntry]
+
+
+class WebhookTestAnswer(msgspec.Struct, frozen=True):
+    """What came of a test message: the HTTP status (0 for no answer) and what went wrong."""
+
+    status: int
+    error: str
+
+
+class DeliveryLetter(msgspec.Struct, frozen=True):
+    """A message that was given up."""
+
+    id: str
+    at: Time
+    error: str
+    message: dict[str, Any]
+
+
+class DeliveryLettersPage(msgspec.Struct, frozen=True):
+    """Messages to a webhook that were given up."""
+
+    data: list[DeliveryLetter]
+    cursor: Cursor
+
+
+class DeliveryReplayRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Which messages to try again; all without ids."""
+
+    ids: list[str] | None = None
+
+
+class DeliveryReplayAnswer(msgspec.Struct, frozen=True):
+    """How many will be tried again."""
+
+    replayed: int

@@ -187,6 +187,7 @@ def _start(settings: Settings, shards: int) -> None:
             configure=partial(logs.configure, settings.log_level),
             timeout_s=settings.start_timeout_s,
             load_matcher=load_matcher,
+            webhooks=settings.webhooks,
         )
         serving.result()
     ray_serve.run(app.build_app(settings, shards), name=app.APP_NAME, route_prefix="/")

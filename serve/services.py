@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from actors.control import ControlStore
+from actors.shard_calls import ShardCalls
 from serve.auth import Authenticator
 from serve.metrics import Metrics
 from serve.profile_reads import ProfileReads
@@ -28,6 +29,7 @@ class Services:
     settings: Settings
     router: Router  # everything that shards do
     reads: ProfileReads  # profiles by key: the shard's committed file where it is local, else the router
+    deliveries: ShardCalls  # to the deliverer of webhooks
     control: ControlStore  # API keys, sources, segment definitions, attribute policies
     authenticator: Authenticator
     metrics: Metrics

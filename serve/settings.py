@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
+from models.delivery.webhook import RetryPolicy
 from models.identity.customer_id import SHARDS_MAX
 from models.identity.identifiers import IdentitySettings, check_settings
 from models.identity.online import MatchingSettings
@@ -80,6 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     profile: ProfilePolicy = ProfilePolicy()
     lifecycle: LifecycleRules = LifecycleRules()
     segments: SegmentSettings = SegmentSettings()
+    webhooks: RetryPolicy = RetryPolicy()
 
     @property
     def data_path(self) -> Path:

@@ -11,6 +11,11 @@ import httpx
 from fastapi import FastAPI
 
 from actors.control import ControlStore
+from actors.deliverer import Deliverer
+from actors.delivery_store import DeliveryStore
+from actors.shard_calls import ShardCalls
+from actors.webhook_sender import Sent
+from models.delivery.webhook import RetryPolicy
 from serve import metrics
 from serve.auth import Authenticator
 from serve.http_app import build_http_app
@@ -49,6 +54,28 @@ class CountingMetrics:
         )
 
 
+class Receiver:
+    """Takes what is sent to webhooks, and answers with `status`."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.taken: list[tuple[str, dict[str, str], bytes]] = []
+
+    async def send(self, url: str, headers: dict[str, str], body: bytes) -> Sent:
+        self.taken.append((url, headers, body))
+        return Sent(self.status, "" if self.status == 200 else f"HTTP {self.status}")
+
+
+class LocalDeliverer:
+    """Calls to a deliverer of this process."""
+
+    def __init__(self, deliverer: Deliverer) -> None:
+        self._deliverer = deliverer
+
+    async def call(self, shard: int, method: str, /, *arguments: object, timeout_s: float) -> Any:
+        return await getattr(self._deliverer, method)(*arguments)
+
+
 class HttpService:
     """One replica. `key` is sent as Bearer token unless a request brings its own Authorization."""
 
@@ -60,11 +87,17 @@ class HttpService:
         self.router = FakeRouter(lambda: self.now)
         self.control = ControlStore(data_dir / "control.sqlite", create=True, clock=lambda: self.now)
         self._ids = 0
+        self.receiver = Receiver()
+        deliveries = DeliveryStore(data_dir / "deliveries.sqlite")
+        self.deliverer = Deliverer(
+            self.control, deliveries, self.router.segment_changes, self.receiver, RetryPolicy(), lambda: self.now
+        )
         router = cast(Any, self.router)
         self.services = Services(
             settings=settings or Settings(),
             router=router,
             reads=ProfileReads(router, None),
+            deliveries=ShardCalls(1, LocalDeliverer(self.deliverer)),
             control=self.control,
             authenticator=Authenticator(self.control, loopback, lambda: self.seconds),
             metrics=self.metrics,

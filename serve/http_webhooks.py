@@ -1,0 +1,208 @@
+"""/v1/webhooks: who is told of entries to segments and exits from them, and how that goes."""
+
+import secrets
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from actors.delivery_store import Dead, DeliveryStatus
+from actors.errors import Conflict, NotFound
+from models.delivery.webhook import (
+    ROTATION_MS,
+    SECRET_BYTES,
+    InvalidWebhook,
+    Webhook,
+    make_secret,
+    parse_webhook,
+)
+from serve import segment_registry
+from serve.errors import FieldError, InvalidFields
+from serve.http_body import read_json
+from serve.http_context import Context, Limit, authorise, respond
+from serve.http_openapi import answers, takes
+from serve.http_schemas import Cursor, time_text
+from serve.http_segment_schemas import (
+    DeliveryLetter,
+    DeliveryLettersPage,
+    DeliveryReplayAnswer,
+    DeliveryReplayRequest,
+    WebhookEntry,
+    WebhookRequest,
+    WebhooksAnswer,
+    WebhookTestAnswer,
+)
+from serve.services import Services
+
+_CALL_S = 15.0
+
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], dependencies=[Depends(authorise)])
+
+
+@router.get("", responses=answers(WebhooksAnswer, 401, 403, 503), response_class=Response)
+async def list_webhooks(context: Context) -> Response:
+    """All webhooks, and how deliveries to them go."""
+    statuses = await _statuses(context.services)
+    webhooks = context.services.control.webhooks().values()
+    return respond(WebhooksAnswer([_entry(webhook, statuses) for webhook in webhooks]))
+
+
+@router.post(
+    "",
+    responses=answers(WebhookEntry, 400, 401, 403, 409, 503),
+    openapi_extra=takes(WebhookRequest),
+    response_class=Response,
+)
+async def create_webhook(request: Request, context: Context) -> Response:
+    """Creates a webhook; the answer has its secret, which is not shown again. It is told of what happens from now on,
+    or with `from_start` of all that has happened."""
+    services = context.services
+    asked = await read_json(request, dict[str, Any])
+    fields = _parse(services, asked)
+    if fields["id"] in services.control.webhooks():
+        raise Conflict("id: there is such a webhook; PUT changes it")
+    start = {} if asked.get("from_start") else {s.shard: s.sequence for s in await services.router.status()}
+    webhook = Webhook(**fields, secret=_secret(), created_at=services.now(), start=start)
+    services.control.put_webhook(webhook)
+    return respond(_entry(webhook, {}, webhook.secret))
+
+
+@router.get("/{webhook_id}", responses=answers(WebhookEntry, 401, 403, 404, 503), response_class=Response)
+async def get_webhook(webhook_id: str, context: Context) -> Response:
+    """A webhook, and how deliveries to it go."""
+    webhook = context.services.control.webhook(webhook_id)
+    return respond(_entry(webhook, await _statuses(context.services)))
+
+
+@router.put(
+    "/{webhook_id}",
+    responses=answers(WebhookEntry, 400, 401, 403, 404, 503),
+    openapi_extra=takes(WebhookRequest),
+    response_class=Response,
+)
+async def put_webhook(webhook_id: str, request: Request, context: Context) -> Response:
+    """Changes a webhook's address, segments, changes, or whether it is enabled."""
+    services = context.services
+    before = services.control.webhook(webhook_id)
+    fields = _parse(services, {**await read_json(request, dict[str, Any]), "id": webhook_id})
+    webhook = msgspec.structs.replace(before, **fields)
+    if webhook.enabled:
+        webhook = msgspec.structs.replace(webhook, disabled_because="")
+    services.control.put_webhook(webhook)
+    return respond(_entry(webhook, await _statuses(services)))
+
+
+@router.delete("/{webhook_id}", responses=answers(WebhookEntry, 401, 403, 404, 503), response_class=Response)
+async def delete_webhook(webhook_id: str, context: Context) -> Response:
+    """Deletes a webhook, with what waits for it. Answers with what it was."""
+    webhook = context.services.control.webhook(webhook_id)
+    context.services.control.delete_webhook(webhook_id)
+    return respond(_entry(webhook, {}))
+
+
+@router.post(
+    "/{webhook_id}/rotate-secret", responses=answers(WebhookEntry, 401, 403, 404, 503), response_class=Response
+)
+async def rotate_secret(webhook_id: str, context: Context) -> Response:
+    """A new secret. For 24 hours messages are signed with the former one too."""
+    services = context.services
+    before = services.control.webhook(webhook_id)
+    webhook = msgspec.structs.replace(
+        before, secret=_secret(), former_secret=before.secret, former_until=services.now() + ROTATION_MS
+    )
+    services.control.put_webhook(webhook)
+    return respond(_entry(webhook, await _statuses(services), webhook.secret))
+
+
+@router.post("/{webhook_id}/test", responses=answers(WebhookTestAnswer, 401, 403, 404, 503), response_class=Response)
+async def test_webhook(webhook_id: str, context: Context) -> Response:
+    """Sends a message of the type onefold.test now, and tells what came of it."""
+    status, error = await _ask(context.services, "test", webhook_id)
+    return respond(WebhookTestAnswer(status, error))
+
+
+@router.get(
+    "/{webhook_id}/dead-letters",
+    responses=answers(DeliveryLettersPage, 400, 401, 403, 404, 503),
+    response_class=Response,
+)
+async def list_dead_letters(
+    webhook_id: str,
+    context: Context,
+    limit: Limit = 100,
+    cursor: Annotated[str, Query(description="`cursor.next` of the page before")] = "",
+) -> Response:
+    """Messages that were given up after all tries, or that the receiver refused."""
+    context.services.control.webhook(webhook_id)
+    letters: list[Dead] = await _ask(context.services, "dead_letters", webhook_id, limit + 1, cursor)
+    page = letters[:limit]
+    has_more = len(letters) > limit
+    following = Cursor(page[-1].message_id if has_more else "", has_more, limit)
+    entries = [
+        DeliveryLetter(letter.message_id, time_text(letter.at), letter.error, msgspec.json.decode(letter.body))
+        for letter in page
+    ]
+    return respond(DeliveryLettersPage(entries, following))
+
+
+@router.post(
+    "/{webhook_id}/dead-letters/replay",
+    responses=answers(DeliveryReplayAnswer, 400, 401, 403, 404, 503),
+    openapi_extra=takes(DeliveryReplayRequest),
+    response_class=Response,
+)
+async def replay_dead_letters(webhook_id: str, request: Request, context: Context) -> Response:
+    """Tries messages that were given up again: some by id, or all."""
+    context.services.control.webhook(webhook_id)
+    asked = await read_json(request, DeliveryReplayRequest)
+    return respond(DeliveryReplayAnswer(await _ask(context.services, "replay", webhook_id, asked.ids)))
+
+
+def _parse(services: Services, asked: dict[str, Any]) -> dict[str, Any]:
+    try:
+        fields = parse_webhook(asked)
+    except InvalidWebhook as error:
+        problems = [FieldError(field, message) for field, message in error.problems]
+        raise InvalidFields(f"the webhook cannot be used: {error}", problems) from None
+    for place, segment_id in enumerate(fields["segments"]):
+        try:
+            segment_registry.definition_of(services, segment_id)
+        except NotFound:
+            problem = FieldError(f"segments[{place}]", "expected the id of a segment that exists")
+            raise InvalidFields(f"the webhook cannot be used: {problem.field}: {problem.message}", [problem]) from None
+    return fields
+
+
+def _secret() -> str:
+    return make_secret(secrets.token_bytes(SECRET_BYTES))
+
+
+async def _ask(services: Services, method: str, *arguments: Any) -> Any:
+    return await services.deliveries.call(0, method, *arguments, timeout_s=_CALL_S, attempt_s=_CALL_S)
+
+
+async def _statuses(services: Services) -> dict[str, DeliveryStatus]:
+    return {status.webhook_id: status for status in await _ask(services, "statuses")}
+
+
+def _entry(webhook: Webhook, statuses: dict[str, DeliveryStatus], secret: str = "") -> WebhookEntry:
+    status = statuses.get(webhook.id) or DeliveryStatus(webhook.id)
+    return WebhookEntry(
+        id=webhook.id,
+        url=webhook.url,
+        segments=webhook.segments,
+        changes=webhook.changes,
+        enabled=webhook.enabled,
+        disabled_because=webhook.disabled_because,
+        created_at=time_text(webhook.created_at),
+        delivered=status.delivered,
+        failed=status.failed,
+        waiting=status.waiting,
+        dead=status.dead,
+        late_ms=status.late_ms,
+        last_success_at=time_text(status.last_success) if status.last_success else None,
+        last_error=status.last_error,
+        last_error_at=time_text(status.last_error_at) if status.last_error_at else None,
+        secret=secret or None,
+    )
