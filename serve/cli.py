@@ -22,6 +22,7 @@ from serve import (
     cli_reviews,
     cli_segments,
     cli_service,
+    cli_webhooks,
 )
 from serve.cli_common import FAILED, NOT_FOUND, USAGE, CommandError
 from serve.data_dir import DirectoryError
@@ -61,6 +62,7 @@ app.command("demo", rich_help_panel=DATA)(cli_demo.demo)
 app.command("import", rich_help_panel=DATA)(cli_data.import_path)
 app.command("profile", rich_help_panel=DATA)(cli_data.profile)
 app.add_typer(cli_segments.segments, name="segments", rich_help_panel=DATA)
+app.add_typer(cli_webhooks.webhooks, name="webhooks", rich_help_panel=DATA)
 app.add_typer(cli_data.events, name="events", rich_help_panel=DATA)
 app.add_typer(cli_bench.bench, name="bench", rich_help_panel=DATA)
 app.add_typer(cli_data.deadletter, name="deadletter", rich_help_panel=DATA)

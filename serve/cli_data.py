@@ -209,7 +209,7 @@ def pages(client: ApiClient, path: str, limit: int) -> list[Any]:
     cursor = ""
     while len(found) < limit:
         query = urlencode({"limit": min(_PAGE, limit - len(found))} | ({"cursor": cursor} if cursor else {}))
-        page = client.get(f"{path}?{query}")
+        page = client.get(f"{path}{'&' if '?' in path else '?'}{query}")
         found += page["data"]
         cursor = page["cursor"]["next"]
         if not page["cursor"]["has_more"]:

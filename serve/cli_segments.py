@@ -2,8 +2,9 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import typer
 from rich.console import Console
@@ -24,6 +25,8 @@ def create(
     definition: Definition,
     segment_id: Annotated[str, typer.Option("--id", help="Id, unless the definition has one.")] = "",
     name: Annotated[str, typer.Option("--name", help="Name, unless the definition has one.")] = "",
+    refresh: Annotated[str, typer.Option("--refresh", help="Evaluate it so often (15m, 1d), not in real time.")] = "",
+    holdout: Annotated[float, typer.Option("--holdout", help="Percent kept back from activation.")] = 0.0,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     url: Url = None,
@@ -34,7 +37,8 @@ def create(
     body = _read(definition)
     if "criteria" not in body:
         body = {"criteria": body}
-    body |= ({"id": segment_id} if segment_id else {}) | ({"name": name} if name else {})
+    given = {"id": segment_id, "name": name, "refresh": refresh, "holdout": holdout}
+    body |= {key: value for key, value in given.items() if value}
     if not body.get("name"):
         raise CommandError("name: give --name, or a name in the definition", USAGE, "usage")
     with connect(data_dir, config, url, api_key) as client:
@@ -50,11 +54,22 @@ def list_segments(
     api_key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """List segments with their sizes."""
+    """List segments with their sizes, and whether each is up to date."""
     with connect(data_dir, config, url, api_key) as client:
         found = client.get("/v1/segments")["segments"]
-    rows = [(segment["id"], segment["name"], _members(segment), segment["created_at"]) for segment in found]
-    columns = ("ID", "NAME", "MEMBERS", "CREATED")
+    rows = [
+        (
+            each["id"],
+            each["name"],
+            _members(each),
+            each["state"] + (f": {each['error']}" if each["error"] else ""),
+            each["refresh"],
+            each["late_ms"],
+            each["created_at"],
+        )
+        for each in found
+    ]
+    columns = ("ID", "NAME", "MEMBERS", "STATE", "REFRESH", "LATE MS", "CREATED")
     emit(as_json, found, lambda console: table(console, columns, rows, "no segments"))
 
 
@@ -77,6 +92,7 @@ def show(
 def members(
     segment_id: SegmentId,
     limit: Limit = 100,
+    at: Annotated[str, typer.Option("--at", help="Who was in it at this past time (ISO 8601).")] = "",
     data_dir: DataDir = None,
     config: ConfigFile = None,
     url: Url = None,
@@ -85,8 +101,9 @@ def members(
 ) -> None:
     """List who is in a segment."""
     with connect(data_dir, config, url, api_key) as client:
-        found = pages(client, f"/v1/segments/{quote(segment_id, safe='')}/members", limit)
-    rows = [(member["customer_id"], member["entered_at"]) for member in found]
+        query = f"?at={quote(at, safe='')}" if at else ""
+        found = pages(client, f"/v1/segments/{quote(segment_id, safe='')}/members{query}", limit)
+    rows = [(member["customer_id"], member["entered_at"] or "") for member in found]
     emit(as_json, found, lambda console: table(console, ("CUSTOMER ID", "ENTERED"), rows, "nobody"))
 
 
@@ -103,7 +120,120 @@ def preview(
     body = _read(definition)
     with connect(data_dir, config, url, api_key) as client:
         answer = client.post("/v1/segments/preview", {"criteria": body.get("criteria", body)})
-    emit(as_json, answer, lambda console: console.print(f"{answer['members']} members"))
+    emit(as_json, answer, lambda console: console.print(f"{_members(answer)} members of {answer['people']} people"))
+
+
+@segments.command("backtest")
+def backtest(
+    definition: Definition,
+    days: Annotated[int, typer.Option("--days", help="How many past days.", min=1, max=400)] = 30,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    url: Url = None,
+    api_key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count who would have been in a segment on each of the past days."""
+    body = _read(definition)
+    with connect(data_dir, config, url, api_key) as client:
+        asked = {"criteria": body.get("criteria", body), "days": days}
+        answer = client.post("/v1/segments/backtest", asked)["data"]
+    rows = [(day["at"][:10], _members(day)) for day in answer]
+    emit(as_json, answer, lambda console: table(console, ("DAY", "MEMBERS"), rows, "no days"))
+
+
+@segments.command("history")
+def history(
+    segment_id: SegmentId,
+    since: Annotated[str, typer.Option("--from", help="ISO 8601. (default: 30 days ago)")] = "",
+    step: Annotated[str, typer.Option("--step", help="1d, 1h, ...")] = "1d",
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    url: Url = None,
+    api_key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how a segment grew."""
+    query = urlencode({"from": since, "step": step})
+    with connect(data_dir, config, url, api_key) as client:
+        answer = client.get(f"/v1/segments/{quote(segment_id, safe='')}/history?{query}")
+    rows = [(each["at"], _members(each), each["entered"], each["left"]) for each in answer["data"]]
+    emit(as_json, answer, lambda console: table(console, ("AT", "MEMBERS", "ENTERED", "LEFT"), rows, "nothing"))
+
+
+@segments.command("analytics")
+def analytics(
+    segment_id: SegmentId,
+    conversion: Annotated[str, typer.Option("--conversion", help="Event that is a conversion.")] = "",
+    within: Annotated[str, typer.Option("--within", help="How long after entering it counts.")] = "7d",
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    url: Url = None,
+    api_key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a segment's members are like: growth, traits, behaviors, value, engagement, conversion."""
+    query = urlencode({"conversion": conversion, "within": within})
+    with connect(data_dir, config, url, api_key) as client:
+        answer = client.get(f"/v1/segments/{quote(segment_id, safe='')}/analytics?{query}")
+    emit(as_json, answer, lambda console: console.print_json(data=answer))
+
+
+@segments.command("overlap")
+def overlap(
+    segment_ids: Annotated[list[str], typer.Argument(help="Ids of segments.", show_default=False)],
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    url: Url = None,
+    api_key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count who is in both of each two segments."""
+    query = urlencode({"segments": ",".join(segment_ids)})
+    with connect(data_dir, config, url, api_key) as client:
+        answer = client.get(f"/v1/segments/overlap?{query}")
+    rows = [(each, *row) for each, row in zip(answer["segments"], answer["members"], strict=True)]
+    emit(as_json, answer, lambda console: table(console, ("", *answer["segments"]), rows, "nothing"))
+
+
+@segments.command("why")
+def why(
+    segment_id: SegmentId,
+    key: Annotated[str, typer.Argument(help="namespace:value, or a customer id.", show_default=False)],
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    url: Url = None,
+    api_key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show why somebody is in a segment, or is not: each clause with what was found and the events behind it."""
+    with connect(data_dir, config, url, api_key) as client:
+        answer = client.get(f"/v1/segments/{quote(segment_id, safe='')}/why?{urlencode({'key': key})}")
+    emit(as_json, answer, lambda console: console.print_json(data=answer))
+
+
+@segments.command("export")
+def export(
+    segment_id: SegmentId,
+    output: Annotated[Path, typer.Argument(help="A .csv, .parquet, .arrow or .lance file.", show_default=False)],
+    traits: Annotated[str, typer.Option("--traits", help="Names of traits, with commas between them.")] = "",
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    url: Url = None,
+    api_key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a segment's members to a file, or to a LanceDB table."""
+    from pipelines.export_members import export_members  # pyarrow takes a moment to import
+
+    names = [name for name in traits.split(",") if name]
+    with connect(data_dir, config, url, api_key) as client:
+        try:
+            count = export_members(client, segment_id, names, output)
+        except ValueError as error:
+            raise CommandError(str(error), USAGE, "usage") from None
+    answer = {"segment_id": segment_id, "members": count, "output": str(output)}
+    emit(as_json, answer, lambda console: _said(console, f"{count} members in {output}"))
 
 
 @segments.command("delete")

@@ -31,6 +31,7 @@ from serve import (
     http_profiles,
     http_reviews,
     http_segment_analysis,
+    http_segment_stream,
     http_segments,
     http_webhooks,
 )
@@ -60,7 +61,8 @@ def build_http_app(services: Services) -> FastAPI:
     app.state.probes = http_health.Probes(services, time.monotonic)
     modules = (
         *(http_ingest, http_profiles, http_identity, http_reviews),
-        *(http_segment_analysis, http_segments, http_computed_traits, http_webhooks),  # "schema" is no id of a segment
+        *(http_segment_analysis, http_segment_stream),  # before segments: "schema" and "stream" are no ids
+        *(http_segments, http_computed_traits, http_webhooks),
         *(http_events, http_admin, http_health),
     )
     for module in modules:

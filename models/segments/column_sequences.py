@@ -64,7 +64,8 @@ def find_sequences(clause: Sequence, columns: Columns, now: int, occurrences: Oc
             deadlines = np.full(size, NEVER, np.int64)
             np.minimum.at(deadlines, chains.slots[waiting], over[waiting])
             return Found(holds, earlier(earlier(moments, future), deadlines), hard)
-        positions = np.flatnonzero(passed & inside(times, window, now))
+        within = inside(times, window, now)
+        positions = np.flatnonzero(passed if isinstance(within, slice) else passed & within)
         needed = _needed_after(clause, number)
         if chains is None:
             chains = _arrived(column, positions, number, needed, {})

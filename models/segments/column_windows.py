@@ -27,15 +27,25 @@ class Found:
     hard: Iterable[int] = field(default_factory=tuple)  # slots to be asked of their profiles
 
 
-def inside(times: Int64s, window: Window, now: int) -> Mask:
-    """The occurrences that have happened and are inside the window."""
+def inside(times: Int64s, window: Window, now: int, latest: int = NEVER) -> Mask | slice:
+    """The occurrences that have happened and are inside the window, as an index: all of them, or a mask.
+
+    `latest`: none of them is later.
+    """
+    tests: list[Mask] = []
     if isinstance(window, Rolling):
-        return (times > now - window.length) & (times <= now)
-    found: Mask = times <= now
-    if window.start > -NEVER:
-        found &= times >= window.start
-    if window.end <= now:
-        found &= times < window.end
+        tests.append(np.greater(times, now - window.length))
+    elif window.start > -NEVER:
+        tests.append(np.greater_equal(times, window.start))
+    if not isinstance(window, Rolling) and window.end <= now:
+        tests.append(np.less(times, window.end))
+    elif latest > now:
+        tests.append(np.less_equal(times, now))
+    if not tests:
+        return slice(None)
+    found = tests[0]
+    for test in tests[1:]:
+        found &= test
     return found
 
 
@@ -69,9 +79,9 @@ def counts(slots: NDArray[Any], size: int) -> Int64s:
     return found
 
 
-def sums(slots: NDArray[Any], amounts: Int64s, size: int) -> tuple[Int64s, bool]:
-    """The sum of each slot, and whether all sums are exact."""
-    largest = float(np.abs(amounts.astype(np.float64)).sum()) if len(amounts) else 0.0
+def sums(slots: NDArray[Any], amounts: Int64s, size: int, most: int | None = None) -> tuple[Int64s, bool]:
+    """The sum of each slot, and whether all sums are exact. `most`: what all amounts together do not exceed."""
+    largest = float(most) if most is not None else float(np.abs(amounts.astype(np.float64)).sum())
     if largest < _EXACT:
         found: Int64s = np.bincount(slots, weights=amounts, minlength=size).astype(np.int64)
         return found, True

@@ -36,6 +36,7 @@ class EventColumn:
     def __init__(self) -> None:
         self.slots = GrowingArray(np.int32)
         self.times = GrowingArray(np.int64)
+        self.latest = 0  # ms, of all times
         self.properties: dict[str, ValueColumn] = {}
         self.untracked: set[str] = set()  # properties beyond PROPERTIES_MAX
         self.aged: dict[int, int] = {}  # slot -> ms: from then on every occurrence is here as the profile knows it
@@ -44,6 +45,8 @@ class EventColumn:
         position = self.slots.size
         self.slots.append(slot)
         self.times.append(at)
+        if at > self.latest:
+            self.latest = at
         if detail:
             for name, value in unpack_properties(detail).items():
                 column = self.properties.get(name)
@@ -78,6 +81,8 @@ class OrderColumns:
     def __init__(self) -> None:
         self.slots = GrowingArray(np.int32)
         self.times = GrowingArray(np.int64)
+        self.latest = 0  # ms, of all times
+        self.turnover = 0  # micro-units: the sum of all amounts is no more, whichever way they are added
         self.revenue = GrowingArray(np.int64)  # micro-units
         self.refunded = GrowingArray(np.int64)
         self.currency = ValueColumn()
@@ -94,6 +99,8 @@ class OrderColumns:
         self.sold.put(slot, self.sold.view(slot + 1)[slot] + 1)
         self.slots.append(slot)
         self.times.append(order.timestamp)
+        self.latest = max(self.latest, order.timestamp)
+        self.turnover += abs(order.revenue) + refund_of(order)
         self.revenue.append(order.revenue)
         self.refunded.append(refund_of(order))
         self.currency.put(position, order.currency)

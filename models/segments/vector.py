@@ -175,6 +175,8 @@ class VectorEvaluator:
             return None, np.zeros(0, np.bool_), hard
         length = column.slots.size
         passed = np.ones(length, np.bool_)
+        if not where:
+            return column, passed, set()
         unsure = np.zeros(length, np.bool_)
         for test in where:
             values = column.properties.get(test.property)
@@ -208,7 +210,7 @@ class VectorEvaluator:
         slots, times = column.slots.view(len(passed)), column.times.view(len(passed))
         if clause.where:
             slots, times = slots[passed], times[passed]
-        within = inside(times, clause.window, self._now)
+        within = inside(times, clause.window, self._now, column.latest)
         moments = self._edges(slots, times, clause.window)
         if measure == "count" or presence:
             low, high, wanted = count_bounds(operator, value)
@@ -232,7 +234,7 @@ class VectorEvaluator:
         return set(map(int, np.unique(column.slots.view(column.slots.size))))
 
     def _measured(
-        self, measure: str, column: EventColumn, name: str, passed: Mask, within: Mask
+        self, measure: str, column: EventColumn, name: str, passed: Mask, within: Mask | slice
     ) -> tuple[Int64s, Int64s, bool]:
         """A measure of a property by slot (amounts in micro-units, sums for the average), of how many values, and
         whether it is exact. `within`: of those passed, the ones inside the window."""
@@ -262,14 +264,15 @@ class VectorEvaluator:
 
     # Orders
 
-    def _sales(self, clause: Transactional | OrderValue) -> tuple[Mask, Int64s | None, set[int]]:
-        """The sales that a clause is about, their amounts if these are not their revenue, and the hard slots."""
+    def _sales(self, clause: Transactional | OrderValue) -> tuple[Mask | slice, Int64s | None, set[int]]:
+        """The sales that a clause is about (an index), the amounts of all if these are not their revenue, and the hard
+        slots."""
         orders, measure = self._columns.orders, clause.measure
         length = orders.slots.size
         hard = set(orders.folded)
-        chosen = np.ones(length, np.bool_)
+        chosen: Mask | slice = slice(None)
         if clause.currency:
-            chosen &= orders.currency.test("equals", clause.currency, length).holds
+            chosen = orders.currency.test("equals", clause.currency, length).holds
         elif measure in ("revenue", "average", "refunds"):
             hard |= orders.mixed
         if not (clause.product or clause.category):
@@ -281,7 +284,8 @@ class VectorEvaluator:
         if clause.category:
             of &= orders.category.test("equals", clause.category, lines).holds
         sales = orders.line_sales.view(lines)[of]
-        chosen &= counts(sales, length) > 0
+        theirs: Mask = counts(sales, length) > 0
+        chosen = theirs if isinstance(chosen, slice) else chosen & theirs
         amounts, exact = sums(sales, orders.line_revenue.view(lines)[of], length)
         return chosen, amounts, hard if exact else set(map(int, np.unique(orders.slots.view(length))))
 
@@ -289,8 +293,9 @@ class VectorEvaluator:
         orders, size, window, measure = self._columns.orders, self._size, clause.window, clause.measure
         operator, value = clause.operator, clause.value
         chosen, amounts, hard = self._sales(clause)
-        slots, times = orders.slots.view(len(chosen))[chosen], orders.times.view(len(chosen))[chosen]
-        within = inside(times, window, self._now)
+        length = orders.slots.size
+        slots, times = orders.slots.view(length)[chosen], orders.times.view(length)[chosen]
+        within = inside(times, window, self._now, orders.latest)
         moments = self._edges(slots, times, window)
         if measure == "count" or operator in PRESENCE_OPERATORS:
             low, high, wanted = count_bounds(operator, value)
@@ -301,7 +306,7 @@ class VectorEvaluator:
             holds, flips = compare_moment(at, np.abs(at) != NEVER, operator, value, self._now)
             return Found(holds, earlier(moments, flips), hard)
         much = self._amounts(measure, amounts, chosen)[within]
-        total, exact = sums(slots[within], much, size)
+        total, exact = sums(slots[within], much, size, orders.turnover if amounts is None else None)
         if measure == "average":
             holds, exact_too = _compare_average(total, counts(slots[within], size), operator, value)
             exact = exact and exact_too
@@ -309,11 +314,12 @@ class VectorEvaluator:
             holds = compare_all(operator, total, value)
         return Found(holds, moments, hard if exact else set(map(int, np.unique(slots))))
 
-    def _amounts(self, measure: str, amounts: Int64s | None, chosen: Mask) -> Int64s:
+    def _amounts(self, measure: str, amounts: Int64s | None, chosen: Mask | slice) -> Int64s:
         orders = self._columns.orders
         if amounts is None:
-            amounts = (orders.refunded if measure == "refunds" else orders.revenue).view(len(chosen))
-        return amounts[chosen]
+            amounts = (orders.refunded if measure == "refunds" else orders.revenue).view(orders.slots.size)
+        found: Int64s = amounts[chosen]
+        return found
 
     # Engagement and lifecycle
 
@@ -395,7 +401,7 @@ class VectorEvaluator:
             return Found(np.full(size, nothing(None)), None, self._everybody(column))
         hard |= self._aged(column, expression.window)
         slots, times = column.slots.view(len(passed))[passed], column.times.view(len(passed))[passed]
-        within = inside(times, expression.window, self._now)
+        within = inside(times, expression.window, self._now, column.latest)
         moments = self._edges(slots, times, expression.window)
         return self._compare_event(clause, expression, column, passed, slots, times, within, moments, hard)
 
@@ -407,7 +413,7 @@ class VectorEvaluator:
         passed: Mask,
         slots: Any,
         times: Int64s,
-        within: Mask,
+        within: Mask | slice,
         moments: Int64s | None,
         hard: set[int],
     ) -> Found:
@@ -426,15 +432,17 @@ class VectorEvaluator:
     def _compare_orders(self, clause: Comparison, expression: OrderValue) -> Found:
         orders, size, measure = self._columns.orders, self._size, expression.measure
         chosen, amounts, hard = self._sales(expression)
-        slots, times = orders.slots.view(len(chosen))[chosen], orders.times.view(len(chosen))[chosen]
-        within = inside(times, expression.window, self._now)
+        length = orders.slots.size
+        slots, times = orders.slots.view(length)[chosen], orders.times.view(length)[chosen]
+        within = inside(times, expression.window, self._now, orders.latest)
         moments = self._edges(slots, times, expression.window)
         if measure in ("first", "last"):
             return self._compare_time(clause, slots[within], times[within], measure, moments, hard)
         count = counts(slots[within], size)
         if measure == "count":
             return Found(_compare_numbers(count.astype(np.float64), np.ones(size, np.bool_), clause), moments, hard)
-        total, exact = sums(slots[within], self._amounts(measure, amounts, chosen)[within], size)
+        much = self._amounts(measure, amounts, chosen)[within]
+        total, exact = sums(slots[within], much, size, orders.turnover if amounts is None else None)
         value, there, precise = _as_number("average" if measure == "average" else "sum", total, count)
         if not (exact and precise):
             hard = set(map(int, np.unique(slots)))

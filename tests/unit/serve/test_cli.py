@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.batch_client import IMPORT_PATH
@@ -25,6 +26,10 @@ SEGMENT = {
     "version": 1,
     "created_at": "2026-01-01T00:00:00.000Z",
     "members": 3,
+    "state": "live",
+    "refresh": "real_time",
+    "late_ms": 0,
+    "error": "",
 }
 EVENT = {
     "timestamp": "2026-01-01T00:00:00.000Z",
@@ -235,7 +240,7 @@ def test_segments(onefold: Call, service: Service, tmp_path: Path, monkeypatch: 
         "GET /v1/segments": (200, {"segments": [SEGMENT, SEGMENT | {"id": "new", "members": None}]}),
         "GET /v1/segments/vip": (200, SEGMENT),
         "DELETE /v1/segments/vip": (200, {}),
-        "POST /v1/segments/preview": (200, {"members": 7}),
+        "POST /v1/segments/preview": (200, {"members": 7, "people": 20}),
     }
     file = tmp_path / "vip.json"
     file.write_text(json.dumps({"id": "vip", "name": "VIP", "criteria": {"all": []}}))
@@ -248,9 +253,68 @@ def test_segments(onefold: Call, service: Service, tmp_path: Path, monkeypatch: 
     listed = onefold("segments", "list").out
     assert "vip" in listed and "?" in listed
     assert json.loads(onefold("segments", "show", "vip").out) == SEGMENT
-    assert onefold("segments", "preview", '{"all": []}').out == "7 members\n"
+    assert onefold("segments", "preview", '{"all": []}').out == "7 members of 20 people\n"
     assert service.asked[-1][1] == {"criteria": {"all": []}}
     assert onefold("segments", "delete", "vip", "--yes").exit_code == 0
+
+
+def test_questions_about_segments(
+    onefold: Call, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEFOLD_URL", service.url)
+    monkeypatch.setenv("ONEFOLD_KEY", "k")
+    day = {"at": "2026-01-01T00:00:00.000Z", "members": 5, "entered": 1, "left": 0}
+    member = {"customer_id": "cus_1", "entered_at": "2026-01-01T00:00:00.000Z", "held_out": False, "plan": "=pro"}
+    service.answers |= {
+        "POST /v1/segments/backtest": (200, {"data": [day]}),
+        "GET /v1/segments/vip/history?from=&step=1d": (200, {"data": [day]}),
+        "GET /v1/segments/vip/analytics?conversion=&within=7d": (200, {"members": 5}),
+        "GET /v1/segments/overlap?segments=vip,new": (200, {"segments": ["vip", "new"], "members": [[5, 2], [2, 3]]}),
+        "GET /v1/segments/vip/why?key=email:a@b.example": (200, {"member": True}),
+        "GET /v1/segments/vip/members?at=2026-01-01&limit=100": (200, {"data": [member], "cursor": NO_MORE}),
+        "GET /v1/segments/vip/members/profiles?limit=1000&cursor=&traits=plan": (
+            200,
+            {"data": [member], "cursor": NO_MORE},
+        ),
+    }
+    assert "2026-01-01" in onefold("segments", "backtest", '{"all": []}', "--days", "7").out
+    assert service.asked[-1][1] == {"criteria": {"all": []}, "days": 7}
+    assert "ENTERED" in onefold("segments", "history", "vip").out
+    assert json.loads(onefold("segments", "analytics", "vip").out) == {"members": 5}
+    assert "new" in onefold("segments", "overlap", "vip", "new").out
+    assert json.loads(onefold("segments", "why", "vip", "email:a@b.example").out) == {"member": True}
+    assert "cus_1" in onefold("segments", "members", "vip", "--at", "2026-01-01").out
+    for ending in ("csv", "parquet", "arrow", "lance"):
+        output = tmp_path / f"members.{ending}"
+        assert onefold("segments", "export", "vip", str(output), "--traits", "plan").exit_code == 0
+        assert output.exists()
+    assert "cus_1,2026-01-01T00:00:00+00:00,False,'=pro" in (tmp_path / "members.csv").read_text()
+    assert pq.read_table(tmp_path / "members.parquet").column("plan").to_pylist() == ["=pro"]
+    assert onefold("segments", "export", "vip", str(tmp_path / "members.xls")).exit_code == 2
+
+
+def test_webhooks(onefold: Call, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEFOLD_URL", service.url)
+    monkeypatch.setenv("ONEFOLD_KEY", "k")
+    hook = {"id": "crm", "url": "https://x.example", "enabled": False, "delivered": 1, "waiting": 2, "dead": 3}
+    hook |= {"late_ms": 4, "last_error": "", "disabled_because": "gone", "secret": "whsec_x"}
+    letter = {"id": "msg_0_1", "at": "2026", "error": "HTTP 400", "message": {}}
+    service.answers |= {
+        "GET /v1/webhooks": (200, {"webhooks": [hook]}),
+        "POST /v1/webhooks": (200, hook),
+        "DELETE /v1/webhooks/crm": (200, hook),
+        "POST /v1/webhooks/crm/test": (200, {"status": 200, "error": ""}),
+        "GET /v1/webhooks/crm/dead-letters?limit=100": (200, {"data": [letter], "cursor": NO_MORE}),
+        "POST /v1/webhooks/crm/dead-letters/replay": (200, {"replayed": 1}),
+    }
+    assert "crm (off)" in onefold("webhooks", "list").out
+    assert "whsec_x" in onefold("webhooks", "create", "crm", "https://x.example", "--segment", "vip").out
+    asked = {"id": "crm", "url": "https://x.example", "segments": ["vip"], "from_start": False}
+    assert service.asked[-1][1] == asked
+    assert onefold("webhooks", "test", "crm").out == "HTTP 200\n"
+    assert "HTTP 400" in onefold("webhooks", "dead-letters", "crm").out
+    assert onefold("webhooks", "replay", "crm", "--message", "msg_0_1").out == "1 messages will be tried again\n"
+    assert onefold("webhooks", "delete", "crm").exit_code == 0
 
 
 def test_lists_go_over_pages(onefold: Call, service: Service) -> None:
