@@ -284,7 +284,7 @@ def test_questions_about_segments(
     assert "new" in onefold("segments", "overlap", "vip", "new").out
     assert json.loads(onefold("segments", "why", "vip", "email:a@b.example").out) == {"member": True}
     assert "cus_1" in onefold("segments", "members", "vip", "--at", "2026-01-01").out
-    for ending in ("csv", "parquet", "arrow", "lance"):
+    for ending in ("csv", "parquet", "arrow"):
         output = tmp_path / f"members.{ending}"
         assert onefold("segments", "export", "vip", str(output), "--traits", "plan").exit_code == 0
         assert output.exists()

@@ -1,0 +1,169 @@
+"""Segments on a real service: told to webhooks through failures and kills, streamed, explained, and there after a
+restart."""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import lancedb
+import pytest
+
+from bench.processes import title
+from tests.e2e.service import RunningService
+
+WAIT_S = 60
+SEGMENT = {
+    "id": "shoppers",
+    "name": "Shoppers",
+    "criteria": {
+        "type": "behavioral",
+        "event": "Product Viewed",
+        "operator": "at_least",
+        "value": 1,
+        "window": {"last": "30d"},
+        "where": [{"property": "category", "operator": "equals", "value": "shoes"}],
+    },
+}
+
+
+class Receiver:
+    """Takes messages; refuses the first ones."""
+
+    def __init__(self, refused: int) -> None:
+        self.taken: list[tuple[dict[str, str], bytes]] = []
+        self.refused = refused
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                if receiver.refused > 0:
+                    receiver.refused -= 1
+                    self.send_response(503)
+                else:
+                    receiver.taken.append(({key.lower(): value for key, value in self.headers.items()}, body))
+                    self.send_response(204)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def people(self) -> set[str]:
+        return {json.loads(body)["data"]["customer_id"] for _, body in self.taken}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    service = RunningService(
+        tmp_path_factory.mktemp("segments") / "data",
+        ONEFOLD_WEBHOOKS__ALLOW_PRIVATE_ADDRESSES="true",
+        ONEFOLD_WEBHOOKS__DELAYS_S="1,1,1,1,1",
+    )
+    with service:
+        yield service
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not is_so():
+        assert time.monotonic() < deadline, "it has not come to be in time"
+        time.sleep(0.05)
+
+
+def view(running: RunningService, *numbers: int) -> list[str]:
+    """People look at shoes; their customer ids."""
+    batch = [
+        {"type": "track", "event": "Product Viewed", "userId": f"p{n}", "properties": {"category": "shoes"}}
+        for n in numbers
+    ]
+    with running.client() as client:
+        results = client.post("/v1/batch?wait=true", {"batch": batch})["results"]
+    return [result["customer_id"] for result in results]
+
+
+def is_signed(secret: str, headers: dict[str, str], body: bytes) -> bool:
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    digest = hmac.new(base64.b64decode(secret.removeprefix("whsec_")), signed, hashlib.sha256).digest()
+    return headers["webhook-signature"] == "v1," + base64.b64encode(digest).decode()
+
+
+def test_webhooks_are_told_through_failures_and_kills(running: RunningService) -> None:
+    receiver = Receiver(refused=3)
+    old = view(running, *range(5))
+    with running.client() as client:
+        made = client.post("/v1/segments", SEGMENT)
+        assert (made["members"], made["state"]) == (5, "live")
+        hook: dict[str, Any] = {"id": "crm", "url": receiver.url, "segments": ["shoppers"], "from_start": True}
+        secret = client.post("/v1/webhooks", hook)["secret"]
+        assert client.post("/v1/webhooks/crm/test", {})["status"] in (204, 503)
+        expected = set(old) | set(view(running, *range(5, 10)))
+        wait_until(lambda: receiver.people() >= expected)
+        (deliverer,) = [pid for pid in running.processes() if title(pid) == "ray::DelivererActor"]
+        os.kill(deliverer, signal.SIGKILL)
+        expected |= set(view(running, *range(10, 20)))
+        wait_until(lambda: receiver.people() >= expected)
+        ids = {headers["webhook-id"] for headers, _ in receiver.taken}
+        assert len(ids) >= 20
+        assert all(is_signed(secret, headers, body) for headers, body in receiver.taken)
+        wait_until(lambda: client.get("/v1/webhooks/crm")["waiting"] == 0)
+        assert client.get("/v1/webhooks/crm")["dead"] == 0
+    receiver.server.shutdown()
+
+
+def test_a_stream_tells_at_once_and_goes_on_from_a_position(running: RunningService) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", running.http_port, timeout=WAIT_S)
+    headers = {"Authorization": f"Bearer {running.admin_key}"}
+    connection.request("GET", "/v1/segments/stream", headers=headers)
+    response = connection.getresponse()
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.readline() == b"retry: 1000\n"
+    (person,) = view(running, 100)
+    lines: list[bytes] = []
+    while not any(line.startswith(b"data:") for line in lines):
+        lines.append(response.readline())
+    data = json.loads(next(line for line in lines if line.startswith(b"data:")).removeprefix(b"data: "))
+    assert (data["customer_id"], data["segment_id"], data["change"]) == (person, "shoppers", "entered")
+    position = next(line for line in lines if line.startswith(b"id:")).removeprefix(b"id: ").strip().decode()
+    connection.close()
+    (missed,) = view(running, 101)
+    connection.request("GET", "/v1/segments/shoppers/stream", headers={**headers, "Last-Event-ID": position})
+    response = connection.getresponse()
+    while not (line := response.readline()).startswith(b"data:"):
+        pass
+    assert json.loads(line.removeprefix(b"data: "))["customer_id"] == missed
+    connection.close()
+
+
+def test_segments_are_the_same_after_a_restart(running: RunningService, tmp_path: Path) -> None:
+    why = running.cli("segments", "why", "shoppers", "user_id:p1")
+    assert why["member"]
+    assert why["criteria"]["occurrences"][0]["message_id"]
+    before = running.cli("segments", "members", "shoppers", "--limit", "500")
+    running.stop()
+    running.start()
+    (listed,) = running.cli("segments", "list")
+    assert (listed["members"], listed["state"]) == (len(before), "live")
+    assert running.cli("segments", "members", "shoppers", "--limit", "500") == before
+    assert running.cli("segments", "history", "shoppers", "--step", "1h")["data"][-1]["members"] == len(before)
+    view(running, 200)
+    assert len(running.cli("segments", "members", "shoppers", "--limit", "500")) == len(before) + 1
+    output = tmp_path / "shoppers.lance"
+    assert running.cli("segments", "export", "shoppers", str(output))["members"] == len(before) + 1
+    assert lancedb.connect(tmp_path).open_table("shoppers").count_rows() == len(before) + 1
+    preview = running.cli("segments", "preview", json.dumps(SEGMENT))
+    assert preview["members"] == len(before) + 1
