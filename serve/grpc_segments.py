@@ -23,7 +23,7 @@ SERVICE = "onefold.v1.SegmentService"
 MEMBERS_DEFAULT = 100
 MEMBERS_MAX = 1_000  # of one page
 CHANGES_MAX = 500  # that are read from the shards at once
-LOOK_S = 0.05  # between two looks for changes
+LOOK_S = 0.1  # between two looks for changes
 HEARTBEAT_S = 15.0
 
 

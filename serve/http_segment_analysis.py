@@ -99,6 +99,8 @@ async def get_analytics(
     start, end = segment_analysis.moments(context.services, since, to, 30)
     found = await segment_analysis.analytics(context.services, segment_id, start, end, conversion, within)
     suppression = Suppression(context.services, caller)
+    growth = found["growth"]
+    growth |= {key: suppression.count(growth[key]) for key in ("members_from", "members_to", "entered", "left")}
     if suppression.count(found["members"]) is None:
         empty: dict[str, object] = {key: {} for key in _SECTIONS}
         found = {**found, **empty, "members": None, "held_out": 0}

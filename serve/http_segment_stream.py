@@ -23,7 +23,7 @@ from serve.http_segments import change_entry
 from serve.services import Services
 
 PAGE = 500
-LOOK_S = 0.05  # between two looks for changes
+LOOK_S = 0.1  # between two looks for changes
 HEARTBEAT_S = 15.0
 
 router = APIRouter(prefix="/v1/segments", tags=["segments"], dependencies=[Depends(authorise)])

@@ -161,16 +161,16 @@ def report(summary: Summary, min_count: int) -> dict[str, Any]:
         "engagement": {
             "channels": _activities(summary.channels, members, min_count),
             "scores": {
-                f"{low} to {high - 1}": count
+                f"{low} to {high - 1}": _told(count, min_count)
                 for low, high, count in zip(_SCORE_STEPS, _SCORE_STEPS[1:], summary.scores, strict=False)
             },
         },
-        "lifecycle": {stage: summary.stages.get(stage, 0) for stage in STAGES},
+        "lifecycle": {stage: _told(summary.stages.get(stage, 0), min_count) for stage in STAGES},
         "churn_risk": None,
         "conversion": {
-            "entered": summary.entered,
-            "converted": summary.converted,
-            "rate": _share(summary.converted, summary.entered),
+            "entered": _told(summary.entered, min_count),
+            "converted": _told(summary.converted, min_count),
+            "rate": None if _told(summary.converted, min_count) is None else _share(summary.converted, summary.entered),
         },
     }
 
@@ -281,6 +281,11 @@ def _sales_report(sales: Sales, members: int) -> dict[str, Any]:
 def _per(amount: int, count: int) -> str | None:
     """Money for each of so many, to a hundredth."""
     return to_decimal_text(round(amount / count / 10_000) * 10_000) if count else None
+
+
+def _told(count: int, min_count: int) -> int | None:
+    """A count; None for one that tells of too few."""
+    return count if count >= min_count or not count else None
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from models.profile.state import Profile
 from models.segments.compile import CompiledSegment
-from models.segments.spans import NEVER
+from models.segments.spans import NEVER, Judgement
 
 # Flips of parts that are followed, when they leave the whole as it was, to find the whole's own next flip.
 LOOKAHEAD = 64
@@ -26,15 +26,19 @@ def evaluate(compiled: CompiledSegment, profile: Profile, now: int) -> Verdict:
 
     At `next_flip` the verdict does change, save when more than LOOKAHEAD flips of parts come before.
     """
-    member, flip = compiled.judge(profile, now)
-    if flip == NEVER:
-        return Verdict(member, None)
-    if not compiled.exact:
-        for _ in range(LOOKAHEAD):
-            later, following = compiled.judge(profile, flip)
-            if later != member:
-                break
-            if following == NEVER:
-                return Verdict(member, None)
-            flip = following
-    return Verdict(member, flip)
+    member, flip = judged(compiled, profile, now)
+    return Verdict(member, None if flip == NEVER else flip)
+
+
+def judged(compiled: CompiledSegment, profile: Profile, now: int) -> Judgement:
+    """`evaluate`, with NEVER for no flip: half the time, where a thousand segments are evaluated."""
+    judge = compiled.judge
+    member, flip = judge(profile, now)
+    if flip == NEVER or compiled.exact:
+        return member, flip
+    for _ in range(LOOKAHEAD):
+        later, following = judge(profile, flip)
+        if later != member or following == NEVER:
+            return member, flip if later != member else NEVER
+        flip = following
+    return member, flip

@@ -27,7 +27,7 @@ from models.profile.state import Profile, decode_profile, encode_profile
 from models.segments.bulk_moves import BulkMove, BulkMoves
 from models.segments.columns import Columns
 from models.segments.compile import CompiledSegment
-from models.segments.evaluate import evaluate
+from models.segments.evaluate import judged
 from models.segments.holdout import is_held_out
 from models.segments.index import SegmentIndex
 from models.segments.spans import NEVER
@@ -364,7 +364,7 @@ class ShardCore:
         changed = apply(profile, event, self.settings.policy)
         self._project_event(profile, event, changed)
         self.log_event(profile, event)
-        moved = self.reevaluate(profile, self.index.affected(changed), event.message_id)
+        moved = self.reevaluate(profile, self.index.affected(changed, profile), event.message_id)
         self.save(profile)
         if self.settings.matching.enabled and is_matched_by(changed):
             self.mark_for_matching(profile.customer_id)
@@ -447,14 +447,14 @@ class ShardCore:
         for segment in segments:
             segment_id = segment.segment_id
             try:
-                verdict = evaluate(segment, profile, self.now)
+                member, flip = judged(segment, profile, self.now)
             except Exception as error:
                 self.stop_segment(segment_id, error)
                 continue
-            if verdict.member != (segment_id in profile.memberships):
-                moved.append(self.move(profile, segment_id, verdict.member, cause))
-            if verdict.next_flip is not None and (not due or verdict.next_flip < due):
-                due = verdict.next_flip
+            if member != (segment_id in profile.memberships):
+                moved.append(self.move(profile, segment_id, member, cause))
+            if flip != NEVER and (not due or flip < due):
+                due = flip
         if due != profile.due:
             profile.due = due
             heappush(self.timers, (due, profile.customer_id))

@@ -309,7 +309,7 @@ class Workflows:
             core.save_anew(profile)
             changes = core.reevaluate(profile, core.index.all, "merge")
         elif created:
-            changes = core.reevaluate(profile, core.index.all, event.message_id)
+            changes = core.reevaluate(profile, core.index.of_the_unknown, event.message_id)
         core.log_links(profile, event, finish.kept, finish.joined)
         matched = [i for i in finish.kept if finish.joined[i]]
         settling.result = core.apply_event(

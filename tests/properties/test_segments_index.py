@@ -39,7 +39,11 @@ def probes() -> list[Criteria]:
         clauses.append({"type": "transactional", "measure": amount, "operator": "greater_than", "value": value})
     clauses.append({"type": "transactional", "product": "p1", "operator": "exists"})
     clauses += [{"type": "lifecycle", "stage": stage} for stage in STAGES]
-    return clauses
+    values: tuple[object, ...] = ("a", 0, True)
+    guards = [{"type": "demographic", "trait": "plan", "operator": "equals", "value": value} for value in values]
+    guards.append({"type": "demographic", "trait": "city", "operator": "in", "value": ["a", 1, False]})
+    clauses += [{"all": [clause, guard]} for clause, guard in product(clauses[::7], guards)]
+    return clauses + [{"not": guard} for guard in guards]
 
 
 COMPILED = [compile_segment(SegmentDefinition(f"s{i}", "S", clause)) for i, clause in enumerate(probes())]
@@ -51,11 +55,17 @@ INDEX = SegmentIndex(COMPILED)
 def test_what_an_event_moves_is_what_the_index_names(history: list[Event], policy: ProfilePolicy) -> None:
     profile = Profile(customer_id=1, created_at=CREATED_AT)
     before = [evaluate(segment, profile, NOW) for segment in COMPILED]
+    unknown = {segment.segment_id for segment in INDEX.of_the_unknown}
+    for segment, verdict in zip(COMPILED, before, strict=True):
+        assert not verdict.member or segment.segment_id in unknown
+        assert verdict.next_flip is None or segment.segment_id in unknown
     for event in history:
         for identifier in event.identifiers:
             add_identifier(profile, identifier, event)
-        named = {segment.segment_id for segment in INDEX.affected(apply(profile, event, policy))}
+        named = {segment.segment_id for segment in INDEX.affected(apply(profile, event, policy), profile)}
         after = [evaluate(segment, profile, NOW) for segment in COMPILED]
+        inside = zip(COMPILED, after, strict=True)
+        profile.memberships = {segment.segment_id: 1 for segment, verdict in inside if verdict.member}
         for segment, old, new in zip(COMPILED, before, after, strict=True):
             assert old == new or segment.segment_id in named
         before = after

@@ -10,7 +10,8 @@ from models.profile.state import Profile
 from models.segments.catalogue import Resolved
 from models.segments.compile import CompiledSegment, compile_segment
 from models.segments.criteria import SegmentDefinition
-from models.segments.evaluate import Verdict, evaluate
+from models.segments.evaluate import evaluate, judged
+from models.segments.spans import Judgement
 from models.segments.vector import VectorEvaluator
 from models.shard import core as core_module
 from models.shard import machine
@@ -189,12 +190,12 @@ def test_a_segment_whose_evaluation_fails_stops_alone(monkeypatch: pytest.Monkey
     for definition in DEFINITIONS:
         install(world, definition)
 
-    def fail(segment: CompiledSegment, profile: Profile, now: int) -> Verdict:
+    def fail(segment: CompiledSegment, profile: Profile, now: int) -> Judgement:
         if segment.segment_id == "recent-a":
             raise ZeroDivisionError
-        return evaluate(segment, profile, now)
+        return judged(segment, profile, now)
 
-    monkeypatch.setattr(core_module, "evaluate", fail)
+    monkeypatch.setattr(core_module, "judged", fail)
     world.unacknowledged = history(4, count=40, people=8)
     world.settle()
     core = world.machines[0].core
