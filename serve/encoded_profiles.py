@@ -8,7 +8,7 @@ millisecond. Nothing has to be invalidated: a version that is no longer the late
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from actors.reader import Committed
 from models.profile.document import document, valid_until
@@ -46,6 +46,7 @@ class _Entry(NamedTuple):
     sequence: int
     until: int  # ms, exclusive: till then the document stays as it is
     names: Mapping[str, str]  # of segments, that the document was made with
+    insights_of: object
     message: bytes
 
 
@@ -59,14 +60,19 @@ class EncodedProfiles:
         segment_names: Callable[[], Mapping[str, str]],
         now: Callable[[], int],
         rules: LifecycleRules,
+        insights: Callable[[Profile, int], tuple[dict[str, Any], int]],
+        insights_of: Callable[[], object],
         bytes_max: int = CACHE_BYTES_MAX,
     ) -> None:
-        """`segment_names` gives the same mapping until a name changes; `now` is in ms."""
+        """`segment_names` gives the same mapping until a name changes; `now` is in ms. `insights` makes that section
+        and tells until when (ms) it stays so; `insights_of` gives the same object until it would make another."""
         self._shards = shards
         self._local = local
         self._segment_names = segment_names
         self._now = now
         self._rules = rules
+        self._insights = insights
+        self._insights_of = insights_of
         self._bytes_max = bytes_max
         self._bytes = 0
         self._entries: OrderedDict[int, _Entry] = OrderedDict()  # customer id -> latest version, least used first
@@ -117,16 +123,20 @@ class EncodedProfiles:
             return None
         if self._now() >= entry.until or self._segment_names() is not entry.names:
             return None
+        if self._insights_of() is not entry.insights_of:
+            return None
         self._entries.move_to_end(customer_id)
         return entry.message
 
     def _encode(self, profile: Profile) -> bytes:
         now, names = self._now(), self._segment_names()
-        message = profile_message(document(profile, now, names, self._rules)).SerializeToString()
+        insights_of = self._insights_of()
+        insights, until = self._insights(profile, now)
+        made = {**document(profile, now, names, self._rules), "insights": insights}
+        message = profile_message(made).SerializeToString()
         self._drop(profile.customer_id)
-        self._entries[profile.customer_id] = _Entry(
-            profile.sequence, valid_until(profile, now, self._rules), names, message
-        )
+        until = min(until, valid_until(profile, now, self._rules))
+        self._entries[profile.customer_id] = _Entry(profile.sequence, until, names, insights_of, message)
         self._bytes += len(message) + _ENTRY_BYTES
         while self._bytes > self._bytes_max:
             self._drop(next(iter(self._entries)))

@@ -18,5 +18,11 @@ class GrpcContext(RequestContext):
         self.records = CallRecords(services.metrics)
         self.readiness = Readiness(services.router, time.monotonic)
         self.profiles = EncodedProfiles(
-            services.router, reader, lambda: self.segment_names, services.now, services.settings.lifecycle
+            services.router,
+            reader,
+            lambda: self.segment_names,
+            services.now,
+            services.settings.lifecycle,
+            self.insights,
+            lambda: self.trait_readers,
         )

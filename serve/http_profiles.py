@@ -166,7 +166,9 @@ async def get_profile(key: Key, context: Context, min_seq: MinSeq = "") -> Respo
 def document_of(context: RequestContext, profile: Profile) -> dict[str, Any]:
     """The profile's document as it is now."""
     services = context.services
-    return document(profile, services.now(), context.segment_names, services.settings.lifecycle)
+    now = services.now()
+    found = document(profile, now, context.segment_names, services.settings.lifecycle)
+    return {**found, "insights": context.insights(profile, now)[0]}
 
 
 async def _document(context: RequestContext, key: str, min_seq: str) -> dict[str, Any]:

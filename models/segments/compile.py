@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules, lifecycle
 from models.profile.state import Profile
 from models.segments.attributes import demographic, engagement
-from models.segments.catalogue import EMPTY, Catalogue, Resolved, expand
-from models.segments.computed import comparison
+from models.segments.catalogue import EMPTY, Catalogue, Resolved, expand, expand_expression
+from models.segments.computed import Read, comparison, kind_of, value_reader
 from models.segments.criteria import (
     AllOf,
     AnyOf,
@@ -26,6 +26,7 @@ from models.segments.criteria import (
     Node,
     Not,
     OrderValue,
+    Predicate,
     Relative,
     SegmentDefinition,
     Sequence,
@@ -33,7 +34,7 @@ from models.segments.criteria import (
 )
 from models.segments.events import behavioral
 from models.segments.orders import transactional
-from models.segments.parse_criteria import parse_criteria
+from models.segments.parse_criteria import parse_criteria, parse_expression
 from models.segments.sequences import sequence
 from models.segments.spans import NEVER, Judge, Judgement
 
@@ -76,6 +77,18 @@ def compile_segment(
 def compile_resolved(resolved: Resolved, rules: LifecycleRules = DEFAULT_RULES) -> CompiledSegment:
     """Compiles a definition that comes with what it refers to. Raises InvalidCriteria."""
     return compile_segment(resolved.definition, rules, resolved.catalogue)
+
+
+def trait_readers(catalogue: Catalogue, rules: LifecycleRules = DEFAULT_RULES) -> dict[str, tuple[str, Read]]:
+    """Readers of all computed traits, by id, each with the kind of its values."""
+    readers: dict[str, tuple[str, Read]] = {}
+    for trait_id, trait in catalogue.traits.items():
+        expression = expand_expression(parse_expression(trait.expression), catalogue, f"computed trait {trait_id}")
+        if isinstance(expression, Predicate):
+            readers[trait_id] = "boolean", judge_of(expression.tree, rules)
+        else:
+            readers[trait_id] = kind_of(expression), value_reader(expression)
+    return readers
 
 
 def clauses(node: Node) -> Iterator[Clause]:

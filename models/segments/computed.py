@@ -4,7 +4,7 @@ A computed trait is a function of the profile and the clock, evaluated when it i
 merges and late events need no care. Values that compete at the same millisecond are ordered by their properties.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from models.profile.registers import canonical_json
@@ -19,7 +19,7 @@ from models.segments.criteria import (
 from models.segments.events import Detailed, amounts_of, finder, measured_value
 from models.segments.orders import sales_reader
 from models.segments.scalars import scalar_test, value_key
-from models.segments.spans import Judge, Judgement, Occurrence, is_inside, judge_moment, next_edge, occurrences
+from models.segments.spans import NEVER, Judge, Judgement, Occurrence, is_inside, judge_moment, next_edge, occurrences
 
 UNIQUE_MAX = 100  # values of a list of different ones, first by their JSON text
 
@@ -36,6 +36,22 @@ def kind_of(expression: EventValue | OrderValue) -> str:
 def value_reader(expression: EventValue | OrderValue) -> Read:
     """Reads a computed trait: a count, a number, a time in ms, a scalar, or a list of scalars."""
     return _order_value(expression) if isinstance(expression, OrderValue) else _event_value(expression)
+
+
+def computed_values(
+    readers: Mapping[str, tuple[str, Read]], profile: Profile, now: int, time_text: Callable[[int], str]
+) -> tuple[dict[str, Any], int]:
+    """What computed traits are of a profile at `now` ms, by id, without those that have no value; and the earliest
+    moment at which one may be another without an event (NEVER for none). `readers`: id -> kind, reader; times are
+    written by `time_text`."""
+    values: dict[str, Any] = {}
+    until = NEVER
+    for trait_id, (kind, read) in readers.items():
+        value, edge = read(profile, now)
+        until = min(until, edge)
+        if value is not None:
+            values[trait_id] = time_text(value) if kind == "time" else value
+    return values, until
 
 
 def comparison(clause: Comparison) -> Judge:

@@ -61,6 +61,8 @@ class World:
     def __init__(self, local: bool = True, **options: Any) -> None:
         self.now = NOW
         self.names: dict[str, str] = {"gold": "Gold"}
+        self.insights: dict[str, Any] = {}
+        self.insights_until = 1 << 62
         self.files = Files()
         self.shards = Shards(self.files)
         self.cache = EncodedProfiles(
@@ -69,6 +71,8 @@ class World:
             lambda: self.names,
             lambda: self.now,
             LifecycleRules(),
+            lambda profile, now: (self.insights, self.insights_until),
+            lambda: self.insights,
             **options,
         )
 
@@ -160,3 +164,24 @@ def test_many_keep_their_order(local: bool) -> None:
     assert found[2] is None
     assert world.shards.asked == (["user_id:b"] if local else ["user_id:c", "user_id:b", "user_id:nobody", "user_id:a"])
     assert world.files.snapshots == (1 if local else 0)
+
+
+def test_insights_are_made_anew_when_they_change_or_time_changes_them() -> None:
+    world = World()
+    world.insights, world.insights_until = {"computed_traits": {"views": 1}}, NOW + 10
+    world.put("user_id:u1")
+
+    def look() -> tuple[str, str]:
+        found = asyncio.run(world.cache.get("user_id:u1"))
+        assert found is not None
+        return found.origin, Message.FromString(found.message).insights_json
+
+    assert look() == ("file", '{"computed_traits":{"views":1}}')
+    assert look()[0] == "cache"
+    world.now += 10
+    assert look()[0] == "file"
+    world.insights_until = NOW + 1_000
+    assert look()[0] == "file"
+    assert look()[0] == "cache"
+    world.insights = {"computed_traits": {}}
+    assert look() == ("file", '{"computed_traits":{}}')

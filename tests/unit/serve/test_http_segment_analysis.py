@@ -127,6 +127,27 @@ def test_why(service: HttpService) -> None:
     assert member["member"] and member["entered_at"]
 
 
+def test_computed_traits_are_in_the_profile(service: HttpService) -> None:
+    event = {"type": "behavioral", "event": "Viewed", "window": {"last": "1d"}}
+    expressions: dict[str, Any] = {
+        "views": event,
+        "color": {**event, "measure": "last_value", "property": "color"},
+        "last": {**event, "measure": "last"},
+        "keen": {"type": "predicate", "criteria": {"type": "computed", "trait": "views", "operator": "exists"}},
+    }
+    for trait_id, expression in expressions.items():
+        made = service.post("/v1/computed-traits", {"id": trait_id, "name": trait_id, "expression": expression})
+        assert made.status_code == 200
+    view(service, 1)
+    service.pass_time(1_000)
+    found = service.get("/v1/profiles/user_id:u1").json()["insights"]["computed_traits"]
+    assert found | {"last": ""} == {"views": 1, "color": "red", "last": "", "keen": True}
+    assert found["last"].startswith("2026-03-01T12:30:00")
+    service.pass_time(86_400_000)
+    later = service.get("/v1/profiles/user_id:u1").json()["insights"]["computed_traits"]
+    assert later == {"views": 0, "keen": True}
+
+
 def test_computed_traits_and_what_refers_to_them(service: HttpService) -> None:
     trait = {"id": "views", "name": "Views", "expression": {"type": "behavioral", "event": "Viewed"}}
     made = service.post("/v1/computed-traits", trait).json()
