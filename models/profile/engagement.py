@@ -38,8 +38,8 @@ _FIRST_WORDS: dict[str, tuple[str, dict[str, str]]] = {
 }
 # What others do: it counts on the channel, but it is no sign of the person's being there.
 PASSIVE_ACTIONS = frozenset({"sent", "delivered", "bounced", "failed", "dropped", "deferred"})
-_RECENCY = ((DAY_MS, 40), (7 * DAY_MS, 30), (30 * DAY_MS, 20), (90 * DAY_MS, 10))  # ms: points
-_SCORE_MS = 90 * DAY_MS
+RECENCY = ((DAY_MS, 40), (7 * DAY_MS, 30), (30 * DAY_MS, 20), (90 * DAY_MS, 10))  # ms: points
+SCORE_MS = 90 * DAY_MS
 _MOBILE_SYSTEMS = frozenset({"ios", "ipados", "android", "iphone os"})
 
 
@@ -118,14 +118,14 @@ def engagement_score(profile: Profile, now: int) -> tuple[int, int]:
     at most). Nothing within 90 days is a score of 0.
     """
     ages = [max(now - stats.last, 0) for stats in profile.channels.values()]
-    recent = [age for age in ages if age < _SCORE_MS]
+    recent = [age for age in ages if age < SCORE_MS]
     if not recent:
         return 0, 0
-    recency = next(points for limit, points in _RECENCY if min(recent) < limit)
+    recency = next(points for limit, points in RECENCY if min(recent) < limit)
     count = sum(stats.count for stats in profile.channels.values())
     score = recency + min(10 * len(recent), 30) + min(3 * count.bit_length(), 30)
     lasts = [stats.last for stats in profile.channels.values()]
-    return score, min(at for last in lasts for limit, _ in _RECENCY if (at := last + limit) > now)
+    return score, min(at for last in lasts for limit, _ in RECENCY if (at := last + limit) > now)
 
 
 def _of_name(name: str) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models.profile.money import to_micro
 from models.profile.registers import canonical_json
 from models.segments.criteria import ORDER_OPERATORS
-from models.segments.scalars import COMPARE, Test, scalar_test, value_key
+from models.segments.scalars import COMPARE, scalar_test, value_key
 
 DISTINCT_MAX = 65_535  # different values of a column with codes
 NO_AMOUNT = np.iinfo(np.int64).min
@@ -137,12 +137,6 @@ class ValueColumn:
         if self._hashes is None:
             return Answer(self._lookup(operator, value)[self._codes.view(length)])
         return self._test_hashes(operator, value, self._hashes.view(length))
-
-    def ask(self, test: Test, length: int) -> Answer:
-        """Any test of a value."""
-        if self._hashes is None:
-            return Answer(np.array([test(value) for value in self._values])[self._codes.view(length)])
-        return Answer(np.full(length, test(None)), self._hashes.view(length) != 0)
 
     def derive(self, derived: Callable[[Any], int | None], none: int, length: int) -> Int64s | None:
         """A whole number made of each value, `none` where there is none. None if not every value is known."""

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from models.events.clock import parse_time
+from models.profile.engagement import RECENCY, SCORE_MS
 from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules
-from models.profile.state import DAY_MS, MICRO, Profile
+from models.profile.state import DAY_MS, Profile
 from models.segments.column_sequences import find_sequences
+from models.segments.column_values import as_number, compare_average, compare_numbers, of_nothing, unique_pairs
 from models.segments.column_windows import (
     Found,
     compare_moment,
@@ -47,13 +49,11 @@ from models.segments.criteria import (
     Transactional,
     Window,
 )
-from models.segments.scalars import COMPARE, scalar_test
+from models.segments.scalars import scalar_test
 from models.segments.spans import NEVER, count_bounds
 from models.segments.value_column import NO_AMOUNT, Int64s, Mask, compare_all
 
 ProfileOf = Callable[[int], Profile]  # of a slot
-_EXACT = 2**53
-_ENGAGED = ((DAY_MS, 40), (7 * DAY_MS, 30), (30 * DAY_MS, 20), (90 * DAY_MS, 10))
 _NONE_TIME = -NEVER
 
 
@@ -205,7 +205,7 @@ class VectorEvaluator:
         measure, operator, value, size = clause.measure, clause.operator, clause.value, self._size
         presence = operator in PRESENCE_OPERATORS
         if column is None:
-            return Found(np.full(size, _of_nothing(measure, operator, value)), None, hard)
+            return Found(np.full(size, of_nothing(measure, operator, value)), None, hard)
         hard |= self._aged(column, clause.window)
         slots, times = column.slots.view(len(passed)), column.times.view(len(passed))
         if clause.where:
@@ -222,7 +222,7 @@ class VectorEvaluator:
             return Found(holds, earlier(moments, flips), hard)
         number, has, exact = self._measured(clause.measure, column, clause.property, passed, within)
         if measure == "average":
-            holds, exact_too = _compare_average(number, has, operator, value)
+            holds, exact_too = compare_average(number, has, operator, value)
             exact = exact and exact_too
         elif measure in ("min", "max"):
             holds = np.where(has > 0, compare_all(operator, number, value), operator == "not_equals")
@@ -250,7 +250,7 @@ class VectorEvaluator:
         if measure == "distinct":
             hashes = values.hashes(len(passed))[positions]
             there = hashes != 0
-            pairs = _unique_pairs(slots[there], hashes[there])
+            pairs = unique_pairs(slots[there], hashes[there])
             count = counts(pairs, size)
             return count, count, True
         amounts = values.amounts(len(passed))[positions]
@@ -308,7 +308,7 @@ class VectorEvaluator:
         much = self._amounts(measure, amounts, chosen)[within]
         total, exact = sums(slots[within], much, size, orders.turnover if amounts is None else None)
         if measure == "average":
-            holds, exact_too = _compare_average(total, counts(slots[within], size), operator, value)
+            holds, exact_too = compare_average(total, counts(slots[within], size), operator, value)
             exact = exact and exact_too
         else:
             holds = compare_all(operator, total, value)
@@ -353,12 +353,12 @@ class VectorEvaluator:
             last = channel.last(size, -NEVER)
             age = np.maximum(now - last, 0)
             youngest = np.minimum(youngest, age)
-            recent += age < _ENGAGED[-1][0]
+            recent += age < SCORE_MS
             count += channel.count(size)
-            for limit, _ in _ENGAGED:
+            for limit, _ in RECENCY:
                 moments = np.minimum(moments, np.where(last + limit > now, last + limit, NEVER))
         recency = np.zeros(size, np.int64)
-        for limit, points in reversed(_ENGAGED):
+        for limit, points in reversed(RECENCY):
             recency[youngest < limit] = points
         doublings = np.frexp(count.astype(np.float64))[1]
         score = recency + np.minimum(10 * recent, 30) + np.minimum(3 * doublings, 30)
@@ -422,12 +422,12 @@ class VectorEvaluator:
             return self._compare_time(clause, slots[within], times[within], measure, moments, hard)
         if measure == "count":
             count = counts(slots[within], size)
-            return Found(_compare_numbers(count.astype(np.float64), np.ones(size, np.bool_), clause), moments, hard)
+            return Found(compare_numbers(count.astype(np.float64), np.ones(size, np.bool_), clause), moments, hard)
         number, has, exact = self._measured(measure, column, expression.property, passed, within)
-        value, there, precise = _as_number(measure, number, has)
+        value, there, precise = as_number(measure, number, has)
         if not (exact and precise):
             hard = self._everybody(column)
-        return Found(_compare_numbers(value, there, clause), moments, hard)
+        return Found(compare_numbers(value, there, clause), moments, hard)
 
     def _compare_orders(self, clause: Comparison, expression: OrderValue) -> Found:
         orders, size, measure = self._columns.orders, self._size, expression.measure
@@ -440,13 +440,13 @@ class VectorEvaluator:
             return self._compare_time(clause, slots[within], times[within], measure, moments, hard)
         count = counts(slots[within], size)
         if measure == "count":
-            return Found(_compare_numbers(count.astype(np.float64), np.ones(size, np.bool_), clause), moments, hard)
+            return Found(compare_numbers(count.astype(np.float64), np.ones(size, np.bool_), clause), moments, hard)
         much = self._amounts(measure, amounts, chosen)[within]
         total, exact = sums(slots[within], much, size, orders.turnover if amounts is None else None)
-        value, there, precise = _as_number("average" if measure == "average" else "sum", total, count)
+        value, there, precise = as_number("average" if measure == "average" else "sum", total, count)
         if not (exact and precise):
             hard = set(map(int, np.unique(slots)))
-        return Found(_compare_numbers(value, there, clause), moments, hard)
+        return Found(compare_numbers(value, there, clause), moments, hard)
 
     def _compare_time(
         self, clause: Comparison, slots: Any, times: Int64s, measure: str, moments: Int64s | None, hard: set[int]
@@ -457,65 +457,6 @@ class VectorEvaluator:
             return Found(has if clause.operator == "exists" else ~has, moments, hard)
         holds, flips = compare_moment(at, has, clause.operator, clause.value, self._now)
         return Found(holds, earlier(moments, flips), hard)
-
-
-def _of_nothing(measure: str, operator: str, value: Any) -> bool:
-    """What a measure of no occurrence compares to."""
-    if measure == "count" or operator in PRESENCE_OPERATORS:
-        low, high, wanted = count_bounds(operator, value)
-        return (low <= 0 <= high) == wanted
-    if measure in ("distinct", "sum"):
-        return COMPARE[operator](0, value)
-    return operator == "not_equals"
-
-
-def _compare_average(total: Int64s, has: Int64s, operator: str, value: int) -> tuple[Mask, bool]:
-    """An average against micro-units, without dividing; and whether that was exact."""
-    limit = abs(value) * (int(has.max()) if len(has) else 0)
-    holds = np.where(has > 0, compare_all(operator, total, value * has), operator == "not_equals")
-    return holds, limit < 2**62
-
-
-def _as_number(measure: str, number: Int64s, has: Int64s) -> tuple[Any, Mask, bool]:
-    """The value of a computed trait as its judge computes it, where there is one, and whether it is as precise."""
-    if measure == "distinct":
-        return number.astype(np.float64), np.ones(len(number), np.bool_), True
-    there = has > 0
-    known = np.where(there, number, 0)
-    precise = not len(known) or int(np.abs(known).max()) < _EXACT
-    if measure == "average":
-        return known / (np.maximum(has, 1) * MICRO), there, precise
-    if measure in ("min", "max"):
-        return known / MICRO, there, precise
-    return number / MICRO, np.ones(len(number), np.bool_), precise
-
-
-def _compare_numbers(value: Any, there: Mask, clause: Comparison) -> Mask:
-    """An operator on numbers, where there are any."""
-    operator, operand = clause.operator, clause.value
-    match operator:
-        case "exists":
-            return there
-        case "not_exists":
-            return ~there
-        case "in" | "not_in" | "equals" | "not_equals":
-            wanted = operand if isinstance(operand, tuple) else (operand,)
-            numbers = [each for each in wanted if isinstance(each, int | float) and not isinstance(each, bool)]
-            found: Mask = there & np.isin(value, numbers)
-            return found if operator in ("in", "equals") else ~found
-    compared: Mask = there & compare_all(operator, value, operand)
-    return compared
-
-
-def _unique_pairs(slots: Any, hashes: Int64s) -> Any:
-    """The slots of the different (slot, hash) pairs."""
-    order = np.lexsort((hashes, slots))
-    slots, hashes = slots[order], hashes[order]
-    if not len(slots):
-        return slots
-    first = np.ones(len(slots), np.bool_)
-    first[1:] = (slots[1:] != slots[:-1]) | (hashes[1:] != hashes[:-1])
-    return slots[first]
 
 
 def _cost(node: Node) -> int:
