@@ -190,20 +190,28 @@ class MatcherActor(Matcher):
 
 
 class DelivererActor:
-    """The actor: tells webhooks, in a process of its own. Starts again where its store stands."""
+    """The actor: tells webhooks, in a process of its own, which ends when it cannot go on.
+
+    Starts again where its store stands.
+    """
 
     def __init__(self, shards: int, data_dir: str, policy: RetryPolicy, configure: Callable[[], None] | None) -> None:
         if configure is not None:
             configure()
-        calls = SegmentCalls(ShardCalls(shards, RayShards()), _PEER_TIMEOUT_S)
-        control = ControlStore(Path(data_dir) / "control.sqlite", create=True)
-        store = DeliveryStore(Path(data_dir) / "deliveries.sqlite")
-        self._deliverer = Deliverer(control, store, calls.segment_changes, WebhookSender(policy), policy)
+        try:
+            calls = SegmentCalls(ShardCalls(shards, RayShards()), _PEER_TIMEOUT_S)
+            control = ControlStore(Path(data_dir) / "control.sqlite")
+            store = DeliveryStore(Path(data_dir) / "deliveries.sqlite")
+            self._deliverer = Deliverer(control, store, calls.segment_changes, WebhookSender(policy), policy)
+        except Exception as error:  # Ray would not start it again after an error of its constructor
+            log.error("the deliverer cannot start", exc_info=error)
+            time.sleep(_MISPLACED_PAUSE_S)
+            _die(error)
         self._task = asyncio.get_running_loop().create_task(self._deliverer.run())
         self._task.add_done_callback(_end_if_failed)
 
-    async def statuses(self) -> list[DeliveryStatus]:
-        return await self._deliverer.statuses()
+    async def statuses(self, webhook_id: str = "") -> list[DeliveryStatus]:
+        return await self._deliverer.statuses(webhook_id)
 
     async def test(self, webhook_id: str) -> tuple[int, str]:
         return await self._deliverer.test(webhook_id)

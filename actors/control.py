@@ -1,9 +1,9 @@
 """The control store: what operators decide, in one small SQLite file that every process of the service reads.
 
-API keys, sources with their schemas, segment definitions. The command line, the admin routes and any number of
-replicas open the same file at once; every change raises `version()` in its own transaction, so that readers can
+API keys, sources with their schemas, segment definitions, webhooks. The command line, the admin routes and any number
+of replicas open the same file at once; every change raises `version()` in its own transaction, so that readers can
 keep what they read until the number moves. Keys are random and shown once: only their SHA-256 is kept, which is
-enough for secrets of 256 bits (a slow hash defends guessable ones).
+enough for secrets of 256 bits (a slow hash defends guessable ones). Webhooks' secrets are kept as they are: they sign.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS segments (segment_id TEXT PRIMARY KEY, body BLOB NOT 
 CREATE TABLE IF NOT EXISTS webhooks (webhook_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS computed_traits (trait_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 """
+_TABLES = re.findall(r"EXISTS (\w+)", _SCHEMA)
 
 
 def allows(scopes: Sequence[Scope], scope: Scope) -> bool:
@@ -109,6 +110,9 @@ class ControlStore:
         if found != SCHEMA_VERSION:
             self.close()
             raise Conflict(f"{path.name} is not a control store of schema {SCHEMA_VERSION}, which this version reads")
+        tables = {name for (name,) in self._rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables.issuperset(_TABLES):  # an earlier version made the file
+            self._create_tables()
 
     def close(self) -> None:
         """Ends the connection."""
@@ -276,31 +280,42 @@ class ControlStore:
 
     # Webhooks
 
-    def put_webhook(self, webhook: Webhook) -> None:
-        """Makes or replaces a webhook, which must have been checked (`models.delivery.webhook`)."""
+    def create_webhook(self, webhook: Webhook) -> None:
+        """Makes a webhook, which must have been checked (`models.delivery.webhook`). Raises Invalid, Conflict."""
         _check_id("id", webhook.id)
         with self._write():
-            self._db.execute(
-                "INSERT OR REPLACE INTO webhooks VALUES (?, ?)", (webhook.id, msgspec.msgpack.encode(webhook))
-            )
+            statement = "INSERT OR IGNORE INTO webhooks VALUES (?, ?)"
+            if not self._db.execute(statement, (webhook.id, msgspec.msgpack.encode(webhook))).rowcount:
+                raise Conflict("id: there is such a webhook; PUT changes it")
+
+    def update_webhook(self, webhook_id: str, change: Callable[[Webhook], Webhook]) -> Webhook:
+        """Changes a webhook in one step, so that no other change is lost. Raises NotFound, and what `change` raises."""
+        with self._write():
+            statement = "SELECT body FROM webhooks WHERE webhook_id = ?"
+            webhook = change(_webhook(self._db.execute(statement, (webhook_id,)).fetchone()))
+            body = msgspec.msgpack.encode(webhook)
+            self._db.execute("UPDATE webhooks SET body = ? WHERE webhook_id = ?", (body, webhook_id))
+        return webhook
 
     def webhooks(self) -> dict[str, Webhook]:
         """All webhooks with their secrets, by id."""
-        rows = self._rows("SELECT webhook_id, body FROM webhooks ORDER BY webhook_id")
-        return {webhook_id: msgspec.msgpack.decode(body, type=Webhook) for webhook_id, body in rows}
+        rows = self._rows("SELECT body FROM webhooks ORDER BY webhook_id")
+        return {webhook.id: webhook for webhook in map(_webhook, rows)}
 
     def webhook(self, webhook_id: str) -> Webhook:
         """One webhook. Raises NotFound."""
-        found = self.webhooks().get(webhook_id)
-        if found is None:
-            raise NotFound("webhook_id: no such webhook; GET /v1/webhooks lists them")
-        return found
+        return _webhook(self._row("SELECT body FROM webhooks WHERE webhook_id = ?", webhook_id))
 
-    def disable_webhook(self, webhook_id: str, reason: str) -> None:
-        """Ends deliveries to a webhook, and says why. Nothing if it was deleted meanwhile."""
-        webhook = self.webhooks().get(webhook_id)
-        if webhook is not None:
-            self.put_webhook(msgspec.structs.replace(webhook, enabled=False, disabled_because=reason))
+    def disable_webhook(self, webhook_id: str, created_at: int, reason: str) -> None:
+        """Ends deliveries to a webhook, and says why. Nothing if it was deleted meanwhile, or made anew."""
+
+        def disabled(webhook: Webhook) -> Webhook:
+            if webhook.created_at != created_at:
+                return webhook
+            return msgspec.structs.replace(webhook, enabled=False, disabled_because=reason)
+
+        with suppress(NotFound):
+            self.update_webhook(webhook_id, disabled)
 
     def delete_webhook(self, webhook_id: str) -> None:
         """Raises NotFound."""
@@ -349,6 +364,12 @@ _KEY_COLUMNS = "key_id, name, hint, scopes, source_id, created_at, revoked_at"
 def _key(row: tuple[Any, ...]) -> ApiKey:
     key_id, name, hint, scopes, source_id, created_at, revoked_at = row
     return ApiKey(key_id, name, hint, tuple(scopes.split()), source_id, created_at, revoked_at)
+
+
+def _webhook(row: tuple[bytes] | None) -> Webhook:
+    if row is None:
+        raise NotFound("webhook_id: no such webhook; GET /v1/webhooks lists them")
+    return msgspec.msgpack.decode(row[0], type=Webhook)
 
 
 def _check_id(field: str, value: str) -> None:

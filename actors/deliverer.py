@@ -1,36 +1,47 @@
 """The deliverer: follows every shard's entries and exits and tells the webhooks that want to know.
 
 Each webhook goes on by itself, so that one that fails holds up no other. A message that fails waits in the store and
-the rest goes on, until too many wait: then the webhook's cursor stays, which is seen in its `late_ms`. Messages about
-one person are sent one after the other.
+the rest goes on, until too many wait: then the webhook's cursor stays, which is seen in how far it is behind. Messages
+about one person are sent one after the other.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
 import msgspec
 
+from actors.change_feed import ChangeFeed, Changes
 from actors.delivery_store import Dead, DeliveryStatus, DeliveryStore, Waiting
 from actors.errors import NotFound, OnefoldError
 from actors.webhook_sender import Sender, Sent
-from models.delivery.webhook import RetryPolicy, Webhook, delay_ms, headers, message_id, payload, verdict
+from models.delivery.webhook import (
+    RetryPolicy,
+    Webhook,
+    delay_ms,
+    headers,
+    message_id,
+    payload,
+    trial_payload,
+    verdict,
+)
 from models.identity.customer_id import shard_of
-from models.shard.protocol import SegmentChange
 
 PAGE = 200  # entries and exits that are read at once
 CONCURRENT = 16  # messages under way to one webhook
 WAITING_MAX = 10_000  # messages of one webhook; then its cursor waits
-IDLE_S = 0.1
+BEHIND_MAX = 1_000  # entries and exits that are counted
+HELD_S = 0.1
 ERROR_S = 1.0
 REFRESH_S = 0.5
 
 log = logging.getLogger("onefold.deliverer")
 
-Changes = Callable[[dict[int, int], int], Awaitable[list[SegmentChange]]]
+Made = tuple[str, int]
+"""A webhook's id and when it was made (ms): another one may be made under the same id."""
 
 
 class WebhookStore(Protocol):
@@ -38,7 +49,7 @@ class WebhookStore(Protocol):
 
     def version(self) -> int: ...
     def webhooks(self) -> dict[str, Webhook]: ...
-    def disable_webhook(self, webhook_id: str, reason: str) -> None: ...
+    def disable_webhook(self, webhook_id: str, created_at: int, reason: str) -> None: ...
 
 
 class Deliverer:
@@ -55,91 +66,137 @@ class Deliverer:
     ) -> None:
         self._control = control
         self._store = store
-        self._changes = changes
+        self._feed = ChangeFeed(changes)
         self._sender = sender
         self._policy = policy
         self._now = now
         self._webhooks: dict[str, Webhook] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._late: dict[str, int] = {}  # webhook -> ms of the oldest change that it was not told of
+        self._tasks: dict[Made, asyncio.Task[None]] = {}
+        self._quiet_until: dict[str, int] = {}  # webhook -> ms: its receiver has asked to be left alone
 
     async def run(self) -> None:
         """Follows the definitions; one task for each webhook that is enabled."""
+        feed = asyncio.get_running_loop().create_task(self._feed.run())
         seen = -1
         try:
-            while True:
+            while not feed.done():
                 version = self._control.version()
                 if version != seen:
-                    self._follow(self._control.webhooks())
+                    self.follow(self._control.webhooks())
+                    self._start_and_end()
                     seen = version
                 await asyncio.sleep(REFRESH_S)
+            feed.result()
         finally:
-            for task in self._tasks.values():
+            tasks = [feed, *self._tasks.values()]
+            self._tasks.clear()
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _follow(self, webhooks: dict[str, Webhook]) -> None:
+    def follow(self, webhooks: dict[str, Webhook]) -> None:
+        """From now on these are the webhooks. Of those that were deleted nothing is kept."""
         for webhook_id in self._store.known() - set(webhooks):
             self._store.forget(webhook_id)
-        self._webhooks = webhooks
-        for webhook_id in [*self._tasks]:
-            if webhook_id not in webhooks or not webhooks[webhook_id].enabled:
-                self._tasks.pop(webhook_id).cancel()
-                self._late.pop(webhook_id, None)
         for webhook_id, webhook in webhooks.items():
-            if webhook.enabled and webhook_id not in self._tasks:
-                self._tasks[webhook_id] = asyncio.get_running_loop().create_task(self._deliver(webhook_id))
+            self._store.adopt(webhook_id, webhook.created_at)
+        self._webhooks = webhooks
 
-    async def _deliver(self, webhook_id: str) -> None:
-        """Tells one webhook, for ever."""
-        while True:
+    def _start_and_end(self) -> None:
+        wanted = {(webhook.id, webhook.created_at) for webhook in self._webhooks.values() if webhook.enabled}
+        for made in self._tasks.keys() - wanted:
+            self._tasks.pop(made).cancel()
+        for made in wanted - self._tasks.keys():
+            self._quiet_until.pop(made[0], None)
+            self._tasks[made] = asyncio.get_running_loop().create_task(self._deliver(made))
+
+    async def _deliver(self, made: Made) -> None:
+        """Tells one webhook, until it is no more followed."""
+        webhook_id, _ = made
+        told = -1  # generation of the feed at which it had been told all
+        # Not only until it is cancelled: in Python 3.11 `wait_for` forgets a cancellation that comes with its answer.
+        while self._tasks.get(made) is asyncio.current_task():
+            generation = self._feed.generation
             try:
-                busy = await self.step(webhook_id)
-                pause = 0.0 if busy else IDLE_S
+                tried = await self.try_again(webhook_id)
+                found = 0 if generation == told else await self.tell(webhook_id)
             except OnefoldError as error:  # a shard is starting
                 log.warning("entries and exits cannot be read", extra={"fields": {"reason": error.code}})
-                pause = ERROR_S
-            await asyncio.sleep(pause)
+                await asyncio.sleep(ERROR_S)
+            except Exception as error:
+                # It would fail again at once. The others go on, and this one's lag says that it does not.
+                log.error("a webhook cannot be told", exc_info=error, extra={"fields": {"webhook_id": webhook_id}})
+                await asyncio.sleep(ERROR_S)
+            else:
+                if found is None:
+                    await asyncio.sleep(HELD_S)
+                elif not tried and not found:
+                    told = generation
+                    await self._feed.news(generation, REFRESH_S)
+                else:
+                    await asyncio.sleep(0)
 
-    async def step(self, webhook_id: str) -> bool:
-        """Tries what is due, and the next new messages. Returns whether there was anything."""
-        webhook = self._webhooks.get(webhook_id) or self._control.webhooks()[webhook_id]
+    async def try_again(self, webhook_id: str) -> int:
+        """Sends what has waited long enough; how many that was."""
+        if self._is_quiet(webhook_id):
+            return 0
         due = self._store.due(webhook_id, self._now(), PAGE)
         if due:
-            await self._send_all(webhook, [[each] for each in due], None)
-        if self._store.waiting(webhook_id) >= WAITING_MAX:
-            return bool(due)
-        cursor = {**webhook.start, **self._store.cursor(webhook_id)}
-        page = await self._changes(cursor, PAGE)
-        if not page:
-            self._late.pop(webhook_id, None)
-            return bool(due)
-        self._late[webhook_id] = min(change.at for change in page)
-        told = dict(cursor)
+            await self._send_all(self._webhooks[webhook_id], [[each] for each in due], None)
+        return len(due)
+
+    async def tell(self, webhook_id: str) -> int | None:
+        """Sends the next new messages; how many entries and exits were read for that. None: it must wait."""
+        if self._is_quiet(webhook_id) or self._store.waiting(webhook_id) >= WAITING_MAX:
+            return None
+        webhook = self._webhooks[webhook_id]
+        cursor = self._cursor(webhook)
+        page = await self._feed.after(cursor, PAGE)
         people: dict[int, list[Waiting]] = {}
         for change in page:
-            told[shard_of(change.customer_id)] = change.sequence
+            cursor[shard_of(change.customer_id)] = change.sequence
             if webhook.wants(change):
-                at = datetime.fromtimestamp(change.at / 1000, UTC).isoformat(timespec="milliseconds")
-                body = payload(change, at.replace("+00:00", "Z"))
+                body = payload(change, _time_text(change.at))
                 people.setdefault(change.customer_id, []).append(Waiting(message_id(change), 0, 0, "", body))
-        await self._send_all(webhook, list(people.values()), told)
-        return True
+        if page:
+            await self._send_all(webhook, list(people.values()), cursor)
+        return len(page)
+
+    def _cursor(self, webhook: Webhook) -> dict[int, int]:
+        return {**webhook.start, **self._store.cursor(webhook.id)}
+
+    def _is_quiet(self, webhook_id: str) -> bool:
+        return self._now() < self._quiet_until.get(webhook_id, 0)
 
     async def _send_all(self, webhook: Webhook, groups: list[list[Waiting]], cursor: dict[int, int] | None) -> None:
         """Sends the messages of each group in order, the groups side by side, and notes what came of them."""
         lane = asyncio.Semaphore(CONCURRENT)
         outcomes: list[tuple[Waiting, Sent]] = []
+        unsent: list[Waiting] = []
+        is_gone = False
 
         async def send_group(group: list[Waiting]) -> None:
+            nonlocal is_gone
             async with lane:
                 for message in group:
+                    if is_gone or self._is_quiet(webhook.id):
+                        unsent.append(message)
+                        continue
                     sent = await self._send(webhook, message.message_id, message.body)
+                    judged = verdict(sent.status)
+                    if judged == "gone":
+                        is_gone = True
+                    elif judged == "retry" and sent.retry_after_s:
+                        self._quiet_until[webhook.id] = self._now() + sent.retry_after_s * 1000
                     outcomes.append((message, sent))
 
         await asyncio.gather(*map(send_group, groups))
+        current = self._webhooks.get(webhook.id)
+        if current is None or current.created_at != webhook.created_at:
+            return  # it was deleted meanwhile
         now = self._now()
-        delivered, waiting, dead = [], [], []
+        quiet_until = self._quiet_until.get(webhook.id, now)
+        delivered, waiting, dead = [], [message._replace(due=quiet_until) for message in unsent], []
         for message, sent in outcomes:
             judged = verdict(sent.status)
             if judged == "delivered":
@@ -151,32 +208,53 @@ class Deliverer:
                 waiting.append(Waiting(message.message_id, failures, now + delay, sent.error, message.body))
             else:
                 dead.append(Dead(message.message_id, now, sent.error, message.body))
-        self._store.note(webhook.id, now, delivered, waiting, dead, cursor)
-        if any(sent.status == 410 for _, sent in outcomes):
+        errors = [sent.error for _, sent in outcomes if sent.error]
+        self._store.note(
+            webhook.id,
+            now,
+            delivered,
+            waiting,
+            dead,
+            cursor,
+            retried=sum(message.failures > 0 for message, _ in outcomes),
+            failed=len(errors),
+            last_error=errors[-1] if errors else "",
+        )
+        if is_gone:
             log.warning("a webhook is gone", extra={"fields": {"webhook_id": webhook.id}})
-            self._control.disable_webhook(webhook.id, "the receiver answered 410 Gone")
+            self._control.disable_webhook(webhook.id, webhook.created_at, "the receiver answered 410 Gone")
 
     async def _send(self, webhook: Webhook, identifier: str, body: bytes) -> Sent:
         return await self._sender.send(webhook.url, headers(webhook, identifier, body, self._now()), body)
 
     # Asked by operators
 
-    async def statuses(self) -> list[DeliveryStatus]:
-        """How deliveries to each webhook go."""
-        now = self._now()
-        found = []
-        for webhook_id, webhook in self._control.webhooks().items():
-            late = max(now - self._late[webhook_id], 0) if webhook_id in self._late else 0
-            status = self._store.status(webhook_id)
-            found.append(msgspec.structs.replace(status, late_ms=late, disabled_because=webhook.disabled_because))
-        return found
+    async def statuses(self, webhook_id: str = "") -> list[DeliveryStatus]:
+        """How deliveries to each webhook go, or to one."""
+        webhooks = [each for each in self._control.webhooks().values() if webhook_id in ("", each.id)]
+        return list(await asyncio.gather(*map(self._status, webhooks)))
+
+    async def _status(self, webhook: Webhook) -> DeliveryStatus:
+        status = self._store.status(webhook.id)
+        behind, late_ms = None, None
+        try:
+            page = await self._feed.after(self._cursor(webhook), BEHIND_MAX)
+        except OnefoldError:
+            log.warning("how far webhooks are behind cannot be told")
+        else:
+            behind = len(page)
+            late_ms = max(self._now() - min(change.at for change in page), 0) if page else 0
+        return msgspec.structs.replace(
+            status, behind=behind, late_ms=late_ms, disabled_because=webhook.disabled_because
+        )
 
     async def test(self, webhook_id: str) -> tuple[int, str]:
         """Sends a message that says it is a test, now: the HTTP status (0 for none) and what went wrong."""
         webhook = self._control.webhooks().get(webhook_id)
         if webhook is None:
             raise NotFound("webhook_id: no such webhook; GET /v1/webhooks lists them")
-        sent = await self._send(webhook, f"test_{self._now()}", b'{"type":"onefold.test","data":{}}')
+        now = self._now()
+        sent = await self._send(webhook, f"test_{now}", trial_payload(_time_text(now)))
         return sent.status, sent.error
 
     async def dead_letters(self, webhook_id: str, limit: int, after: str) -> list[Dead]:
@@ -186,3 +264,7 @@ class Deliverer:
     async def replay(self, webhook_id: str, message_ids: list[str] | None) -> int:
         """Tries dead messages (all for None) again; returns how many."""
         return self._store.replay(webhook_id, message_ids, self._now())
+
+
+def _time_text(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

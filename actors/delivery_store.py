@@ -5,15 +5,17 @@ what failed before it, so that a message is sent again after a crash rather than
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-SCHEMA_VERSION = 1
-_SCHEMA = f"""
-PRAGMA user_version={SCHEMA_VERSION};
+from actors.errors import Conflict
+
+SCHEMA_VERSION = 2
+_SCHEMA = """
 CREATE TABLE IF NOT EXISTS cursors (
     webhook_id TEXT, shard INTEGER, sequence INTEGER NOT NULL, PRIMARY KEY (webhook_id, shard)
 ) WITHOUT ROWID;
@@ -30,6 +32,11 @@ CREATE TABLE IF NOT EXISTS counters (
     webhook_id TEXT PRIMARY KEY, delivered INTEGER NOT NULL, failed INTEGER NOT NULL, last_success INTEGER NOT NULL,
     last_error TEXT NOT NULL, last_error_at INTEGER NOT NULL
 ) WITHOUT ROWID;
+"""
+_SINCE_2 = """
+ALTER TABLE counters ADD COLUMN retried INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE counters ADD COLUMN dead_lettered INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE counters ADD COLUMN created_at INTEGER;
 """
 
 
@@ -53,22 +60,25 @@ class Dead(msgspec.Struct, frozen=True):
 
 
 class DeliveryStatus(msgspec.Struct, frozen=True):
-    """How deliveries to a webhook go."""
+    """How deliveries to a webhook go. Counts are since it was made."""
 
     webhook_id: str
     delivered: int = 0
     failed: int = 0  # attempts
+    retried: int = 0  # attempts after a failed one
+    dead_lettered: int = 0
     last_success: int = 0  # ms; 0 for never
     last_error: str = ""
     last_error_at: int = 0  # ms
     waiting: int = 0
     dead: int = 0
-    late_ms: int = 0  # age of the oldest entry or exit that it was not told of yet
+    behind: int | None = 0  # entries and exits that it was not told of yet; None: the shards did not say
+    late_ms: int | None = 0  # age of the oldest of them
     disabled_because: str = ""
 
 
 class DeliveryStore:
-    """The open store. Not for several threads at once."""
+    """The open store. Not for several threads at once. Raises Conflict if a later version wrote the file."""
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
@@ -77,11 +87,29 @@ class DeliveryStore:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA secure_delete=ON")
-        self._db.executescript(_SCHEMA)
+        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if found > SCHEMA_VERSION:
+            self.close()
+            raise Conflict(f"{path.name} has schema {found}; this version reads {SCHEMA_VERSION} and earlier ones")
+        if found < SCHEMA_VERSION:
+            self._db.executescript(f"BEGIN; {_SCHEMA} {_SINCE_2} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
 
     def close(self) -> None:
         """Ends the connection."""
         self._db.close()
+
+    def adopt(self, webhook_id: str, created_at: int) -> None:
+        """From now on this is about the webhook that was made at `created_at` ms: of an earlier one with the same id
+        all is dropped."""
+        statement = "SELECT created_at FROM counters WHERE webhook_id = ?"
+        found = self._db.execute(statement, (webhook_id,)).fetchone()
+        if found == (created_at,):
+            return
+        with self._transaction():
+            if found is not None and found[0] is not None:
+                self._drop(webhook_id)
+            self._count(webhook_id)
+            self._db.execute("UPDATE counters SET created_at = ? WHERE webhook_id = ?", (created_at, webhook_id))
 
     def cursor(self, webhook_id: str) -> dict[int, int]:
         """Shard -> sequence number up to which the webhook has been told, or the message waits or is dead."""
@@ -108,13 +136,16 @@ class DeliveryStore:
         waiting: Iterable[Waiting] = (),
         dead: Iterable[Dead] = (),
         cursor: dict[int, int] | None = None,
+        retried: int = 0,
+        failed: int = 0,
+        last_error: str = "",
     ) -> None:
-        """What came of some messages, and how far the webhook has been told by that; in one transaction."""
-        delivered, waiting, dead = list(delivered), list(waiting), list(dead)
-        failures = [each.error for each in waiting] + [each.error for each in dead]
-        db = self._db
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        """What came of some messages, and how far the webhook has been told by that; in one transaction.
+
+        `waiting` are to be tried again; `retried` attempts were not the first, and `failed` attempts failed.
+        """
+        delivered, dead = list(delivered), list(dead)
+        with self._transaction() as db:
             gone = [(webhook_id, message_id) for message_id in (*delivered, *(each.message_id for each in dead))]
             db.executemany("DELETE FROM waiting WHERE webhook_id = ? AND message_id = ?", gone)
             db.executemany(
@@ -128,19 +159,17 @@ class DeliveryStore:
                 "INSERT OR REPLACE INTO cursors VALUES (?, ?, ?)",
                 [(webhook_id, shard, sequence) for shard, sequence in (cursor or {}).items()],
             )
-            db.execute("INSERT OR IGNORE INTO counters VALUES (?, 0, 0, 0, '', 0)", (webhook_id,))
+            self._count(webhook_id)
+            db.execute(
+                "UPDATE counters SET delivered = delivered + ?, failed = failed + ?, retried = retried + ?, "
+                "dead_lettered = dead_lettered + ? WHERE webhook_id = ?",
+                (len(delivered), failed, retried, len(dead), webhook_id),
+            )
             if delivered:
-                statement = "UPDATE counters SET delivered = delivered + ?, last_success = ? WHERE webhook_id = ?"
-                db.execute(statement, (len(delivered), now, webhook_id))
-            if failures:
-                statement = (
-                    "UPDATE counters SET failed = failed + ?, last_error = ?, last_error_at = ? WHERE webhook_id = ?"
-                )
-                db.execute(statement, (len(failures), failures[-1], now, webhook_id))
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        db.execute("COMMIT")
+                db.execute("UPDATE counters SET last_success = ? WHERE webhook_id = ?", (now, webhook_id))
+            if last_error:
+                statement = "UPDATE counters SET last_error = ?, last_error_at = ? WHERE webhook_id = ?"
+                db.execute(statement, (last_error, now, webhook_id))
 
     def dead_letters(self, webhook_id: str, limit: int, after: str = "") -> list[Dead]:
         """Messages that were given up, by id."""
@@ -154,36 +183,55 @@ class DeliveryStore:
     def replay(self, webhook_id: str, message_ids: list[str] | None, now: int) -> int:
         """Puts dead messages (all for None) among those that are to be tried; returns how many."""
         found = [row[0] for row in self._db.execute("SELECT message_id FROM dead WHERE webhook_id = ?", (webhook_id,))]
-        chosen = [(webhook_id, each) for each in found if message_ids is None or each in message_ids]
-        self._db.execute("BEGIN IMMEDIATE")
+        wanted = None if message_ids is None else set(message_ids)
+        chosen = [(webhook_id, each) for each in found if wanted is None or each in wanted]
         statement = (
             "INSERT OR REPLACE INTO waiting SELECT webhook_id, message_id, 0, ?, error, body FROM dead "
             "WHERE webhook_id = ? AND message_id = ?"
         )
-        self._db.executemany(statement, [(now, *each) for each in chosen])
-        self._db.executemany("DELETE FROM dead WHERE webhook_id = ? AND message_id = ?", chosen)
-        self._db.execute("COMMIT")
+        with self._transaction() as db:
+            db.executemany(statement, [(now, *each) for each in chosen])
+            db.executemany("DELETE FROM dead WHERE webhook_id = ? AND message_id = ?", chosen)
         return len(chosen)
 
     def forget(self, webhook_id: str) -> None:
         """Drops all that is known of a deleted webhook."""
-        self._db.execute("BEGIN IMMEDIATE")
-        for table in ("cursors", "waiting", "dead", "counters"):
-            self._db.execute(f"DELETE FROM {table} WHERE webhook_id = ?", (webhook_id,))
-        self._db.execute("COMMIT")
+        with self._transaction():
+            self._drop(webhook_id)
 
     def known(self) -> set[str]:
         """Ids of the webhooks of which something is known."""
-        return {
-            row[0] for row in self._db.execute("SELECT webhook_id FROM cursors UNION SELECT webhook_id FROM counters")
-        }
+        return {row[0] for row in self._db.execute("SELECT webhook_id FROM counters")}
 
     def status(self, webhook_id: str) -> DeliveryStatus:
         """The counters."""
         row = self._db.execute(
-            "SELECT delivered, failed, last_success, last_error, last_error_at FROM counters WHERE webhook_id = ?",
+            "SELECT delivered, failed, retried, dead_lettered, last_success, last_error, last_error_at FROM counters "
+            "WHERE webhook_id = ?",
             (webhook_id,),
         ).fetchone()
         dead = self._db.execute("SELECT count(*) FROM dead WHERE webhook_id = ?", (webhook_id,)).fetchone()[0]
-        delivered, failed, success, error, error_at = row or (0, 0, 0, "", 0)
-        return DeliveryStatus(webhook_id, delivered, failed, success, error, error_at, self.waiting(webhook_id), dead)
+        counted = DeliveryStatus(webhook_id) if row is None else DeliveryStatus(webhook_id, *row)
+        return msgspec.structs.replace(counted, waiting=self.waiting(webhook_id), dead=dead)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._db
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def _count(self, webhook_id: str) -> None:
+        """Makes the counters of a webhook if there are none: of every webhook that is known there are."""
+        statement = (
+            "INSERT OR IGNORE INTO counters (webhook_id, delivered, failed, last_success, last_error, last_error_at) "
+            "VALUES (?, 0, 0, 0, '', 0)"
+        )
+        self._db.execute(statement, (webhook_id,))
+
+    def _drop(self, webhook_id: str) -> None:
+        for table in ("cursors", "waiting", "dead", "counters"):
+            self._db.execute(f"DELETE FROM {table} WHERE webhook_id = ?", (webhook_id,))

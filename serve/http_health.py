@@ -16,7 +16,7 @@ from serve import logs
 from serve.http_context import authorise, respond
 from serve.http_openapi import answers
 from serve.http_schemas import Health
-from serve.metrics import render, shard_families
+from serve.metrics import render, shard_families, webhook_families
 from serve.readiness import KEEP_S, TIMEOUT_S, Readiness
 from serve.services import Services
 
@@ -41,10 +41,11 @@ class Probes:
         self._making = asyncio.Lock()
 
     async def metrics_page(self) -> str:
-        """Prometheus text: what all replicas counted, and what the shards hold."""
+        """Prometheus text: what all replicas counted, what the shards hold, and how deliveries go."""
         async with self._making:
             if self._monotonic_s() - self._made_s >= KEEP_S:
-                self._page = await self._services.metrics.exposition() + await self._shards()
+                parts = (self._services.metrics.exposition(), self._shards(), self._webhooks())
+                self._page = "".join(await asyncio.gather(*parts))
                 self._made_s = self._monotonic_s()
             return self._page
 
@@ -53,6 +54,16 @@ class Probes:
             return render(shard_families(await asyncio.wait_for(self._services.router.status(), TIMEOUT_S)))
         except (OnefoldError, TimeoutError):
             log.warning("the metrics page lacks the shards, which did not answer in time")
+            return ""
+
+    async def _webhooks(self) -> str:
+        if not self._services.control.webhooks():
+            return ""
+        call = self._services.deliveries.call(0, "statuses", timeout_s=TIMEOUT_S, attempt_s=TIMEOUT_S)
+        try:
+            return render(webhook_families(await call))
+        except OnefoldError:
+            log.warning("the metrics page lacks the webhooks: the deliverer did not answer in time")
             return ""
 
 
@@ -72,7 +83,8 @@ async def readyz(request: Request) -> Response:
 
 @router.get("/metrics", responses=_TEXT, response_class=Response)
 async def metrics(request: Request) -> Response:
-    """What all replicas counted (some seconds old, as Ray reports) and what the shards hold (as of now)."""
+    """What all replicas counted (some seconds old, as Ray reports), what the shards hold and how deliveries to webhooks
+    go (as of now)."""
     return Response(await probes_of(request).metrics_page(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 

@@ -234,10 +234,16 @@ class WebhookEntry(msgspec.Struct, frozen=True):
     disabled_because: str
     created_at: Time
     delivered: int
-    failed: Annotated[int, Meta(description="attempts")]
+    failed: Annotated[int, Meta(description="attempts that failed")]
+    retried: Annotated[int, Meta(description="attempts that were not a message's first")]
+    dead_lettered: Annotated[int, Meta(description="messages that were ever given up")]
     waiting: Annotated[int, Meta(description="messages that will be tried again")]
-    dead: Annotated[int, Meta(description="messages that were given up")]
-    late_ms: Annotated[int, Meta(description="age of the oldest entry or exit that it was not told of yet")]
+    dead: Annotated[int, Meta(description="messages that were given up and not replayed")]
+    behind: Annotated[
+        int | None,
+        Meta(description="entries and exits of all segments that it has not come to yet; 1000 for that many or more"),
+    ]
+    late_ms: Annotated[int | None, Meta(description="age of the oldest of them")]
     last_success_at: Time | None
     last_error: str
     last_error_at: Time | None

@@ -9,14 +9,7 @@ from starlette.responses import Response
 
 from actors.delivery_store import Dead, DeliveryStatus
 from actors.errors import Conflict, NotFound
-from models.delivery.webhook import (
-    ROTATION_MS,
-    SECRET_BYTES,
-    InvalidWebhook,
-    Webhook,
-    make_secret,
-    parse_webhook,
-)
+from models.delivery.webhook import SECRET_BYTES, InvalidWebhook, Webhook, make_secret, parse_webhook
 from serve import segment_registry
 from serve.errors import FieldError, InvalidFields
 from serve.http_body import read_json
@@ -43,9 +36,10 @@ router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], dependencies=[Depen
 @router.get("", responses=answers(WebhooksAnswer, 401, 403, 503), response_class=Response)
 async def list_webhooks(context: Context) -> Response:
     """All webhooks, and how deliveries to them go."""
-    statuses = await _statuses(context.services)
+    statuses = {status.webhook_id: status for status in await _ask(context.services, "statuses")}
     webhooks = context.services.control.webhooks().values()
-    return respond(WebhooksAnswer([_entry(webhook, statuses) for webhook in webhooks]))
+    entries = [_entry(webhook, statuses.get(webhook.id, DeliveryStatus(webhook.id))) for webhook in webhooks]
+    return respond(WebhooksAnswer(entries))
 
 
 @router.post(
@@ -60,19 +54,17 @@ async def create_webhook(request: Request, context: Context) -> Response:
     services = context.services
     asked = await read_json(request, dict[str, Any])
     fields = _parse(services, asked)
-    if fields["id"] in services.control.webhooks():
-        raise Conflict("id: there is such a webhook; PUT changes it")
     start = {} if asked.get("from_start") else {s.shard: s.sequence for s in await services.router.status()}
     webhook = Webhook(**fields, secret=_secret(), created_at=services.now(), start=start)
-    services.control.put_webhook(webhook)
-    return respond(_entry(webhook, {}, webhook.secret))
+    services.control.create_webhook(webhook)
+    return respond(_entry(webhook, DeliveryStatus(webhook.id), webhook.secret))
 
 
 @router.get("/{webhook_id}", responses=answers(WebhookEntry, 401, 403, 404, 503), response_class=Response)
 async def get_webhook(webhook_id: str, context: Context) -> Response:
     """A webhook, and how deliveries to it go."""
     webhook = context.services.control.webhook(webhook_id)
-    return respond(_entry(webhook, await _statuses(context.services)))
+    return respond(_entry(webhook, await _status(context.services, webhook_id)))
 
 
 @router.put(
@@ -82,15 +74,19 @@ async def get_webhook(webhook_id: str, context: Context) -> Response:
     response_class=Response,
 )
 async def put_webhook(webhook_id: str, request: Request, context: Context) -> Response:
-    """Changes a webhook's address, segments, changes, or whether it is enabled."""
+    """Replaces a webhook's address, segments, changes, and whether it is enabled; what is left out is as in a new one.
+    One that was off goes on where it was."""
     services = context.services
-    before = services.control.webhook(webhook_id)
-    fields = _parse(services, {**await read_json(request, dict[str, Any]), "id": webhook_id})
-    webhook = msgspec.structs.replace(before, **fields)
-    if webhook.enabled:
-        webhook = msgspec.structs.replace(webhook, disabled_because="")
-    services.control.put_webhook(webhook)
-    return respond(_entry(webhook, await _statuses(services)))
+    services.control.webhook(webhook_id)
+    asked = await read_json(request, dict[str, Any])
+    fields = _parse(services, {"id": webhook_id, **asked}, webhook_id)
+    status = await _status(services, webhook_id)
+
+    def changed(webhook: Webhook) -> Webhook:
+        reason = "" if fields["enabled"] else webhook.disabled_because
+        return msgspec.structs.replace(webhook, **fields, disabled_because=reason)
+
+    return respond(_entry(services.control.update_webhook(webhook_id, changed), status))
 
 
 @router.delete("/{webhook_id}", responses=answers(WebhookEntry, 401, 403, 404, 503), response_class=Response)
@@ -98,27 +94,33 @@ async def delete_webhook(webhook_id: str, context: Context) -> Response:
     """Deletes a webhook, with what waits for it. Answers with what it was."""
     webhook = context.services.control.webhook(webhook_id)
     context.services.control.delete_webhook(webhook_id)
-    return respond(_entry(webhook, {}))
+    return respond(_entry(webhook, DeliveryStatus(webhook_id)))
 
 
 @router.post(
-    "/{webhook_id}/rotate-secret", responses=answers(WebhookEntry, 401, 403, 404, 503), response_class=Response
+    "/{webhook_id}/rotate-secret", responses=answers(WebhookEntry, 401, 403, 404, 409, 503), response_class=Response
 )
 async def rotate_secret(webhook_id: str, context: Context) -> Response:
     """A new secret. For 24 hours messages are signed with the former one too."""
     services = context.services
-    before = services.control.webhook(webhook_id)
-    webhook = msgspec.structs.replace(
-        before, secret=_secret(), former_secret=before.secret, former_until=services.now() + ROTATION_MS
-    )
-    services.control.put_webhook(webhook)
-    return respond(_entry(webhook, await _statuses(services), webhook.secret))
+    services.control.webhook(webhook_id)
+    status = await _status(services, webhook_id)  # first: if it fails, the answer with the secret would be lost
+    secret = _secret()
+
+    def rotated(webhook: Webhook) -> Webhook:
+        try:
+            return webhook.rotated(secret, services.now())
+        except ValueError as error:
+            raise Conflict(f"webhook_id: {error}") from None
+
+    return respond(_entry(services.control.update_webhook(webhook_id, rotated), status, secret))
 
 
 @router.post("/{webhook_id}/test", responses=answers(WebhookTestAnswer, 401, 403, 404, 503), response_class=Response)
 async def test_webhook(webhook_id: str, context: Context) -> Response:
     """Sends a message of the type onefold.test now, and tells what came of it."""
-    status, error = await _ask(context.services, "test", webhook_id)
+    timeout_s = context.services.settings.webhooks.timeout_s + _CALL_S
+    status, error = await _ask(context.services, "test", webhook_id, timeout_s=timeout_s)
     return respond(WebhookTestAnswer(status, error))
 
 
@@ -159,12 +161,16 @@ async def replay_dead_letters(webhook_id: str, request: Request, context: Contex
     return respond(DeliveryReplayAnswer(await _ask(context.services, "replay", webhook_id, asked.ids)))
 
 
-def _parse(services: Services, asked: dict[str, Any]) -> dict[str, Any]:
+def _parse(services: Services, asked: dict[str, Any], of: str = "") -> dict[str, Any]:
+    """The fields that operators set, of a new webhook or the one with the id `of`. Raises InvalidFields."""
     try:
-        fields = parse_webhook(asked)
+        fields = parse_webhook(asked, is_new=not of)
     except InvalidWebhook as error:
         problems = [FieldError(field, message) for field, message in error.problems]
         raise InvalidFields(f"the webhook cannot be used: {error}", problems) from None
+    if of and fields["id"] != of:
+        problem = FieldError("id", "expected that of the path, or none: it cannot be changed")
+        raise InvalidFields(f"the webhook cannot be used: {problem.field}: {problem.message}", [problem])
     for place, segment_id in enumerate(fields["segments"]):
         try:
             segment_registry.definition_of(services, segment_id)
@@ -178,16 +184,17 @@ def _secret() -> str:
     return make_secret(secrets.token_bytes(SECRET_BYTES))
 
 
-async def _ask(services: Services, method: str, *arguments: Any) -> Any:
-    return await services.deliveries.call(0, method, *arguments, timeout_s=_CALL_S, attempt_s=_CALL_S)
+async def _ask(services: Services, method: str, *arguments: Any, timeout_s: float = _CALL_S) -> Any:
+    """What the deliverer answers. Raises Unavailable, and what its method raises."""
+    return await services.deliveries.call(0, method, *arguments, timeout_s=timeout_s, attempt_s=timeout_s)
 
 
-async def _statuses(services: Services) -> dict[str, DeliveryStatus]:
-    return {status.webhook_id: status for status in await _ask(services, "statuses")}
+async def _status(services: Services, webhook_id: str) -> DeliveryStatus:
+    found: list[DeliveryStatus] = await _ask(services, "statuses", webhook_id)
+    return found[0] if found else DeliveryStatus(webhook_id)
 
 
-def _entry(webhook: Webhook, statuses: dict[str, DeliveryStatus], secret: str = "") -> WebhookEntry:
-    status = statuses.get(webhook.id) or DeliveryStatus(webhook.id)
+def _entry(webhook: Webhook, status: DeliveryStatus, secret: str = "") -> WebhookEntry:
     return WebhookEntry(
         id=webhook.id,
         url=webhook.url,
@@ -198,8 +205,11 @@ def _entry(webhook: Webhook, statuses: dict[str, DeliveryStatus], secret: str = 
         created_at=time_text(webhook.created_at),
         delivered=status.delivered,
         failed=status.failed,
+        retried=status.retried,
+        dead_lettered=status.dead_lettered,
         waiting=status.waiting,
         dead=status.dead,
+        behind=status.behind,
         late_ms=status.late_ms,
         last_success_at=time_text(status.last_success) if status.last_success else None,
         last_error=status.last_error,

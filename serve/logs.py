@@ -46,6 +46,7 @@ FIELDS = frozenset(
         "source_id",
         "status",
         "version",
+        "webhook_id",
     }
 )
 

@@ -17,6 +17,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import CollectorRegistry
 
+from actors.delivery_store import DeliveryStatus
 from models.shard.protocol import ShardStatus
 from serve import logs
 
@@ -188,6 +189,35 @@ def _segment_families(shards: Iterable[ShardStatus]) -> list[Metric]:
             late.add_metric(own, segment.late_ms)
             state.add_metric([*own, segment.state], 1)
     return [members, late, state]
+
+
+def webhook_families(webhooks: Sequence[DeliveryStatus]) -> list[Metric]:
+    """How deliveries to each webhook go at this moment. What the shards did not say is left out."""
+    counters = {
+        "delivered": "Messages that the receiver took.",
+        "failed": "Attempts that failed.",
+        "retried": "Attempts that were not a message's first.",
+        "dead_lettered": "Messages that were given up.",
+    }
+    gauges = {
+        "waiting": "Messages that will be tried again.",
+        "dead": "Messages that were given up and not replayed.",
+        "behind": "Entries and exits that it has not come to yet, counted to a thousand.",
+        "late_ms": "Age of the oldest of them, in milliseconds.",
+    }
+    families: list[Metric] = []
+    for kind, texts in ((CounterMetricFamily, counters), (GaugeMetricFamily, gauges)):
+        for name, text in texts.items():
+            family = kind(f"{PREFIX}webhook_{name}", text, labels=["webhook"])
+            for status in webhooks:
+                value = getattr(status, name)
+                if value is not None:
+                    family.add_metric([status.webhook_id], value)
+            families.append(family)
+    disabled = GaugeMetricFamily(f"{PREFIX}webhook_gone", "1 if its receiver ended deliveries.", labels=["webhook"])
+    for status in webhooks:
+        disabled.add_metric([status.webhook_id], bool(status.disabled_because))
+    return [*families, disabled]
 
 
 def render(families: Iterable[Metric]) -> str:

@@ -8,10 +8,13 @@ can tell.
 import hmac
 import re
 from base64 import b64decode, b64encode
+from email.utils import parsedate_to_datetime
 from hashlib import blake2b, sha256
+from ipaddress import ip_address
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import idna
 import msgspec
 
 from models.identity.customer_id import shard_of, to_text
@@ -20,11 +23,14 @@ from models.shard.protocol import SegmentChange
 SECRET_PREFIX = "whsec_"
 SECRET_BYTES = 32
 ROTATION_MS = 24 * 3_600_000  # how long a former secret still signs
+FORMER_MAX = 4  # former secrets that still sign
 URL_MAX = 2_000
 SEGMENTS_MAX = 1_000
 CHANGES: tuple[str, ...] = ("entered", "exited")
 RETRY_AFTER_S_MAX = 3_600
 _ID = re.compile("[a-z0-9][a-z0-9_-]{0,63}")
+_NEVER_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
+_LABEL = re.compile("[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 
 Verdict = Literal["delivered", "retry", "dead", "gone"]
 
@@ -43,6 +49,13 @@ class RetryPolicy(msgspec.Struct, frozen=True):
             raise ValueError("webhooks.timeout_s must be more than 0")
 
 
+class FormerSecret(msgspec.Struct, frozen=True):
+    """A secret that was replaced, and until when it still signs."""
+
+    secret: str
+    until: int  # ms
+
+
 class Webhook(msgspec.Struct, frozen=True):
     """A receiver."""
 
@@ -52,8 +65,7 @@ class Webhook(msgspec.Struct, frozen=True):
     changes: list[str] = msgspec.field(default_factory=lambda: list(CHANGES))
     enabled: bool = True
     secret: str = ""
-    former_secret: str = ""
-    former_until: int = 0  # ms
+    former: list[FormerSecret] = []
     created_at: int = 0  # ms
     start: dict[int, int] = {}  # shard -> sequence number after which it is told
     disabled_because: str = ""
@@ -66,8 +78,15 @@ class Webhook(msgspec.Struct, frozen=True):
 
     def secrets(self, now: int) -> list[str]:
         """Those that sign at `now` ms."""
-        former = [self.former_secret] if self.former_secret and now < self.former_until else []
-        return [self.secret, *former]
+        return [self.secret, *(former.secret for former in self.former if now < former.until)]
+
+    def rotated(self, secret: str, now: int) -> "Webhook":
+        """With a new secret; the one before it signs for ROTATION_MS more. Raises ValueError if too many do."""
+        former = [each for each in self.former if now < each.until]
+        if len(former) >= FORMER_MAX:
+            raise ValueError(f"{FORMER_MAX} former secrets are still in use: rotate again when the first has ended")
+        former.insert(0, FormerSecret(self.secret, now + ROTATION_MS))
+        return msgspec.structs.replace(self, secret=secret, former=former)
 
 
 class InvalidWebhook(ValueError):
@@ -78,12 +97,18 @@ class InvalidWebhook(ValueError):
         self.problems = problems
 
 
-def parse_webhook(asked: dict[str, Any]) -> dict[str, Any]:
-    """The fields that operators set: id, url, segments, changes, enabled; checked. Raises InvalidWebhook."""
+def parse_webhook(asked: dict[str, Any], is_new: bool = True) -> dict[str, Any]:
+    """The fields that operators set: id, url, segments, changes, enabled; checked. Raises InvalidWebhook.
+
+    `from_start`, which only a new one takes, is checked and left out.
+    """
     problems: list[tuple[str, str]] = []
+    known = ("id", "url", "segments", "changes", "enabled", *(("from_start",) if is_new else ()))
     for key in asked:
-        if key not in ("id", "url", "segments", "changes", "enabled", "from_start"):
-            problems.append((str(key)[:40], "unknown field; expected id, url, segments, changes, enabled, from_start"))
+        if key == "from_start" and not is_new:
+            problems.append((key, "expected of a new webhook only: this one has its place already"))
+        elif key not in known:
+            problems.append((str(key)[:40], f"unknown field; expected {', '.join(known)}"))
     given_id = asked.get("id")
     if not isinstance(given_id, str) or not _ID.fullmatch(given_id):
         problems.append(("id", "expected 1 to 64 lower-case letters, digits, - or _, beginning with a letter or digit"))
@@ -106,16 +131,30 @@ def parse_webhook(asked: dict[str, Any]) -> dict[str, Any]:
 
 def _problem_of(url: str) -> str:
     """What is wrong with an address; "" if nothing is."""
+    usual = f"expected an http or https address of at most {URL_MAX} characters"
+    if len(url) > URL_MAX or _NEVER_IN_URL.search(url):
+        return usual
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        if parts.scheme not in ("http", "https") or parts.port == 0:
+            return usual
     except ValueError:
-        return "expected an http or https address"
-    if parts.scheme not in ("http", "https") or not parts.hostname or len(url) > URL_MAX:
-        return f"expected an http or https address of at most {URL_MAX} characters"
-    if parts.username or parts.password:
+        return usual
+    if "@" in parts.netloc:
         return "expected an address without a user name and password: messages are signed instead"
-    return ""
+    return "" if _is_host(parts.hostname or "") else usual
+
+
+def _is_host(host: str) -> bool:
+    """Whether it is an IP address as it is usually written, or can be a name."""
+    try:
+        if ":" in host or host.replace(".", "").isdigit():
+            ip_address(host)
+            return True
+        name = host if host.isascii() else idna.encode(host, uts46=True).decode()
+    except ValueError:
+        return False
+    return len(name) <= 253 and all(_LABEL.fullmatch(label) for label in name.removesuffix(".").split("."))
 
 
 def make_secret(random_bytes: bytes) -> str:
@@ -138,6 +177,11 @@ def payload(change: SegmentChange, time_text: str) -> bytes:
         "cause": change.cause,
     }
     return msgspec.json.encode({"type": f"segment.{change.change}", "timestamp": time_text, "data": data})
+
+
+def trial_payload(time_text: str) -> bytes:
+    """The body of a message that is only to be seen to arrive."""
+    return msgspec.json.encode({"type": "onefold.test", "timestamp": time_text, "data": {}})
 
 
 def headers(webhook: Webhook, identifier: str, body: bytes, now: int) -> dict[str, str]:
@@ -173,10 +217,24 @@ def verdict(status: int) -> Verdict:
 
 def delay_ms(policy: RetryPolicy, failures: int, identifier: str, retry_after_s: int = 0) -> int | None:
     """How long to wait after so many failures; None for no more. A fifth is spread by the id, so that receivers that
-    come back are not met by all at once."""
+    come back are not met by all at once. Not before what the receiver asked for: see `retry_after_s`."""
     if failures > len(policy.delays_s):
         return None
     delay = policy.delays_s[failures - 1] * 1000
     spread = blake2b(f"{identifier}/{failures}".encode(), digest_size=2).digest()
     delay += delay * int.from_bytes(spread, "little") // (5 * 65_536)
-    return max(delay, min(retry_after_s, RETRY_AFTER_S_MAX) * 1000)
+    return max(delay, retry_after_s * 1000)
+
+
+def retry_after_s(text: str, now: int) -> int:
+    """How long a receiver asks to be left alone, from its Retry-After: seconds or a date; 0 if it says nothing of use.
+    At most RETRY_AFTER_S_MAX. `now` in ms."""
+    text = text.strip()
+    if text.isascii() and text.isdecimal():
+        seconds = int(text[:9])
+    else:
+        try:
+            seconds = -(-(round(parsedate_to_datetime(text).timestamp() * 1000) - now) // 1000)
+        except (ValueError, OverflowError):
+            return 0
+    return max(0, min(seconds, RETRY_AFTER_S_MAX))

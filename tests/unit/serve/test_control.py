@@ -13,6 +13,7 @@ import pytest
 
 from actors.control import KEY_PREFIX, ControlStore, SchemaRule, Source
 from actors.errors import Conflict, Invalid, NotFound
+from models.delivery.webhook import Webhook
 
 
 @pytest.fixture
@@ -183,3 +184,35 @@ def test_a_source_that_an_earlier_version_stored_is_read() -> None:
     assert msgspec.json.decode(b'{"source_id":"crm","kind":"crm","priority":5,"schemas":{}}', type=Source) == Source(
         "crm", "crm"
     )
+
+
+def test_a_file_of_before_there_were_webhooks_can_be_used(store: ControlStore, path: Path) -> None:
+    store.close()
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE webhooks")
+    db.close()
+    found = ControlStore(path)
+    assert found.webhooks() == {}
+    found.create_webhook(Webhook("w", "https://x.example"))
+    with pytest.raises(Conflict, match="id"):
+        found.create_webhook(Webhook("w", "https://y.example"))
+    assert found.webhook("w").url == "https://x.example"
+    found.close()
+
+
+def test_a_webhook_is_changed_in_one_step(store: ControlStore) -> None:
+    store.create_webhook(Webhook("w", "https://x.example", created_at=5))
+
+    def broken(webhook: Webhook) -> Webhook:
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        store.update_webhook("w", broken)
+    store.disable_webhook("w", 4, "it was an earlier one")
+    assert store.webhook("w").enabled
+    store.disable_webhook("w", 5, "gone")
+    assert (store.webhook("w").enabled, store.webhook("w").disabled_because) == (False, "gone")
+    store.delete_webhook("w")
+    store.disable_webhook("w", 5, "gone")
+    with pytest.raises(NotFound):
+        store.update_webhook("w", lambda webhook: webhook)

@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 
 from actors import errors as actor_errors
+from actors.delivery_store import DeliveryStatus
 from actors.errors import OnefoldError
 from models.shard.protocol import SegmentStatus, ShardStatus
 from serve import errors
 from serve.http_scopes import SCOPES
-from serve.metrics import DEFINITIONS, shard_families
+from serve.metrics import DEFINITIONS, shard_families, webhook_families
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -43,6 +44,6 @@ def test_every_metric_is_listed_with_its_labels() -> None:
         for name, definition in DEFINITIONS.items()
     }
     status = ShardStatus(0, 0, 0, 0, 0, 0, 0, 0, {"s": SegmentStatus(1, "live")}, 0)
-    for family in shard_families([status]):
+    for family in [*shard_families([status]), *webhook_families([DeliveryStatus("w")])]:
         expected |= {sample.name: set(sample.labels) for sample in family.samples}
     assert listed == expected
