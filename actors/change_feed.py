@@ -34,8 +34,8 @@ class ChangeFeed:
         self._see({shard_of(change.customer_id): change.sequence for change in found})
         return found
 
-    async def news(self, generation: int, timeout_s: float) -> None:
-        """Returns when there may be more than what was read at this generation, or the time is over."""
+    async def news(self, generation: int, timeout_s: float | None = None) -> None:
+        """Returns when there may be more than what was read at this generation, or the time is over if one is given."""
         if self.generation == generation:
             try:
                 await asyncio.wait_for(self._more.wait(), timeout_s)

@@ -5,6 +5,7 @@ GET  /v1/profiles/{key}...                                            one person
 *    /v1/identity/{resolve,explain,merges,merge,unmerge}               who is who       serve.http_identity
 *    /v1/identity/reviews...                                          who may be       serve.http_reviews
 *    /v1/segments...                                                  groups           serve.http_segments
+*    /v1/webhooks..., GET /v1/segments...stream                       who comes, goes  serve.http_webhooks
 GET  /v1/events, /v1/deadletters...                                   the stream       serve.http_events
 *    /v1/status, /v1/admin...                                         operators        serve.http_admin
 GET  /healthz, /readyz, /metrics                                      machines         serve.http_health
@@ -59,6 +60,7 @@ def build_http_app(services: Services) -> FastAPI:
     )
     app.state.context = RequestContext(services)
     app.state.probes = http_health.Probes(services, time.monotonic)
+    app.state.streams = http_segment_stream.Streams(services)
     modules = (
         *(http_ingest, http_profiles, http_identity, http_reviews),
         *(http_segment_analysis, http_segment_stream),  # before segments: "schema" and "stream" are no ids

@@ -1,20 +1,24 @@
 """/v1/segments/stream: entries to segments and exits from them as server-sent events, as they happen.
 
 Each event's id is a position: a client that comes back with it (`Last-Event-ID`, which browsers send by themselves) is
-told all that it has missed.
+told all that it has missed. A stream ends when its client goes, when the service stops, and when its key is revoked.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from actors.errors import Unavailable
+from actors.change_feed import ChangeFeed
+from actors.errors import OnefoldError, Unavailable
 from models.identity.customer_id import shard_of
-from serve import segment_registry
+from models.shard.protocol import SegmentChange
+from serve import instance, segment_registry
 from serve.http_context import Context, authorise
 from serve.http_openapi import answers
 from serve.http_pages import parse_positions, positions_text
@@ -23,7 +27,8 @@ from serve.http_segments import change_entry
 from serve.services import Services
 
 PAGE = 500
-LOOK_S = 0.1  # between two looks for changes
+TICK_S = 0.5  # between two looks at whether the stream is to end
+AWAY_S = 1.0
 HEARTBEAT_S = 15.0
 
 router = APIRouter(prefix="/v1/segments", tags=["segments"], dependencies=[Depends(authorise)])
@@ -35,45 +40,108 @@ After = Annotated[str, Query(description="`id` of the last event seen; without i
 LastEventId = Annotated[str, Header(alias="Last-Event-ID", description="the same, as browsers send it")]
 
 
+class Streams:
+    """The streams of one replica: as long as there are any, the shards are asked for news, once for all of them."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._open = 0
+        self._looking: tuple[ChangeFeed, asyncio.Task[None]] | None = None
+
+    @contextmanager
+    def following(self) -> Iterator[ChangeFeed]:
+        """The feed, while it is followed. Within a running event loop."""
+        if self._looking is None:
+            feed = ChangeFeed(self._services.router.segment_changes)
+            self._looking = feed, asyncio.get_running_loop().create_task(feed.run())
+        feed, looking = self._looking
+        self._open += 1
+        try:
+            yield feed
+        finally:
+            self._open -= 1
+            if not self._open:
+                looking.cancel()
+                self._looking = None
+
+
 @router.get("/stream", responses=_ANSWERS, response_class=StreamingResponse)
-async def stream_all(context: Context, after: After = "", last_event_id: LastEventId = "") -> Response:
+async def stream_all(
+    request: Request, context: Context, after: After = "", last_event_id: LastEventId = ""
+) -> Response:
     """Who enters and leaves any segment, as server-sent events."""
-    return await _stream(context.services, "", last_event_id or after)
+    return await _stream(request, context.services, "", last_event_id or after)
 
 
 @router.get("/{segment_id}/stream", responses=_ANSWERS, response_class=StreamingResponse)
-async def stream_one(segment_id: str, context: Context, after: After = "", last_event_id: LastEventId = "") -> Response:
+async def stream_one(
+    segment_id: str, request: Request, context: Context, after: After = "", last_event_id: LastEventId = ""
+) -> Response:
     """Who enters and leaves a segment, as server-sent events."""
     segment_registry.definition_of(context.services, segment_id)
-    return await _stream(context.services, segment_id, last_event_id or after)
+    return await _stream(request, context.services, segment_id, last_event_id or after)
 
 
-async def _stream(services: Services, segment_id: str, after: str) -> Response:
-    if after:
-        positions = parse_positions(after)
-    else:
-        positions = {status.shard: status.sequence for status in await services.router.status()}
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(events(services, segment_id, positions), media_type="text/event-stream", headers=headers)
+async def _stream(request: Request, services: Services, segment_id: str, after: str) -> Response:
+    asked = parse_positions(after) if after else {}
+    positions = {}
+    for status in await services.router.status():
+        # Without a position the present; nor later than that, so that nobody waits for what has been.
+        latest = status.sequence
+        positions[status.shard] = min(asked.get(status.shard, 0), latest) if after else latest
 
-
-async def events(services: Services, segment_id: str, positions: dict[int, int]) -> AsyncIterator[bytes]:
-    """The events after these positions, for ever; comments in between, so that connections stay open."""
-    quiet_s = 0.0
-    yield b"retry: 1000\n\n"
-    while True:
+    async def may_go_on() -> bool:
+        if instance.is_stopping(services.settings.data_path):
+            return False
         try:
-            found, following, has_more = await segment_registry.changes(services, segment_id, positions, PAGE)
+            await authorise(request)
+        except OnefoldError:
+            return False
+        return True
+
+    streams: Streams = request.app.state.streams
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    parts = events(streams, segment_id, positions, may_go_on)
+    return StreamingResponse(parts, media_type="text/event-stream", headers=headers)
+
+
+async def events(
+    streams: Streams, segment_id: str, positions: dict[int, int], may_go_on: Callable[[], Awaitable[bool]]
+) -> AsyncIterator[bytes]:
+    """The events after these positions, as long as they may go on; comments in between keep the connection open."""
+    yield b"retry: 1000\n\n"
+    spoke_s = time.monotonic()
+    with streams.following() as feed:
+        page = asyncio.ensure_future(_next_page(feed, positions))
+        try:
+            while await may_go_on():
+                await asyncio.wait({page}, timeout=TICK_S)
+                if page.done():
+                    for change in page.result():
+                        positions = {**positions, shard_of(change.customer_id): change.sequence}
+                        if segment_id in ("", change.segment_id):
+                            yield _event(change, positions)
+                            spoke_s = time.monotonic()
+                    page = asyncio.ensure_future(_next_page(feed, positions))
+                if time.monotonic() - spoke_s >= HEARTBEAT_S:
+                    yield f"id: {positions_text(positions)}\n: still here\n\n".encode()
+                    spoke_s = time.monotonic()
+        finally:
+            page.cancel()
+
+
+async def _next_page(feed: ChangeFeed, positions: dict[int, int]) -> list[SegmentChange]:
+    """The entries and exits after these positions, as soon as there are any."""
+    while True:
+        generation = feed.generation
+        try:
+            if page := await feed.after(positions, PAGE):
+                return page
+            await feed.news(generation)
         except Unavailable:  # a shard is starting
-            found, following, has_more = [], positions, False
-        for change in found:
-            positions = {**positions, shard_of(change.customer_id): change.sequence}
-            data = msgspec.json.encode(change_entry(change)).decode()
-            yield f"id: {positions_text(positions)}\nevent: {change.change}\ndata: {data}\n\n".encode()
-        positions = following
-        quiet_s = 0.0 if found else quiet_s + LOOK_S
-        if quiet_s >= HEARTBEAT_S:
-            quiet_s = 0.0
-            yield f"id: {positions_text(positions)}\n: still here\n\n".encode()
-        if not has_more:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(AWAY_S)
+
+
+def _event(change: SegmentChange, positions: dict[int, int]) -> bytes:
+    data = msgspec.json.encode(change_entry(change)).decode()
+    return f"id: {positions_text(positions)}\nevent: {change.change}\ndata: {data}\n\n".encode()

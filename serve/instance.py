@@ -21,6 +21,7 @@ import msgspec
 MARK = "ONEFOLD_INSTANCE"
 _LOCK = "service.lock"
 _RECORD = "service.json"
+_STOPPING = "stopping"
 
 
 class Busy(Exception):
@@ -58,6 +59,7 @@ class Claim:
             record = _read(self._run / _RECORD)
             raise Busy(record.pid if record else 0) from None
         (self._run / _RECORD).unlink(missing_ok=True)
+        (self._run / _STOPPING).unlink(missing_ok=True)
 
     def __enter__(self) -> "Claim":
         return self
@@ -73,6 +75,10 @@ class Claim:
         draft.touch(mode=0o600)
         draft.write_bytes(msgspec.json.encode(record))
         draft.replace(self._run / _RECORD)
+
+    def tell_stopping(self) -> None:
+        """Says to all processes of this machine that the service stops: what would never end by itself, ends."""
+        (self._run / _STOPPING).touch(mode=0o600)
 
     def release(self) -> None:
         """Takes back the record and lets go of the directory."""
@@ -94,6 +100,11 @@ def running(data_dir: Path) -> Record | None:
     finally:
         os.close(descriptor)
     return None
+
+
+def is_stopping(data_dir: Path) -> bool:
+    """Whether the service that holds the directory is about to end. Takes microseconds."""
+    return (data_dir / "run" / _STOPPING).exists()
 
 
 def mark(data_dir: Path) -> str:

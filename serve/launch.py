@@ -94,6 +94,7 @@ def run(settings: Settings, ready: Callable[[instance.Record], None]) -> None:
         except NodeLost:
             lost = True
         finally:
+            claim.tell_stopping()
             _stop_serving(shards, gently=not lost)
             relay.stop()
             _sweep(settings)
