@@ -34,6 +34,7 @@ from serve.log_relay import LogRelay
 from serve.settings import Settings, flatten
 
 _LEFTOVER_GRACE_S = 3.0
+_STREAMS_END_S = 0.8  # more than http_segment_stream.TICK_S
 _POLL_S = 0.1
 _WATCH_S = 0.5
 _IRREPLACEABLE = ("raylet", "gcs_server")  # everything else is started again by these
@@ -267,6 +268,7 @@ def _stop_serving(shards: int, gently: bool) -> None:
     if ray.is_initialized():
         from ray import serve as ray_serve
 
+        time.sleep(_STREAMS_END_S)  # Serve ends the proxy at once, and with it what still goes through it
         with suppress(Exception):  # the node may be half gone: what is left is swept
             ray_serve.shutdown()
         with suppress(Exception):

@@ -10,10 +10,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import lancedb
 import pytest
@@ -102,6 +103,18 @@ def is_signed(secret: str, headers: dict[str, str], body: bytes) -> bool:
     return headers["webhook-signature"] == "v1," + base64.b64encode(digest).decode()
 
 
+def stream(
+    running: RunningService, path: str, headers: Mapping[str, str] | None = None
+) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    """A stream of server-sent events, after its first lines."""
+    connection = http.client.HTTPConnection("127.0.0.1", running.http_port, timeout=WAIT_S)
+    connection.request("GET", path, headers={"Authorization": f"Bearer {running.admin_key}", **(headers or {})})
+    response = connection.getresponse()
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert [response.readline(), response.readline()] == [b"retry: 1000\n", b"\n"]
+    return connection, response
+
+
 def test_webhooks_are_told_through_failures_and_kills(running: RunningService) -> None:
     receiver = Receiver(refused=3)
     old = view(running, *range(5))
@@ -121,17 +134,19 @@ def test_webhooks_are_told_through_failures_and_kills(running: RunningService) -
         assert len(ids) >= 20
         assert all(is_signed(secret, headers, body) for headers, body in receiver.taken)
         wait_until(lambda: client.get("/v1/webhooks/crm")["waiting"] == 0)
-        assert client.get("/v1/webhooks/crm")["dead"] == 0
+        found = client.get("/v1/webhooks/crm")
+        assert (found["dead"], found["behind"], found["late_ms"]) == (0, 0, 0)
+        assert found["retried"] >= 2
+        assert found["delivered"] >= 20
+    with urlopen(f"{running.url}/metrics") as page:
+        assert b'onefold_webhook_waiting{webhook="crm"} 0.0' in page.read()
+    mode = (running.data_dir / "deliveries.sqlite").stat().st_mode
+    assert mode & 0o777 == 0o600
     receiver.server.shutdown()
 
 
 def test_a_stream_tells_at_once_and_goes_on_from_a_position(running: RunningService) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", running.http_port, timeout=WAIT_S)
-    headers = {"Authorization": f"Bearer {running.admin_key}"}
-    connection.request("GET", "/v1/segments/stream", headers=headers)
-    response = connection.getresponse()
-    assert response.headers["content-type"].startswith("text/event-stream")
-    assert response.readline() == b"retry: 1000\n"
+    connection, response = stream(running, "/v1/segments/stream")
     (person,) = view(running, 100)
     lines: list[bytes] = []
     while not any(line.startswith(b"data:") for line in lines):
@@ -141,8 +156,7 @@ def test_a_stream_tells_at_once_and_goes_on_from_a_position(running: RunningServ
     position = next(line for line in lines if line.startswith(b"id:")).removeprefix(b"id: ").strip().decode()
     connection.close()
     (missed,) = view(running, 101)
-    connection.request("GET", "/v1/segments/shoppers/stream", headers={**headers, "Last-Event-ID": position})
-    response = connection.getresponse()
+    connection, response = stream(running, "/v1/segments/shoppers/stream", {"Last-Event-ID": position})
     while not (line := response.readline()).startswith(b"data:"):
         pass
     assert json.loads(line.removeprefix(b"data: "))["customer_id"] == missed
@@ -154,7 +168,10 @@ def test_segments_are_the_same_after_a_restart(running: RunningService, tmp_path
     assert why["member"]
     assert why["criteria"]["occurrences"][0]["message_id"]
     before = running.cli("segments", "members", "shoppers", "--limit", "500")
+    connection, response = stream(running, "/v1/segments/stream")
     running.stop()
+    assert response.read() == b""  # it has ended, and was not cut off
+    connection.close()
     running.start()
     (listed,) = running.cli("segments", "list")
     assert (listed["members"], listed["state"]) == (len(before), "live")
