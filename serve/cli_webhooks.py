@@ -1,5 +1,6 @@
 """Commands about webhooks. They call the running service's HTTP API."""
 
+from enum import StrEnum
 from typing import Annotated
 from urllib.parse import quote
 
@@ -9,6 +10,14 @@ from serve.cli_common import AsJson, ConfigFile, DataDir, Key, Limit, Url, conne
 from serve.cli_data import pages
 
 webhooks = typer.Typer(no_args_is_help=True, help="Tell other systems of entries to segments and exits from them.")
+
+
+class Change(StrEnum):
+    """What happens to a person."""
+
+    entered = "entered"
+    exited = "exited"
+
 
 WebhookId = Annotated[str, typer.Argument(help="The webhook's id.", show_default=False)]
 
@@ -20,7 +29,7 @@ def list_webhooks(
     """List webhooks, and how deliveries to them go."""
     with connect(data_dir, config, url, api_key) as client:
         found = client.get("/v1/webhooks")["webhooks"]
-    columns = ("ID", "URL", "DELIVERED", "WAITING", "DEAD", "LATE MS", "LAST ERROR")
+    columns = ("ID", "URL", "DELIVERED", "WAITING", "DEAD", "BEHIND", "LATE MS", "LAST ERROR")
     rows = [
         (
             webhook["id"] + ("" if webhook["enabled"] else " (off)"),
@@ -28,7 +37,8 @@ def list_webhooks(
             webhook["delivered"],
             webhook["waiting"],
             webhook["dead"],
-            webhook["late_ms"],
+            "?" if webhook["behind"] is None else webhook["behind"],
+            "?" if webhook["late_ms"] is None else webhook["late_ms"],
             webhook["disabled_because"] or webhook["last_error"],
         )
         for webhook in found
@@ -43,6 +53,9 @@ def create(
     segment: Annotated[
         list[str] | None, typer.Option("--segment", help="Only of this segment; may be repeated.")
     ] = None,
+    change: Annotated[
+        list[Change] | None, typer.Option("--change", help="Only entries, or only exits; both if left out.")
+    ] = None,
     from_start: Annotated[bool, typer.Option("--from-start", help="Tell of all that has happened.")] = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
@@ -52,6 +65,8 @@ def create(
 ) -> None:
     """Create a webhook; its secret is shown once."""
     body = {"id": webhook_id, "url": address, "segments": segment or [], "from_start": from_start}
+    if change:
+        body["changes"] = [each.value for each in change]
     with connect(data_dir, config, url, api_key) as client:
         made = client.post("/v1/webhooks", body)
     emit(as_json, made, lambda console: console.print(f"secret  {made['secret']}   (shown once)", highlight=False))

@@ -1,9 +1,10 @@
 """The data directory: made by `onefold init`, and looked over before anything is served from it.
 
     onefold.toml      settings, every one commented out at its default
-    control.sqlite    keys, sources, segment definitions, and the number of shards, which never changes
+    control.sqlite    keys, sources, segments, webhooks, and the number of shards, which never changes
     admin.key         the key that the command line uses (mode 0600)
     shards/           one SQLite file a shard
+    deliveries.sqlite where deliveries to webhooks stand
     run/              lock, record and sockets of the running service
     spill/            what Ray puts on disk for lack of memory; emptied at every start
     logs/             the service's log when it runs detached

@@ -297,7 +297,7 @@ def test_webhooks(onefold: Call, service: Service, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("ONEFOLD_URL", service.url)
     monkeypatch.setenv("ONEFOLD_KEY", "k")
     hook = {"id": "crm", "url": "https://x.example", "enabled": False, "delivered": 1, "waiting": 2, "dead": 3}
-    hook |= {"late_ms": 4, "last_error": "", "disabled_because": "gone", "secret": "whsec_x"}
+    hook |= {"behind": None, "late_ms": 4, "last_error": "", "disabled_because": "gone", "secret": "whsec_x"}
     letter = {"id": "msg_0_1", "at": "2026", "error": "HTTP 400", "message": {}}
     service.answers |= {
         "GET /v1/webhooks": (200, {"webhooks": [hook]}),
@@ -311,6 +311,9 @@ def test_webhooks(onefold: Call, service: Service, monkeypatch: pytest.MonkeyPat
     assert "whsec_x" in onefold("webhooks", "create", "crm", "https://x.example", "--segment", "vip").out
     asked = {"id": "crm", "url": "https://x.example", "segments": ["vip"], "from_start": False}
     assert service.asked[-1][1] == asked
+    assert onefold("webhooks", "create", "crm", "https://x.example", "--change", "exited").exit_code == 0
+    assert service.asked[-1][1] == {**asked, "segments": [], "changes": ["exited"]}
+    assert onefold("webhooks", "create", "crm", "https://x.example", "--change", "left").exit_code == 2
     assert onefold("webhooks", "test", "crm").out == "HTTP 200\n"
     assert "HTTP 400" in onefold("webhooks", "dead-letters", "crm").out
     assert onefold("webhooks", "replay", "crm", "--message", "msg_0_1").out == "1 messages will be tried again\n"
