@@ -258,7 +258,7 @@ def _hash(value: Any) -> int:
     if isinstance(value, int | float) and not isinstance(value, bool):
         if abs(value) < _EXACT_MAX:
             return int(struct.unpack("<q", struct.pack("<d", value + 0.0))[0]) ^ _NUMBERS
-        return hash(("large", int(value))) or 1
+        return hash(("large", int(value) if math.isfinite(value) else value)) or 1
     return hash(_key(value)) or 1
 
 
@@ -266,7 +266,12 @@ _NUMBERS = 0x5A17_3E9C_44D1_0B77
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else np.nan
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return np.nan
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond all floating point ones compares as infinity does
+        return math.inf if value > 0 else -math.inf
 
 
 def _amount(value: Any) -> int:

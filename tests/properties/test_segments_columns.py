@@ -103,4 +103,8 @@ def test_many_values_and_slots() -> None:
     answer = column.test("contains", "text", size)
     assert answer.unsure is not None
     assert answer.unsure.sum() == size
+    for position, value in enumerate((float("inf"), -(10**400), 2**53, 2.0**53, 1e300)):
+        column.put(position, value)
+    assert column.test("greater_than", 10**12, 5).holds.tolist() == [True, False, True, True, True]
+    assert len(set(column.hashes(5).tolist())) == 4
     assert len(columns) == 0
