@@ -258,7 +258,7 @@ def _hash(value: Any) -> int:
     if isinstance(value, int | float) and not isinstance(value, bool):
         if abs(value) < _EXACT_MAX:
             return int(struct.unpack("<q", struct.pack("<d", value + 0.0))[0]) ^ _NUMBERS
-        return hash(("large", int(value) if math.isfinite(value) else value)) or 1
+        return hash(("large", value)) or 1  # of equal numbers, whatever their type, Python's own is equal
     return hash(_key(value)) or 1
 
 
