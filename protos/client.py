@@ -272,10 +272,11 @@ class Client:
             if not cursor:
                 return
 
-    def preview(self, criteria: Mapping[str, Any]) -> int:
-        """How many people meet criteria now."""
+    def preview(self, criteria: Mapping[str, Any]) -> int | None:
+        """How many people meet criteria now; None if they are fewer than the key may be told of."""
         request = segment_pb2.PreviewSegmentRequest(criteria_json=json.dumps(criteria))
-        return self._call(self._segments.PreviewSegment, request, segment_pb2.PreviewSegmentResponse).members
+        reply = self._call(self._segments.PreviewSegment, request, segment_pb2.PreviewSegmentResponse)
+        return reply.members if reply.HasField("members") else None
 
     def watch_segment(self, segment_id: str = "", after: str = "") -> Iterator[segment_pb2.SegmentChange]:
         """Entries to a segment (or any) and exits from it as they happen. Ends with an error."""
