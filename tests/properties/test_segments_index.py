@@ -67,5 +67,7 @@ def test_what_an_event_moves_is_what_the_index_names(history: list[Event], polic
         inside = zip(COMPILED, after, strict=True)
         profile.memberships = {segment.segment_id: 1 for segment, verdict in inside if verdict.member}
         for segment, old, new in zip(COMPILED, before, after, strict=True):
-            assert old == new or segment.segment_id in named
+            # A flip that does not come any more is only looked at in vain.
+            in_vain = old.member == new.member and new.next_flip is None
+            assert old == new or in_vain or segment.segment_id in named
         before = after
