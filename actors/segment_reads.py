@@ -11,7 +11,7 @@ from pyroaring import BitMap64
 from actors.errors import Invalid, Unavailable
 from actors.group_commit import GroupCommit
 from actors.shard_log import ShardLog
-from models.profile.state import Profile, decode_profile
+from models.profile.state import decode_profile
 from models.segments.analytics import add_conversions, summarise
 from models.segments.bulk_moves import BulkMove, unpack_ids
 from models.segments.catalogue import Resolved
@@ -97,7 +97,7 @@ class SegmentReads:
         columns = core.columns
         mask = np.isin(columns.customers, ids) & columns.live
         now = time.time_ns() // 1_000_000
-        summary = summarise(columns, mask, self._profile_at, now, core.settings.lifecycle)
+        summary = summarise(columns, mask, core.profile_at, now, core.settings.lifecycle)
         if holdout:
             summary.held_out = int(np.count_nonzero(held_out(segment_id, ids, holdout)))
         entries = np.full(columns.size, NEVER, np.int64)
@@ -117,9 +117,6 @@ class SegmentReads:
         found = [self._core.members.get(segment_id, BitMap64()) for segment_id in segment_ids]
         return [[left.intersection_cardinality(right) for right in found] for left in found]
 
-    def _profile_at(self, slot: int) -> Profile:
-        return self._core.peek(int(self._core.columns.customers[slot]))
-
     def _compile(self, resolved: bytes) -> CompiledSegment:
         try:
             return compile_resolved(msgspec.json.decode(resolved, type=Resolved), self._core.settings.lifecycle)
@@ -128,7 +125,7 @@ class SegmentReads:
 
     def _mask(self, compiled: CompiledSegment, now: int) -> Mask:
         core = self._core
-        evaluator = VectorEvaluator(core.columns, self._profile_at, now, core.settings.lifecycle)
+        evaluator = VectorEvaluator(core.columns, core.profile_at, now, core.settings.lifecycle)
         return evaluator.members(compiled.tree)
 
     async def _loaded(self) -> None:

@@ -185,6 +185,10 @@ class ShardCore:
         """The profile for a look: its memberships may be older."""
         return self._open.get(customer_id) or decode_profile(self.profiles[customer_id])
 
+    def profile_at(self, slot: int) -> Profile:
+        """`peek`, by the slot in the columns."""
+        return self.peek(int(self.columns.customers[slot]))
+
     def fold(self, profile: Profile) -> None:
         """Brings a profile up to the bulk moves: its memberships, and when to look at it again."""
         due = self.columns.due_of(profile.customer_id)
@@ -217,10 +221,6 @@ class ShardCore:
         self._open[profile.customer_id] = profile
         self._dirty.add(profile.customer_id)
         self._deleted.discard(profile.customer_id)
-
-    def moves_done(self, first: int) -> None:
-        """Every profile holds the bulk move by now."""
-        self.moves.drop(first)
 
     def save_anew(self, profile: Profile) -> None:
         """`save`, for a change that is more than one event's: all that the columns hold of the profile is made anew."""

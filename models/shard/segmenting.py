@@ -118,7 +118,7 @@ class Segmenting:
                         core.save(profile)
             if not self._to_fold:
                 core.folded_moves.append(oldest.first)
-                core.moves_done(oldest.first)
+                core.moves.drop(oldest.first)
         core.replies.append((command.call, len(core.moves)))
 
     # Evaluating
@@ -141,10 +141,7 @@ class Segmenting:
     def _vector(self, segment: CompiledSegment) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], Int64s | None]:
         core = self._core
         core.project()
-        customers = core.columns.customers
-        evaluator = VectorEvaluator(
-            core.columns, lambda slot: core.peek(int(customers[slot])), core.now, core.settings.lifecycle
-        )
+        evaluator = VectorEvaluator(core.columns, core.profile_at, core.now, core.settings.lifecycle)
         if segment.definition.refresh_ms:
             return evaluator.members(segment.tree), None
         return evaluator.members_and_edges(segment.tree)

@@ -1,7 +1,5 @@
 """Memberships are true at every moment: after events, merges, crashes and the mere passing of time."""
 
-from functools import partial
-
 import msgspec
 import pytest
 
@@ -16,7 +14,6 @@ from models.segments.vector import VectorEvaluator
 from models.shard import core as core_module
 from models.shard import machine
 from models.shard.commands import Command, Count, DeleteSegment, Fold, Load, PutSegment, Refresh, Tick
-from models.shard.core import ShardCore
 from tests.sim.test_shards import PLAIN, history
 from tests.sim.world import Chaos, World
 
@@ -79,13 +76,9 @@ def vector_members(world: World, segment: CompiledSegment) -> set[int]:
     found: set[int] = set()
     for shard_machine in world.machines:
         core = shard_machine.core
-        evaluator = VectorEvaluator(core.columns, partial(profile_at, core), world.now)
+        evaluator = VectorEvaluator(core.columns, core.profile_at, world.now)
         found.update(map(int, core.columns.customers[evaluator.members(segment.tree)]))
     return found
-
-
-def profile_at(core: ShardCore, slot: int) -> Profile:
-    return core.peek(int(core.columns.customers[slot]))
 
 
 @pytest.fixture(params=[0, 5_000], ids=["loaded in steps", "loaded at the start"])
