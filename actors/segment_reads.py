@@ -134,7 +134,7 @@ class SegmentReads:
         while self._core.unloaded and time.monotonic() < deadline:
             await asyncio.sleep(_POLL_S)
         if self._core.unloaded:
-            left = len(self._core.unloaded)
+            left = self._core.unloaded
             raise Unavailable(f"the shard has just started: {left} profiles are still to be loaded; ask again soon")
         await self._commits.consistent()
 

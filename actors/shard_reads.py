@@ -288,7 +288,7 @@ class ShardReads(SegmentReads):
             pending_match_ms=0 if oldest is None else max(now - (core.pending[oldest] >> MARK_BITS), 0),
             reviews=core.open_reviews,
             reviews_left_out=core.reviews_left_out,
-            unloaded=len(core.unloaded),
+            unloaded=core.unloaded,
             moves=len(core.moves),
         )
 

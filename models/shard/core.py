@@ -21,11 +21,9 @@ from models.identity.profile_record import is_matched_by, profile_record
 from models.identity.resolution import Candidate
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
-from models.profile.properties import pack_properties
-from models.profile.reduce import apply, time_of
+from models.profile.reduce import apply
 from models.profile.state import Profile, decode_profile, encode_profile
 from models.segments.bulk_moves import BulkMove, BulkMoves
-from models.segments.columns import Columns
 from models.segments.compile import CompiledSegment
 from models.segments.evaluate import judged
 from models.segments.holdout import is_held_out
@@ -33,6 +31,7 @@ from models.segments.index import SegmentIndex
 from models.segments.spans import NEVER
 from models.shard.locks import Lock, Locks, Request
 from models.shard.messages import Applied, Finish, Intake, Message
+from models.shard.profile_columns import ProfileColumns
 from models.shard.protocol import (
     EventResult,
     IngestResult,
@@ -145,10 +144,9 @@ class ShardCore:
         self.index = SegmentIndex([])
         self.members: dict[str, BitMap64] = {}
         self.stopped: dict[str, str] = {}  # segment id -> the kind of error that its evaluation met
-        self.columns = Columns(settings.lifecycle.anonymous_namespaces)
+        self.column_keeper = ProfileColumns(settings.lifecycle.anonymous_namespaces)
+        self.columns = self.column_keeper.columns
         self.moves = BulkMoves()
-        self.unloaded: list[int] = []  # customer ids not yet in the columns, last first
-        self._load_end = 0  # greatest customer id that was to be loaded
         self.reviews_of: dict[int, set[str]] = {}  # customer id -> ids of the reviews kept here, on either side
         self.open_reviews = 0
         self.timers: list[tuple[int, int]] = []  # (due ms, customer id); stale entries are skipped
@@ -168,7 +166,6 @@ class ShardCore:
         self._open: dict[int, Profile] = {}
         self._dirty: set[int] = set()
         self._deleted: set[int] = set()
-        self._changed: set[int] = set()  # profiles whose columns are to be made anew
 
     # Profiles
 
@@ -225,15 +222,14 @@ class ShardCore:
     def save_anew(self, profile: Profile) -> None:
         """`save`, for a change that is more than one event's: all that the columns hold of the profile is made anew."""
         self.save(profile)
-        self._changed.add(profile.customer_id)
+        self.column_keeper.take_anew(profile.customer_id)
 
     def delete_profile(self, customer_id: int) -> None:
         if self.settings.matching.enabled and profile_record(self.profile(customer_id)) is not None:
             self.mark_for_matching(customer_id)  # what matching holds of it must go
         self._open.pop(customer_id, None)
         self._dirty.discard(customer_id)
-        self._changed.discard(customer_id)
-        self.columns.remove(customer_id)
+        self.column_keeper.remove(customer_id)
         self.profiles.pop(customer_id, None)
         self._deleted.add(customer_id)
 
@@ -256,28 +252,17 @@ class ShardCore:
 
     def project(self) -> None:
         """Brings the columns up to the profiles."""
-        columns = self.columns
-        for customer_id in self._dirty:
-            if customer_id in self.redirects or self.is_unloaded(customer_id):
-                continue
-            if customer_id in self._changed or columns.slot_of(customer_id) < 0:
-                columns.put(self._open[customer_id])
-        self._changed.clear()
-        columns.compact()
+        changed = {c: self._open[c] for c in self._dirty if c not in self.redirects}
+        self.column_keeper.update(changed)
 
-    def is_unloaded(self, customer_id: int) -> bool:
-        """The profile has not come to the columns yet, after a start."""
-        return bool(self.unloaded) and self.unloaded[-1] <= customer_id <= self._load_end
-
-    def load_columns(self, customer_ids: Iterable[int]) -> None:
-        """Begins to bring profiles into the columns: `load_some` does it."""
-        self.unloaded = sorted(customer_ids, reverse=True)
-        self._load_end = self.unloaded[0] if self.unloaded else 0
+    @property
+    def unloaded(self) -> int:
+        """How many profiles are not in the columns yet, after a start."""
+        return self.column_keeper.unloaded
 
     def load_some(self, limit: int) -> None:
         """Takes the next profiles into the columns and the member lists."""
-        for _ in range(min(limit, len(self.unloaded))):
-            customer_id = self.unloaded.pop()
+        for customer_id in self.column_keeper.next_unloaded(limit):
             if not self.is_live(customer_id):
                 continue
             profile = self._open.get(customer_id)
@@ -362,7 +347,7 @@ class ShardCore:
         """Folds the event into the profile, moves its memberships and logs it. Returns what the caller may wait for."""
         event = intake.event
         changed = apply(profile, event, self.settings.policy)
-        self._project_event(profile, event, changed)
+        self.column_keeper.observe(profile, event, changed, self.settings.policy)
         self.log_event(profile, event)
         moved = self.reevaluate(profile, self.index.affected(changed, profile), event.message_id)
         self.save(profile)
@@ -384,13 +369,6 @@ class ShardCore:
             demoted_identifiers=demoted or [],
             processing_ms=float(self.now - intake.started),
         )
-
-    def _project_event(self, profile: Profile, event: Event, changed: list[str]) -> None:
-        """Brings the columns up to one event, unless the profile is to be taken in anew anyway."""
-        customer_id = profile.customer_id
-        if customer_id not in self._changed and not self.is_unloaded(customer_id):
-            detail = pack_properties(event, self.settings.policy)[0]
-            self.columns.observe(profile, event, time_of(event), detail, changed)
 
     def log_event(self, profile: Profile, event: Event) -> None:
         """Appends the event to the log, at the head of the profile's chain."""

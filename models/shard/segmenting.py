@@ -38,8 +38,8 @@ class Segmenting:
                 core.compiled[segment_id] = self._compile(row.definition)
         core.index_segments()
         core.members = {segment_id: BitMap64() for segment_id in core.compiled}
-        core.load_columns(core.profiles)
-        if len(core.unloaded) <= load_all_up_to:
+        core.column_keeper.begin(core.profiles)
+        if core.unloaded <= load_all_up_to:
             core.load_some(load_all_up_to)
             self._loaded()
 
@@ -49,7 +49,7 @@ class Segmenting:
             core.load_some(command.limit)
             if not core.unloaded:
                 self._loaded()
-        core.replies.append((command.call, len(core.unloaded)))
+        core.replies.append((command.call, core.unloaded))
 
     def put(self, command: PutSegment) -> None:
         core = self._core

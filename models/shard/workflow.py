@@ -223,7 +223,7 @@ class Workflows:
         core = self._core
         profile = core.profile(message.loser)
         core.leave_all(profile, "merge")
-        core.columns.remove(message.loser)
+        core.column_keeper.remove(message.loser)
         profile.due = 0
         core.save(profile)
         core.send(
