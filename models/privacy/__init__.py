@@ -1,0 +1,1 @@
+"""Consent and what becomes of it: signals decoded, purposes decided."""
