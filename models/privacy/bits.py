@@ -12,8 +12,8 @@ import re
 from base64 import urlsafe_b64decode
 from itertools import chain, compress
 
-CHARS_MAX = 16_384  # of a whole signal; the longest in use have about 4,000
-VENDOR_ID_MAX = 16_383  # ten times the highest on the Global Vendor List of 2026; the format could hold 65,535
+CHARS_MAX = 16_384  # of a whole signal; a cookie, where most are kept, holds 4,096
+VENDOR_ID_MAX = 16_383  # well above what the Global Vendor List numbers; the format could hold 65,535
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 _TRUTH = bytes.maketrans(b"01", b"\0\1")
