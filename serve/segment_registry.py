@@ -6,7 +6,15 @@ import msgspec
 
 from actors.errors import Conflict
 from models.identity.customer_id import shard_of
-from models.segments.catalogue import Catalogue, Resolved, catalogue_of, dependents, expand_expression, resolve
+from models.segments.catalogue import (
+    Catalogue,
+    Resolved,
+    catalogue_of,
+    dependents,
+    expand_expression,
+    resolve,
+    resolve_dependents,
+)
 from models.segments.criteria import ComputedTrait, SegmentDefinition
 from models.segments.field_reader import InvalidCriteria
 from models.segments.parse import parse_computed_trait, parse_definition
@@ -48,21 +56,13 @@ async def put(services: Services, asked: dict[str, Any]) -> SegmentDefinition:
             )
         known = catalogue(services)
         known.segments[definition.id] = definition
-        resolve(definition, known)
+        installed = [resolve(definition, known), *resolve_dependents("segment", definition.id, known)]
     except InvalidCriteria as error:
         raise _invalid("the segment", error) from None
     services.control.put_segment(definition.id, msgspec.to_builtins(definition))
-    await _install(services, known, definition.id)
+    for resolved in installed:
+        await services.router.put_segment(resolved)
     return definition
-
-
-async def _install(services: Services, known: Catalogue, segment_id: str = "", trait_id: str = "") -> None:
-    """Tells the shards of a segment, and of all that refer to it or to a computed trait."""
-    for definition in known.segments.values():
-        resolved = resolve(definition, known)
-        referred = resolved.catalogue
-        if segment_id in (definition.id, *referred.segments) or trait_id in referred.traits:
-            await services.router.put_segment(resolved)
 
 
 async def delete(services: Services, segment_id: str) -> SegmentDefinition:
@@ -137,12 +137,12 @@ async def put_computed_trait(services: Services, asked: dict[str, Any]) -> Compu
         known = catalogue(services)
         known.traits[trait.id] = trait
         expand_expression(parse_expression(trait.expression), known, f"computed trait {trait.id}")
-        for definition in known.segments.values():
-            resolve(definition, known)  # what refers to it must still be possible
+        installed = resolve_dependents("computed trait", trait.id, known)
     except InvalidCriteria as error:
         raise _invalid("the computed trait", error) from None
     services.control.put_computed_trait(trait.id, msgspec.to_builtins(trait))
-    await _install(services, known, trait_id=trait.id)
+    for resolved in installed:
+        await services.router.put_segment(resolved)
     return trait
 
 

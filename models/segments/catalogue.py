@@ -29,6 +29,7 @@ from models.segments.field_reader import CriteriaError, InvalidCriteria
 from models.segments.parse_criteria import parse_criteria, parse_expression
 
 EXPANDED_MAX = 1000  # clauses of a segment with those of all that it refers to
+CHAIN_MAX = 16  # references that lead to each other: what is in their place is walked by functions that call themselves
 
 
 class Catalogue(msgspec.Struct, frozen=True):
@@ -39,6 +40,8 @@ class Catalogue(msgspec.Struct, frozen=True):
 
 
 EMPTY = Catalogue()
+
+Key = tuple[str, str]  # "segment" or "computed trait", id
 
 
 class Resolved(msgspec.Struct, frozen=True):
@@ -72,27 +75,43 @@ def resolve(definition: SegmentDefinition, catalogue: Catalogue) -> Resolved:
 def expand(tree: Node, catalogue: Catalogue, name: str = "") -> Node:
     """The tree without references. `name` ("segment x") is what it is the tree of. Raises InvalidCriteria."""
     expander = _Expander(catalogue)
-    return expander.node(tree, "criteria", (name,) if name else ())
+    return expander.node(tree, "criteria", (name,))
 
 
 def expand_expression(expression: Expression, catalogue: Catalogue, name: str = "") -> Expression:
     """A computed trait without references. Raises InvalidCriteria."""
     if not isinstance(expression, Predicate):
         return expression
-    return Predicate(_Expander(catalogue).node(expression.tree, "expression.criteria", (name,) if name else ()))
+    return Predicate(_Expander(catalogue).node(expression.tree, "expression.criteria", (name,)))
+
+
+def resolve_dependents(kind: str, key: str, catalogue: Catalogue) -> list[Resolved]:
+    """The segments that refer to the "segment" or "computed trait" `key`, directly or not, each with all that it
+    refers to. Raises InvalidCriteria if one of them, or a computed trait between, cannot be used with it as it is."""
+    links = _links(catalogue)
+    found: set[Key] = set()
+    waiting = [(kind, key)]
+    while waiting:
+        wanted = waiting.pop()
+        more = {one for one, referred in links.items() if wanted in referred} - found
+        found |= more
+        waiting += more
+    resolved = []
+    for one, name in sorted(found):
+        try:
+            if one == "segment":
+                resolved.append(resolve(catalogue.segments[name], catalogue))
+            else:
+                expand_expression(parse_expression(catalogue.traits[name].expression), catalogue, f"{one} {name}")
+        except InvalidCriteria as error:
+            place = "criteria" if kind == "segment" else "expression"
+            raise _invalid(place, f"{one} {name} refers to this {kind}, and could not be used: {error}") from None
+    return resolved
 
 
 def dependents(kind: str, key: str, catalogue: Catalogue) -> list[str]:
     """What refers to the "segment" or "computed trait" `key` itself, as "segment x" or "computed trait y"."""
-    found = []
-    for segment_id, segment in catalogue.segments.items():
-        if (kind, key) in set(_references(parse_criteria(segment.criteria))):
-            found.append(f"segment {segment_id}")
-    for trait_id, trait in catalogue.traits.items():
-        expression = parse_expression(trait.expression)
-        if isinstance(expression, Predicate) and (kind, key) in set(_references(expression.tree)):
-            found.append(f"computed trait {trait_id}")
-    return found
+    return [f"{one} {name}" for (one, name), referred in _links(catalogue).items() if (kind, key) in referred]
 
 
 class _Expander:
@@ -101,7 +120,7 @@ class _Expander:
         self._clauses = 0
 
     def node(self, node: Node, path: str, chain: tuple[str, ...]) -> Node:
-        """`chain`: what is being expanded, outermost first."""
+        """`chain`: what is being expanded, outermost first: what the whole is of, and then each reference."""
         match node:
             case AllOf(parts):
                 return AllOf(tuple(self.node(part, f"{path}.all[{i}]", chain) for i, part in enumerate(parts)))
@@ -146,6 +165,10 @@ class _Expander:
 def _longer(chain: tuple[str, ...], name: str, path: str) -> tuple[str, ...]:
     if name in chain:
         raise _invalid(path, f"expected no cycle, got {' -> '.join([*chain[chain.index(name) :], name])}")
+    if len(chain) > CHAIN_MAX:
+        raise _invalid(
+            path, f"expected at most {CHAIN_MAX} references one after the other, got more: {chain[1]} to {name}"
+        )
     return (*chain, name)
 
 
@@ -153,8 +176,19 @@ def _invalid(path: str, message: str) -> InvalidCriteria:
     return InvalidCriteria([CriteriaError(path, message)])
 
 
-def _references(node: Node) -> Iterator[tuple[str, str]]:
-    """("segment" or "computed trait", id) of each reference of a tree itself."""
+def _links(catalogue: Catalogue) -> dict[Key, set[Key]]:
+    """What each definition refers to itself."""
+    links = {
+        ("segment", key): set(_references(parse_criteria(each.criteria))) for key, each in catalogue.segments.items()
+    }
+    for key, trait in catalogue.traits.items():
+        expression = parse_expression(trait.expression)
+        links["computed trait", key] = set(_references(expression.tree)) if isinstance(expression, Predicate) else set()
+    return links
+
+
+def _references(node: Node) -> Iterator[Key]:
+    """The references of a tree itself."""
     match node:
         case AllOf(parts) | AnyOf(parts):
             for part in parts:

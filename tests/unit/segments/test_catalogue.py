@@ -2,10 +2,23 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from models.segments.catalogue import Catalogue, catalogue_of, dependents, expand, expand_expression, resolve
-from models.segments.criteria import AllOf, Comparison, Demographic, EventValue, Membership, Not
+from models.profile.state import Profile
+from models.segments.catalogue import (
+    CHAIN_MAX,
+    Catalogue,
+    catalogue_of,
+    dependents,
+    expand,
+    expand_expression,
+    resolve,
+    resolve_dependents,
+)
+from models.segments.compile import compile_resolved
+from models.segments.criteria import DEPTH_MAX, AllOf, Comparison, Demographic, EventValue, Membership, Not
+from models.segments.evaluate import evaluate
 from models.segments.field_reader import InvalidCriteria
 from models.segments.parse_criteria import parse_criteria, parse_expression
 
@@ -86,6 +99,74 @@ def test_too_many_clauses_together() -> None:
     wide = {"any": [OSLO] * 100}
     segments = {"s0": wide} | {f"s{n}": {"any": [member(f"s{n - 1}")] * 4} for n in range(1, 4)}
     assert "at most 1000" in refused(segments, member("s3"))[1]
+
+
+def chain(references: int) -> Catalogue:
+    """Segments s0, s1, ..., each as deep as it may be, and in the depth of each the one before it."""
+    segments: dict[str, Any] = {"s0": within(OSLO)}
+    for number in range(1, references + 1):
+        segments[f"s{number}"] = within(member(f"s{number - 1}"))
+    return catalogue(segments)
+
+
+def within(criteria: dict[str, Any]) -> dict[str, Any]:
+    for _ in range(DEPTH_MAX):
+        criteria = {"all": [OSLO, criteria]}
+    return criteria
+
+
+def test_the_longest_chain_of_references_can_be_compiled_and_evaluated() -> None:
+    known = chain(CHAIN_MAX)
+    compiled = compile_resolved(resolve(known.segments[f"s{CHAIN_MAX}"], known))
+    assert not evaluate(compiled, Profile(1, created_at=0), 0).member
+
+
+def test_a_longer_chain_of_references_is_refused() -> None:
+    known = chain(CHAIN_MAX + 1)
+    with pytest.raises(InvalidCriteria) as caught:
+        resolve(known.segments[f"s{CHAIN_MAX + 1}"], known)
+    (error,) = caught.value.errors
+    assert error.path.startswith("criteria.all[1].all[1].")
+    assert error.message == "expected at most 16 references one after the other, got more: segment s16 to segment s0"
+
+
+def test_computed_traits_are_links_of_a_chain_too() -> None:
+    traits: dict[str, Any] = {"t0": {"type": "predicate", "criteria": member("s")}}
+    for number in range(1, CHAIN_MAX - 1):
+        traits[f"t{number}"] = {"type": "predicate", "criteria": computed(f"t{number - 1}", "equals", True)}
+    known = catalogue({"s": OSLO}, traits)
+    last = f"t{CHAIN_MAX - 2}"
+    assert expand_expression(parse_expression(traits[last]), known, f"computed trait {last}")
+    assert expand(parse_criteria(computed(last, "equals", True)), known, "segment x") == CITY
+    known.segments["y"] = msgspec.structs.replace(known.segments["s"], id="y", criteria=computed(last, "equals", True))
+    with pytest.raises(InvalidCriteria, match="at most 16 references"):
+        expand(parse_criteria(member("y")), known, "segment z")
+
+
+def test_what_a_change_breaks_is_named() -> None:
+    wide = {"any": [OSLO] * 100}
+    known = catalogue(
+        {"base": OSLO, "dep": {"any": [member("base")] * 11}, "on": member("dep"), "other": OSLO},
+        {"is-based": {"type": "predicate", "criteria": member("base")}},
+    )
+    resolved = resolve_dependents("segment", "base", known)
+    assert [each.definition.id for each in resolved] == ["dep", "on"]
+    assert list(resolved[1].catalogue.segments) == ["base", "dep"]
+    known.segments["base"] = msgspec.structs.replace(known.segments["base"], criteria=wide)
+    with pytest.raises(InvalidCriteria) as caught:
+        resolve_dependents("segment", "base", known)
+    (error,) = caught.value.errors
+    assert error.path == "criteria"
+    assert error.message.startswith("segment dep refers to this segment, and could not be used: criteria.any[10]")
+
+
+def test_a_computed_trait_that_a_change_breaks_is_named() -> None:
+    known = catalogue({}, {**KINDS, "views": {**VIEWS, "measure": "last"}})
+    with pytest.raises(InvalidCriteria) as caught:
+        resolve_dependents("computed trait", "views", known)
+    (error,) = caught.value.errors
+    assert error.path == "expression"
+    assert error.message.startswith("computed trait is-keen refers to this computed trait, and could not be used: ")
 
 
 @pytest.mark.parametrize(
