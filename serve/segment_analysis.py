@@ -129,22 +129,22 @@ async def why(services: Services, segment_id: str, key: str, rules: LifecycleRul
         raise NotFound("key: nobody has this identifier")
     now = services.now()
     catalogue = segment_registry.catalogue(services)
-    tree = explain(definition.criteria, catalogue, profile, now, rules)
-    await _name_events(services, key, tree)
+    tree, occurrences = explain(definition.criteria, catalogue, profile, now, rules, time_text)
+    await _name_events(services, key, occurrences)
     entered = profile.memberships.get(segment_id)
     return {
         "segment_id": segment_id,
         "member": entered is not None,
         "entered_at": None if entered is None else time_text(entered),
         "at": time_text(now),
-        "criteria": _written(tree),
+        "criteria": tree,
     }
 
 
-async def _name_events(services: Services, key: str, tree: dict[str, Any]) -> None:
+async def _name_events(services: Services, key: str, occurrences: list[dict[str, Any]]) -> None:
     """Adds the message ids of the events behind the answers, as far as they are among the person's latest."""
-    wanted: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for occurrence in _occurrences(tree):
+    wanted: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for occurrence in occurrences:
         wanted.setdefault((occurrence.get("event", ""), occurrence["at"]), []).append(occurrence)
     cursor, seen = "", 0
     while wanted and seen < _EVENTS_MAX:
@@ -152,7 +152,7 @@ async def _name_events(services: Services, key: str, tree: dict[str, Any]) -> No
         seen += len(page)
         for stored in page:
             for name in _names(stored):
-                for occurrence in wanted.pop((name, stored.event.timestamp), ()):
+                for occurrence in wanted.pop((name, time_text(stored.event.timestamp)), ()):
                     occurrence["message_id"] = stored.event.message_id
         if not cursor:
             break
@@ -165,33 +165,6 @@ def _names(stored: StoredEvent) -> tuple[str, ...]:
     viewed = {"page": "Page Viewed", "screen": "Screen Viewed"}.get(event.type)
     names = (event.name,) if viewed is None else (viewed, f"{viewed}: {event.name}")
     return (*names, "") if order else names
-
-
-def _occurrences(tree: Any) -> list[dict[str, Any]]:
-    if isinstance(tree, list):
-        return [found for part in tree for found in _occurrences(part)]
-    if not isinstance(tree, dict):
-        return []
-    own = tree.get("occurrences", [])
-    return [*own, *(found for key, part in tree.items() if key != "occurrences" for found in _occurrences(part))]
-
-
-def _written(tree: Any) -> Any:
-    """The tree with its times as text."""
-    if isinstance(tree, list):
-        return [_written(part) for part in tree]
-    if not isinstance(tree, dict):
-        return tree
-    return {
-        key: time_text(value)
-        if key in ("at", "changes_at", "updated_at") or (key == "found" and _is_time(tree))
-        else _written(value)
-        for key, value in tree.items()
-    }
-
-
-def _is_time(clause: dict[str, Any]) -> bool:
-    return clause.get("measure") in ("first", "last") and isinstance(clause.get("found"), int)
 
 
 def _instant(field: str, text: str) -> int:

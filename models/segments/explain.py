@@ -3,152 +3,190 @@
 The answer has the shape of the criteria: each of its objects with `holds` beside the criteria's own fields.
 """
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 from models.profile.engagement import engagement_score
 from models.profile.lifecycle import LifecycleRules, lifecycle
 from models.profile.money import to_decimal_text
-from models.profile.state import MICRO, Profile
+from models.profile.state import MICRO, Order, Profile
 from models.profile.transactions import is_sale
 from models.segments.attributes import channel_reader, trait_reader
 from models.segments.catalogue import Catalogue, expand
 from models.segments.compile import judge_of
 from models.segments.computed import kind_of, value_reader
 from models.segments.criteria import (
-    MEASURES,
+    AllOf,
+    AnyOf,
     Behavioral,
-    Computed,
+    Comparison,
     Demographic,
     Engagement,
     EventValue,
     LifecycleStage,
+    Node,
+    Not,
     OrderValue,
+    PropertyTest,
     Sequence,
     Transactional,
     Window,
 )
 from models.segments.events import finder
 from models.segments.orders import revenue_of
-from models.segments.parse_criteria import parse_criteria, parse_expression
+from models.segments.parse_criteria import parse_criteria
 from models.segments.sequences import static_tests
-from models.segments.spans import NEVER, is_inside
+from models.segments.spans import is_inside
 
 OCCURRENCES_MAX = 20  # of one clause, the latest ones
+TIME_MAX = 253_402_300_799_999  # ms: the end of the year 9999, after which times cannot be written
 
 Explained = dict[str, Any]
 
 
 def explain(
-    criteria: dict[str, Any], catalogue: Catalogue, profile: Profile, now: int, rules: LifecycleRules
-) -> Explained:
-    """The criteria (JSON) with the answer of each part for a profile at `now` ms.
+    criteria: dict[str, Any],
+    catalogue: Catalogue,
+    profile: Profile,
+    now: int,
+    rules: LifecycleRules,
+    time_text: Callable[[int], str],
+) -> tuple[Explained, list[Explained]]:
+    """The criteria (JSON) with the answer of each part for a profile at `now` ms; and all occurrences in it.
 
-    Added fields: `holds`; `changes_at` (ms, when time alone may next change that; absent for never); in clauses
-    `found` (the value that was compared; times in ms, money as decimal text) and `occurrences`, a list of {"event",
-    "at"} or {"order_id", "at"}, oldest first.
+    Added fields: `holds`; `changes_at` (when time alone may next change that; absent for never, and for later than
+    TIME_MAX); in clauses `found` (the value that was compared; money as decimal text) and `occurrences`, a list of
+    {"event", "at"} or {"order_id", "at"}, oldest first. Times are written by `time_text`. The second list has the very
+    objects of the first answer, so that more can be said of them.
     """
-    held, edge = judge_of(expand(parse_criteria(criteria), catalogue), rules)(profile, now)
-    answer: Explained = {"holds": held}
-    if edge != NEVER:
-        answer["changes_at"] = edge
-    for join in ("all", "any"):
-        if join in criteria:
-            return {join: [explain(part, catalogue, profile, now, rules) for part in criteria[join]], **answer}
-    if "not" in criteria:
-        return {"not": explain(criteria["not"], catalogue, profile, now, rules), **answer}
-    if criteria["type"] == "membership":
-        segment = catalogue.segments[criteria["segment"]]
-        return {**criteria, **answer, "criteria": explain(segment.criteria, catalogue, profile, now, rules)}
-    return {**criteria, **answer, **_evidence(criteria, catalogue, profile, now, rules)}
+    explainer = _Explainer(catalogue, profile, now, rules, time_text)
+    return explainer.part(criteria, expand(parse_criteria(criteria), catalogue)), explainer.occurrences
 
 
-def _evidence(
-    criteria: dict[str, Any], catalogue: Catalogue, profile: Profile, now: int, rules: LifecycleRules
-) -> Explained:
-    clause = parse_criteria(criteria)
-    match clause:
-        case Demographic():
-            return _trait(clause, profile)
-        case Behavioral():
-            measure = "count" if clause.measure not in MEASURES["behavioral"] else clause.measure
-            value = EventValue(clause.event, measure, clause.window, clause.where, clause.property)
-            return {"found": value_reader(value)(profile, now)[0], **_events(value, profile, now)}
-        case Transactional():
-            sold = OrderValue(clause.measure, clause.window, clause.product, clause.category, clause.currency)
-            return {"found": _money(sold, value_reader(sold)(profile, now)[0]), **_orders(sold, profile, now)}
-        case Engagement():
-            return {"found": _engagement(clause, profile, now)}
-        case LifecycleStage():
-            return {"found": lifecycle(profile, now, rules).stage}
-        case Sequence():
-            return {"occurrences": _steps(clause, profile, now)}
-        case Computed():
-            return _computed(clause, catalogue, profile, now, rules)
-    return {}
+class _Explainer:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        profile: Profile,
+        now: int,
+        rules: LifecycleRules,
+        time_text: Callable[[int], str],
+    ) -> None:
+        self.occurrences: list[Explained] = []
+        self._catalogue = catalogue
+        self._profile = profile
+        self._now = now
+        self._rules = rules
+        self._time_text = time_text
+
+    def part(self, criteria: dict[str, Any], node: Node) -> Explained:
+        """`node` is the tree of these criteria, with what they refer to in the place of the reference."""
+        held, edge = judge_of(node, self._rules)(self._profile, self._now)
+        answer: Explained = {"holds": held}
+        if edge <= TIME_MAX:
+            answer["changes_at"] = self._time_text(edge)
+        for join in ("all", "any"):
+            if join in criteria:
+                assert isinstance(node, AllOf | AnyOf)
+                parts = zip(criteria[join], node.parts, strict=True)
+                return {join: [self.part(part, its_node) for part, its_node in parts], **answer}
+        if "not" in criteria:
+            assert isinstance(node, Not)
+            return {"not": self.part(criteria["not"], node.part), **answer}
+        return {**criteria, **answer, **self._evidence(criteria, node)}
+
+    def _evidence(self, criteria: dict[str, Any], node: Node) -> Explained:
+        """What is behind the answer of a clause."""
+        if criteria["type"] == "membership":
+            return {"criteria": self.part(self._catalogue.segments[criteria["segment"]].criteria, node)}
+        if criteria["type"] == "computed":
+            expression = self._catalogue.traits[criteria["trait"]].expression
+            if expression["type"] == "predicate":
+                if (criteria["operator"] == "equals") != criteria["value"]:
+                    assert isinstance(node, Not)  # the clause asks for the contrary
+                    node = node.part
+                return {"criteria": self.part(expression["criteria"], node)}
+        match node:
+            case Demographic():
+                return self._trait(node)
+            case Behavioral():
+                return self._events(EventValue(node.event, node.measure, node.window, node.where, node.property))
+            case Transactional():
+                return self._orders(OrderValue(node.measure, node.window, node.product, node.category, node.currency))
+            case Comparison(EventValue() as value):
+                return self._events(value)
+            case Comparison(OrderValue() as value):
+                return self._orders(value)
+            case Engagement():
+                return {"found": self._engagement(node)}
+            case LifecycleStage():
+                return {"found": lifecycle(self._profile, self._now, self._rules).stage}
+            case Sequence():
+                return {"occurrences": self._steps(node)}
+        raise TypeError(f"{type(node).__name__} is not a clause")
+
+    def _trait(self, clause: Demographic) -> Explained:
+        found = {"found": trait_reader(clause.trait)(self._profile)}
+        held = self._profile.attributes
+        attribute = held.get(clause.trait) or held.get(clause.trait.partition(".")[0])
+        if attribute is not None:
+            winner = attribute.winner
+            found |= {"source": winner.source, "updated_at": self._time_text(winner.timestamp)}
+        return found
+
+    def _events(self, value: EventValue) -> Explained:
+        times = self._times(value.event, value.where, value.window)
+        return {"found": self._value(value), "occurrences": [self._told(at, event=value.event) for at in times]}
+
+    def _orders(self, value: OrderValue) -> Explained:
+        sold = sorted(
+            (order.timestamp, order_id)
+            for order_id, order in self._profile.orders.items()
+            if is_sale(order) and _is_of(value, order) and is_inside(order.timestamp, value.window, self._now)
+        )
+        told = [self._told(at, order_id=order_id) for at, order_id in sold[-OCCURRENCES_MAX:]]
+        return {"found": self._value(value), "occurrences": told}
+
+    def _steps(self, clause: Sequence) -> list[Explained]:
+        """The latest occurrences that each step may be."""
+        return [
+            self._told(at, step=number, event=step.event)
+            for number, step in enumerate(clause.steps)
+            for at in self._times(step.event, static_tests(step), clause.window)
+        ]
+
+    def _times(self, event: str, where: Collection[PropertyTest], window: Window) -> list[int]:
+        """When the latest occurrences were, oldest first."""
+        found = finder(event, tuple(where))(self._profile)
+        return [at for at, _ in found if is_inside(at, window, self._now)][-OCCURRENCES_MAX:]
+
+    def _told(self, at: int, **of: Any) -> Explained:
+        """An occurrence."""
+        told = {**of, "at": self._time_text(at)}
+        self.occurrences.append(told)
+        return told
+
+    def _value(self, value: EventValue | OrderValue) -> Any:
+        found, _ = value_reader(value)(self._profile, self._now)
+        if found is None:
+            return None
+        kind = kind_of(value)
+        if kind == "time":
+            return self._time_text(found)
+        return to_decimal_text(round(found * MICRO)) if kind == "amount" and isinstance(value, OrderValue) else found
+
+    def _engagement(self, clause: Engagement) -> Any:
+        if clause.measure == "score":
+            return engagement_score(self._profile, self._now)[0]
+        stats = channel_reader(clause.channel)(self._profile)
+        if stats is None:
+            return 0 if clause.measure == "count" else None
+        if clause.measure == "count":
+            return stats.actions.get(clause.action, 0) if clause.action else stats.count
+        return self._time_text(stats.first if clause.measure == "first" else stats.last)
 
 
-def _trait(clause: Demographic, profile: Profile) -> Explained:
-    found = {"found": trait_reader(clause.trait)(profile)}
-    attribute = profile.attributes.get(clause.trait) or profile.attributes.get(clause.trait.partition(".")[0])
-    if attribute is not None:
-        found |= {"source": attribute.winner.source, "updated_at": attribute.winner.timestamp}
-    return found
-
-
-def _computed(clause: Computed, catalogue: Catalogue, profile: Profile, now: int, rules: LifecycleRules) -> Explained:
-    definition = catalogue.traits[clause.trait].expression
-    expression = parse_expression(definition)
-    if isinstance(expression, EventValue):
-        return {"found": value_reader(expression)(profile, now)[0], **_events(expression, profile, now)}
-    if isinstance(expression, OrderValue):
-        return {
-            "found": _money(expression, value_reader(expression)(profile, now)[0]),
-            **_orders(expression, profile, now),
-        }
-    return {"criteria": explain(definition["criteria"], catalogue, profile, now, rules)}
-
-
-def _money(value: OrderValue, found: Any) -> Any:
-    """Sums as decimal text."""
-    return to_decimal_text(round(found * MICRO)) if kind_of(value) == "amount" and found is not None else found
-
-
-def _events(value: EventValue, profile: Profile, now: int) -> Explained:
-    inside = [at for at, _ in finder(value.event, value.where)(profile) if is_inside(at, value.window, now)]
-    return {"occurrences": [{"event": value.event, "at": at} for at in inside[-OCCURRENCES_MAX:]]}
-
-
-def _orders(value: OrderValue, profile: Profile, now: int) -> Explained:
-    sold = sorted(
-        (order.timestamp, order_id)
-        for order_id, order in profile.orders.items()
-        if is_sale(order) and _is_of(value, order) and is_inside(order.timestamp, value.window, now)
-    )
-    return {"occurrences": [{"order_id": order_id, "at": at} for at, order_id in sold[-OCCURRENCES_MAX:]]}
-
-
-def _is_of(value: OrderValue, order: Any) -> bool:
+def _is_of(value: OrderValue, order: Order) -> bool:
     if value.currency and order.currency != value.currency:
         return False
     return not (value.product or value.category) or revenue_of(order, value.product, value.category) is not None
-
-
-def _engagement(clause: Engagement, profile: Profile, now: int) -> Any:
-    if clause.measure == "score":
-        return engagement_score(profile, now)[0]
-    stats = channel_reader(clause.channel)(profile)
-    if stats is None:
-        return 0 if clause.measure == "count" else None
-    if clause.measure == "count":
-        return stats.actions.get(clause.action, 0) if clause.action else stats.count
-    return stats.first if clause.measure == "first" else stats.last
-
-
-def _steps(clause: Sequence, profile: Profile, now: int) -> list[Explained]:
-    """The latest occurrences that each step may be."""
-    window: Window = clause.window
-    found = []
-    for number, step in enumerate(clause.steps):
-        times = [at for at, _ in finder(step.event, static_tests(step))(profile) if is_inside(at, window, now)]
-        found += [{"step": number, "event": step.event, "at": at} for at in times[-OCCURRENCES_MAX:]]
-    return found

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from models.segments.catalogue import CHAIN_MAX
+from models.segments.criteria import DEPTH_MAX
 from tests.unit.serve.http_service import HttpService
 
 PRO = {"type": "demographic", "trait": "plan", "operator": "equals", "value": "pro"}
@@ -120,11 +122,57 @@ def test_why(service: HttpService) -> None:
     assert (inner["holds"], inner["found"]) == (True, 1)
     (occurrence,) = inner["occurrences"]
     assert (occurrence["event"], occurrence["message_id"]) == ("Viewed", "v1")
-    assert inner["changes_at"] > occurrence["at"]
+    assert (inner["changes_at"], occurrence["at"]) == ("2026-03-02T12:30:00.000Z", "2026-03-01T12:30:00.000Z")
     assert (views["holds"], views["found"]) == (True, 1)
     assert service.get("/v1/segments/mixed/why?key=user_id:nobody").status_code == 404
     member = service.get("/v1/segments/viewers/why?key=user_id:u1").json()
     assert member["member"] and member["entered_at"]
+
+
+def test_why_tells_traits_as_they_are_and_times_as_text(service: HttpService) -> None:
+    ends = {"type": "demographic", "trait": "ends", "operator": "before", "value": {"ago": "30d"}}
+    place, story = ({"type": "demographic", "trait": name, "operator": "exists"} for name in ("place", "story"))
+    seen = {"type": "computed", "trait": "seen", "operator": "exists"}
+    trait = {"id": "seen", "name": "S", "expression": {"type": "behavioral", "event": "Viewed", "measure": "last"}}
+    assert service.post("/v1/computed-traits", trait).status_code == 200
+    met = {"type": "engagement", "channel": "web", "measure": "last", "operator": "exists"}
+    criteria = {"all": [ends, place, story, seen, met]}
+    assert service.post("/v1/segments", {"id": "odd", "name": "O", "criteria": criteria}).status_code == 200
+    traits = {"ends": "9999-12-31", "place": {"at": 5}, "story": {"occurrences": [1], "changes_at": "home"}}
+    service.send(
+        {"type": "identify", "userId": "u1", "traits": traits}, {"type": "page", "userId": "u1", "name": "Home"}
+    )
+    view(service, 1)
+    answer = service.get("/v1/segments/odd/why?key=user_id:u1")
+    assert answer.status_code == 200, answer.text
+    never, at, odd, last, web = answer.json()["criteria"]["all"]
+    assert (never["found"], never["holds"]) == ("9999-12-31", False)
+    assert "changes_at" not in never
+    assert never["updated_at"] == "2026-03-01T12:30:00.000Z"
+    assert (at["found"], odd["found"]) == (traits["place"], traits["story"])
+    assert last["found"] == web["found"] == "2026-03-01T12:30:00.000Z"
+
+
+def test_why_of_orders_sequences_and_computed_traits_of_criteria(service: HttpService) -> None:
+    expression = {"type": "predicate", "criteria": {"any": [PRO, VIEWED]}}
+    assert service.post("/v1/computed-traits", {"id": "keen", "name": "K", "expression": expression}).status_code == 200
+    spent = {"type": "transactional", "measure": "revenue", "operator": "at_least", "value": 5}
+    steps = {"type": "sequence", "steps": [{"event": "Viewed"}, {"event": "Order Completed"}]}
+    not_keen = {"type": "computed", "trait": "keen", "operator": "not_equals", "value": True}
+    criteria = {"any": [spent, steps, not_keen, {"type": "lifecycle", "stage": "known"}]}
+    assert service.post("/v1/segments", {"id": "odd", "name": "O", "criteria": criteria}).status_code == 200
+    view(service, 1)
+    service.pass_time(1_000)
+    order = {"order_id": "o1", "revenue": 20, "currency": "EUR"}
+    service.send({"type": "track", "event": "Order Completed", "messageId": "o", "userId": "u1", "properties": order})
+    money, sequence, contrary, stage = service.get("/v1/segments/odd/why?key=user_id:u1").json()["criteria"]["any"]
+    at = "2026-03-01T12:30:01.000Z"
+    assert (money["holds"], money["found"]) == (True, "20.00")
+    assert money["occurrences"] == [{"order_id": "o1", "at": at, "message_id": "o"}]
+    assert sequence["occurrences"][1] == {"step": 1, "event": "Order Completed", "at": at, "message_id": "o"}
+    assert (contrary["holds"], contrary["criteria"]["holds"]) == (False, True)
+    assert [part["holds"] for part in contrary["criteria"]["any"]] == [True, True]
+    assert (stage["holds"], stage["found"]) == (False, "new_customer")
 
 
 def test_computed_traits_are_in_the_profile(service: HttpService) -> None:
@@ -172,6 +220,46 @@ def test_computed_traits_and_what_refers_to_them(service: HttpService) -> None:
     for path in ("/v1/segments/m", "/v1/segments/keen", "/v1/computed-traits/views"):
         assert service.request("DELETE", path).status_code == 200
     assert service.get("/v1/computed-traits/views").status_code == 404
+
+
+def test_a_segment_is_not_replaced_by_what_breaks_another(service: HttpService) -> None:
+    base = {"id": "base", "name": "B", "criteria": PRO}
+    assert service.post("/v1/segments", base).status_code == 200
+    member = {"type": "membership", "segment": "base"}
+    dep = {"id": "dep", "name": "D", "criteria": {"any": [member] * 11}}
+    assert service.post("/v1/segments", dep).status_code == 200
+    refused = service.post("/v1/segments", {**base, "criteria": {"any": [PRO] * 100}})
+    assert refused.status_code == 400
+    (error,) = refused.json()["errors"]
+    assert error["field"] == "criteria"
+    assert "segment dep refers to this segment" in error["message"]
+    assert service.get("/v1/segments/base").json()["criteria"] == PRO
+    assert service.post("/v1/segments", {"id": "new", "name": "N", "criteria": PRO}).status_code == 200
+
+
+def test_a_segment_that_is_replaced_moves_those_that_refer_to_it(service: HttpService) -> None:
+    chain = {"id": "chain", "name": "C", "criteria": {"type": "membership", "segment": "pro"}}
+    assert service.post("/v1/segments", chain).json()["members"] == 15
+    nobody = {"id": "pro", "name": "Pro", "criteria": {**PRO, "value": "none"}}
+    assert service.post("/v1/segments", nobody).json()["members"] == 0
+    assert service.get("/v1/segments/chain").json()["members"] == 0
+
+
+def test_a_chain_of_segments_is_bounded_and_the_longest_can_be_told(tmp_path: Path) -> None:
+    service = HttpService(tmp_path)
+    criteria: dict[str, Any] = PRO
+    for number in range(CHAIN_MAX + 1):
+        for _ in range(DEPTH_MAX):
+            criteria = {"all": [PRO, criteria]}
+        made = service.post("/v1/segments", {"id": f"s{number}", "name": "S", "criteria": criteria})
+        assert made.status_code == 200, made.text
+        criteria = {"type": "membership", "segment": f"s{number}"}
+    service.send({"type": "identify", "userId": "u1", "traits": {"plan": "pro"}})
+    assert service.get(f"/v1/segments/s{CHAIN_MAX}").json()["members"] == 1
+    assert service.get(f"/v1/segments/s{CHAIN_MAX}/why?key=user_id:u1").json()["criteria"]["holds"]
+    refused = service.post("/v1/segments", {"id": "more", "name": "M", "criteria": criteria})
+    assert refused.status_code == 400
+    assert "at most 16 references" in refused.json()["message"]
 
 
 def test_those_who_may_not_see_people_see_no_small_counts(service: HttpService) -> None:
