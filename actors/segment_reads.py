@@ -17,9 +17,9 @@ from models.segments.bulk_moves import BulkMove, unpack_ids
 from models.segments.catalogue import Resolved
 from models.segments.compile import CompiledSegment, compile_resolved
 from models.segments.field_reader import InvalidCriteria
+from models.segments.growing_array import Mask
 from models.segments.holdout import held_out
 from models.segments.spans import NEVER
-from models.segments.value_column import Mask
 from models.segments.vector import VectorEvaluator
 from models.shard.core import ShardCore
 from models.shard.protocol import SegmentChange, SegmentStatus
@@ -38,7 +38,7 @@ class SegmentReads:
 
     async def members(self, segment_id: str, after: int, limit: int) -> list[tuple[int, int]]:
         """Members with a customer id above `after`, ascending, and when each entered (ms)."""
-        await self._commits.consistent()
+        await self._loaded()
         core = self._core
         members = core.members.get(segment_id)
         if members is None:
@@ -69,13 +69,13 @@ class SegmentReads:
 
     async def segment_flow(self, segment_id: str, times: list[int]) -> tuple[int, list[tuple[int, int]]]:
         """Members now, and how many entered and left between these ascending times (ms), and from the last on."""
-        await self._commits.consistent()
+        await self._loaded()
         members = len(self._core.members.get(segment_id, ()))
         return members, await asyncio.to_thread(self._log.flow, segment_id, [*times, _AFTER_ALL])
 
     async def members_at(self, segment_id: str, at: int, after: int, limit: int) -> list[int]:
         """Who was in a segment at a past time (ms): customer ids above `after`, ascending."""
-        await self._commits.consistent()
+        await self._loaded()
         members = set(self._core.members.get(segment_id, ()))
         undo(members, self._log.changes_since(segment_id, at))
         return sorted(customer_id for customer_id in members if customer_id > after)[:limit]
@@ -101,11 +101,11 @@ class SegmentReads:
         if holdout:
             summary.held_out = int(np.count_nonzero(held_out(segment_id, ids, holdout)))
         entries = np.full(columns.size, NEVER, np.int64)
-        for change in reversed(self._log.changes_since(segment_id, since - 1)):
+        for change in self._log.changes_since(segment_id, since - 1):  # newest first: the first entry counts
             if change.at > until:
                 continue
             if isinstance(change, BulkMove):
-                entries[np.isin(columns.customers, unpack_ids(change.entered))] = change.at
+                entries[np.isin(columns.customers, unpack_ids(change.entered)) & columns.live] = change.at
             elif change.change == "entered" and (slot := columns.slot_of(change.customer_id)) >= 0:
                 entries[slot] = change.at
         add_conversions(summary, columns, entries, event, within, now)
@@ -113,7 +113,7 @@ class SegmentReads:
 
     async def segment_overlap(self, segment_ids: list[str]) -> list[list[int]]:
         """How many are in both of each two of the segments."""
-        await self._commits.consistent()
+        await self._loaded()
         found = [self._core.members.get(segment_id, BitMap64()) for segment_id in segment_ids]
         return [[left.intersection_cardinality(right) for right in found] for left in found]
 

@@ -78,7 +78,10 @@ class ShardLog:
         statement = "SELECT body FROM segment_changes WHERE sequence > ? ORDER BY sequence LIMIT ?"
         found = [_change.decode(body) for (body,) in self._db.execute(statement, (after, limit))]
         until = found[-1].sequence if len(found) == limit else FOREVER
-        statement = "SELECT body FROM segment_moves WHERE last > ? AND first <= ? ORDER BY first LIMIT ?"
+        statement = (
+            "SELECT body FROM segment_moves WHERE last > ? AND first <= ? AND exits + entries > 0 "
+            "ORDER BY first LIMIT ?"
+        )
         for (body,) in self._db.execute(statement, (after, until, limit)).fetchall():
             found += _moves_of(_move.decode(body), after, limit)
         return sorted(found, key=lambda change: change.sequence)[:limit]

@@ -17,8 +17,9 @@ from models.profile.state import DAY_MS
 from models.segments.column_windows import counts, sums
 from models.segments.columns import Columns
 from models.segments.criteria import Engagement, LifecycleStage
+from models.segments.growing_array import Int64s, Mask
 from models.segments.spans import NEVER
-from models.segments.value_column import Int64s, Mask, ValueColumn
+from models.segments.value_column import ValueColumn
 from models.segments.vector import ProfileOf, VectorEvaluator
 
 RECENT_MS = 30 * DAY_MS

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from models.segments.column_windows import Found, earlier, edges, inside
 from models.segments.columns import Columns, EventColumn
 from models.segments.criteria import PropertyTest, Reference, Rolling, Sequence, Step
+from models.segments.growing_array import Int64s, Mask
 from models.segments.sequences import static_tests
 from models.segments.spans import NEVER
-from models.segments.value_column import Int64s, Mask
 
 Occurrences = Callable[[str, tuple[PropertyTest, ...]], tuple[EventColumn | None, Mask, set[int]]]
 _MIX = np.uint64(0x9E37_79B9_7F4A_7C15)
@@ -49,6 +49,8 @@ def find_sequences(clause: Sequence, columns: Columns, now: int, occurrences: Oc
         else:
             hard |= {slot for slot, since in column.aged.items() if begin < since or step.absent}
             slots, times = column.slots.view(len(passed)), column.times.view(len(passed))
+        if column is not None and column.untracked & _joined_by(clause, number):
+            hard |= set(map(int, np.unique(slots[passed])))
         moments = earlier(moments, edges(slots[passed], times[passed], window, now, size))
         if not joinable:
             hard |= set(map(int, np.unique(slots[passed])))
@@ -64,8 +66,8 @@ def find_sequences(clause: Sequence, columns: Columns, now: int, occurrences: Oc
             deadlines = np.full(size, NEVER, np.int64)
             np.minimum.at(deadlines, chains.slots[waiting], over[waiting])
             return Found(holds, earlier(earlier(moments, future), deadlines), hard)
-        within = inside(times, window, now)
-        positions = np.flatnonzero(passed if isinstance(within, slice) else passed & within)
+        positions = np.flatnonzero(passed)
+        positions = positions[inside(times[positions], window, now)]
         needed = _needed_after(clause, number)
         if chains is None:
             chains = _arrived(column, positions, number, needed, {})
@@ -84,6 +86,12 @@ def _needed_after(clause: Sequence, number: int) -> set[Reference]:
     """What the steps after `number` compare with and the steps up to it have."""
     later = {test.value for step in clause.steps[number + 1 :] for test in _comparisons(step)}
     return {reference for reference in later if reference.step <= number}
+
+
+def _joined_by(clause: Sequence, number: int) -> set[str]:
+    """The properties of a step that are compared with one another's."""
+    bound = {reference.property for reference in _needed_after(clause, number) if reference.step == number}
+    return bound | {test.property for test in _comparisons(clause.steps[number])}
 
 
 def _is_joinable(clause: Sequence) -> bool:

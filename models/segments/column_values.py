@@ -6,9 +6,10 @@ import numpy as np
 
 from models.profile.state import MICRO
 from models.segments.criteria import PRESENCE_OPERATORS, Comparison
+from models.segments.growing_array import Int64s, Mask
 from models.segments.scalars import COMPARE
 from models.segments.spans import count_bounds
-from models.segments.value_column import Int64s, Mask, compare_all
+from models.segments.value_column import compare_all
 
 _EXACT = 2**53
 

@@ -12,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.segments.criteria import Moment, Relative, Rolling, Window
+from models.segments.growing_array import Int64s, Mask
 from models.segments.spans import NEVER
-from models.segments.value_column import Int64s, Mask
+
+Positions = slice | NDArray[np.intp]
+"""Which rows of a column: all of them, or those at these positions. A mask in their place takes four times as long."""
 
 _EXACT = float(2**53)  # sums below are exact in floating point
 
@@ -27,11 +30,8 @@ class Found:
     hard: Iterable[int] = field(default_factory=tuple)  # slots to be asked of their profiles
 
 
-def inside(times: Int64s, window: Window, now: int, latest: int = NEVER) -> Mask | slice:
-    """The occurrences that have happened and are inside the window, as an index: all of them, or a mask.
-
-    `latest`: none of them is later.
-    """
+def inside(times: Int64s, window: Window, now: int, latest: int = NEVER) -> Positions:
+    """The occurrences that have happened and are inside the window. `latest`: none of them is later."""
     tests: list[Mask] = []
     if isinstance(window, Rolling):
         tests.append(np.greater(times, now - window.length))
@@ -46,7 +46,7 @@ def inside(times: Int64s, window: Window, now: int, latest: int = NEVER) -> Mask
     found = tests[0]
     for test in tests[1:]:
         found &= test
-    return found
+    return slice(None) if found.all() else np.flatnonzero(found)
 
 
 def edges(slots: NDArray[Any], times: Int64s, window: Window, now: int, size: int) -> Int64s | None:

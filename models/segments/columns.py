@@ -19,14 +19,17 @@ from models.events.event import Event
 from models.profile.properties import unpack_properties
 from models.profile.state import ChannelStats, EventStats, Order, Profile
 from models.profile.transactions import is_sale, order_id_of, refund_of
+from models.segments.growing_array import GrowingArray, Int64s, Mask
 from models.segments.spans import NEVER
-from models.segments.value_column import GrowingArray, Int64s, Mask, ValueColumn
+from models.segments.value_column import ValueColumn
 
 TRAITS_MAX = 1024  # columns of traits, those inside objects included
 PROPERTIES_MAX = 64  # columns of one event's properties
 NAMES_MAX = 20_000  # events
+CHANNELS_MAX = 32
 DEPTH_MAX = 4  # of an object's fields
 _OBJECT: dict[str, Any] = {}  # stands for every object: no operator looks into one but through a dotted name
+_TRIM_MIN = 4096  # occurrences that no profile holds which are not worth it
 _COMPACT_MIN = 4096  # dead slots that are not worth it
 
 
@@ -40,6 +43,7 @@ class EventColumn:
         self.properties: dict[str, ValueColumn] = {}
         self.untracked: set[str] = set()  # properties beyond PROPERTIES_MAX
         self.aged: dict[int, int] = {}  # slot -> ms: from then on every occurrence is here as the profile knows it
+        self._beyond = 0  # occurrences that profiles have let go of since they were put
 
     def add(self, slot: int, at: int, detail: bytes) -> None:
         position = self.slots.size
@@ -59,17 +63,30 @@ class EventColumn:
 
     def note_age(self, slot: int, stats: EventStats) -> None:
         """Notes from when on the profile knows the exact times and their properties."""
-        if stats.older or stats.undetailed:
-            since = stats.recent[0] if stats.older and stats.recent else 0
+        is_older = stats.count > len(stats.recent)
+        if is_older or stats.undetailed:
+            since = stats.recent[0] if is_older and stats.recent else 0
             self.aged[slot] = max(since, stats.undetailed)
 
-    def keep(self, kept_slots: Mask, moved: Any) -> None:
-        slots = self.slots.view(self.slots.size)
-        kept = kept_slots[slots]
+    def trim(self, size: int) -> None:
+        """Counts an occurrence more of one of `size` slots. When too many are here that no profile holds any more,
+        those go: whoever asks about them asks the profile."""
+        self._beyond += 1
+        if self._beyond < max(_TRIM_MIN, self.slots.size // 4):
+            return
+        since = np.full(size, -NEVER, np.int64)
+        since[list(self.aged)] = list(self.aged.values())
+        self._drop(self.times.view(self.times.size) >= since[self.slots.view(self.slots.size)])
+        self._beyond = 0
+
+    def _drop(self, kept: Mask) -> None:
         for column in self.properties.values():
             column.keep(kept)
         self.slots.keep(kept)
         self.times.keep(kept)
+
+    def keep(self, kept_slots: Mask, moved: Any) -> None:
+        self._drop(kept_slots[self.slots.view(self.slots.size)])
         view = self.slots.view(self.slots.size)
         view[:] = moved[view]
         self.aged = {int(moved[slot]): since for slot, since in self.aged.items() if kept_slots[slot]}
@@ -91,12 +108,14 @@ class OrderColumns:
         self.product = ValueColumn()
         self.category = ValueColumn()
         self.sold = GrowingArray(np.int32)  # number of sales, by slot
+        self.lined = GrowingArray(np.int32)  # number of their lines, by slot
         self.folded: set[int] = set()  # slots
         self.mixed: set[int] = set()  # slots
 
     def add(self, slot: int, order: Order) -> None:
         position = self.slots.size
         self.sold.put(slot, self.sold.view(slot + 1)[slot] + 1)
+        self.lined.put(slot, self.lined.view(slot + 1)[slot] + len(order.products))
         self.slots.append(slot)
         self.times.append(order.timestamp)
         self.latest = max(self.latest, order.timestamp)
@@ -124,6 +143,7 @@ class OrderColumns:
         view = self.slots.view(self.slots.size)
         view[:] = moved[view]
         self.sold.keep(kept_slots)
+        self.lined.keep(kept_slots)
         self.folded = {int(moved[slot]) for slot in self.folded if kept_slots[slot]}
         self.mixed = {int(moved[slot]) for slot in self.mixed if kept_slots[slot]}
 
@@ -206,6 +226,7 @@ class Columns:
         self.orders = OrderColumns()
         self.channels: dict[str, ChannelColumn] = {}
         self.complete = True  # False once there were too many names of events
+        self.channelled: set[int] = set()  # slots with a channel beyond CHANNELS_MAX
 
     def __len__(self) -> int:
         """Profiles."""
@@ -321,10 +342,12 @@ class Columns:
                 if column is not None:
                     column.add(slot, at, detail)
                     column.note_age(slot, profile.events[name])
+                    if slot in column.aged:
+                        column.trim(self.size)
             elif section == "attributes":
                 self._put_trait(slot, name, profile)
             elif section == "engagement":
-                self._channel(name).put(slot, profile.channels[name])
+                self._put_channel(slot, name, profile.channels[name])
             elif section == "identities":
                 self._known.put(slot, self._is_known(profile))
 
@@ -341,6 +364,7 @@ class Columns:
         self.orders.keep(live, moved)
         for channel in self.channels.values():
             channel.keep(live, moved)
+        self.channelled = {int(moved[slot]) for slot in self.channelled if live[slot]}
         for own in (self._customers, self._known, self._live, self._due):
             own.keep(live)
         self._dead = 0
@@ -377,7 +401,7 @@ class Columns:
         if len({order.currency for order in sales}) > 1:
             self.orders.mixed.add(slot)
         for name, channel in profile.channels.items():
-            self._channel(name).put(slot, channel)
+            self._put_channel(slot, name, channel)
 
     def _add_order(self, slot: int, profile: Profile, event: Event) -> bool:
         """Adds the sale that an event has made. False if that is not all that it changed of the orders."""
@@ -386,6 +410,9 @@ class Columns:
         if order is None or not is_sale(order) or profile.folded is not None:
             return False
         if sales != self.orders.sold.view(self.size)[slot] + 1:
+            return False
+        lines = sum([len(each.products) for each in profile.orders.values() if is_sale(each)])
+        if lines != self.orders.lined.view(self.size)[slot] + len(order.products):
             return False
         self.orders.add(slot, order)
         if any(each.currency != order.currency for each in profile.orders.values() if is_sale(each)):
@@ -404,11 +431,14 @@ class Columns:
             column = self.events[name] = EventColumn()
         return column
 
-    def _channel(self, name: str) -> ChannelColumn:
+    def _put_channel(self, slot: int, name: str, stats: ChannelStats) -> None:
         column = self.channels.get(name)
         if column is None:
+            if len(self.channels) >= CHANNELS_MAX:
+                self.channelled.add(slot)
+                return
             column = self.channels[name] = ChannelColumn()
-        return column
+        column.put(slot, stats)
 
     # Traits
 

@@ -1,9 +1,9 @@
 """A column of JSON values, one at each position, that every operator of the language can be asked about at once.
 
 While there are few different values each position holds a code, and an operator is asked once for each different
-value: by the very test that the judge of one profile uses. A column with too many different values keeps hashes and
-numbers instead. It then answers equality and comparisons of numbers; where it cannot, it says so (`unsure`), and the
-profile itself is asked.
+value: by the very test that the judge of one profile uses. A column with too many different values keeps instead what
+operators need: hashes, numbers, times, packed texts. What is inside lists it does not hold: there it says that it
+cannot tell (`unsure`), and the profile itself is asked.
 """
 
 import math
@@ -14,71 +14,19 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from models.events.clock import parse_time
 from models.profile.money import to_micro
 from models.profile.registers import canonical_json
-from models.segments.criteria import ORDER_OPERATORS
+from models.segments.criteria import ORDER_OPERATORS, TIME_OPERATORS
+from models.segments.growing_array import GrowingArray, Int64s, Mask
 from models.segments.scalars import COMPARE, scalar_test, value_key
+from models.segments.text_column import TextColumn
 
 DISTINCT_MAX = 65_535  # different values of a column with codes
+NO_MOMENT = np.iinfo(np.int64).min  # ms
 NO_AMOUNT = np.iinfo(np.int64).min
 _TESTS_MAX = 64  # remembered answers for each different value
 _EXACT_MAX = 2**53
-
-Mask = NDArray[np.bool_]
-Int64s = NDArray[np.int64]
-
-
-class GrowingArray:
-    """An array that grows by a quarter. Positions that were never set hold `fill`."""
-
-    __slots__ = ("_cells", "_data", "_fill", "size")
-
-    def __init__(self, dtype: Any, fill: Any = 0) -> None:
-        self._fill = fill
-        self.size = 0
-        self.data = np.full(16, fill, dtype)
-
-    @property
-    def data(self) -> NDArray[Any]:
-        """All of it, beyond `size` too."""
-        return self._data
-
-    @data.setter
-    def data(self, data: NDArray[Any]) -> None:
-        self._data = data
-        self._cells = memoryview(cast(Any, data))  # sets one cell in half the time of the array
-
-    def put(self, position: int, value: Any) -> None:
-        try:
-            self._cells[position] = value
-        except IndexError:
-            self._reserve(position + 1)
-            self._cells[position] = value
-        if position >= self.size:
-            self.size = position + 1
-
-    def append(self, value: Any) -> None:
-        self.put(self.size, value)
-
-    def view(self, length: int) -> NDArray[Any]:
-        """The first `length` positions; not a copy."""
-        if length > len(self._data):
-            self._reserve(length)
-        return self._data[:length]
-
-    def fill_from(self, values: NDArray[Any]) -> None:
-        """Takes the place of all that it held."""
-        self.data = values.copy()
-        self.size = len(values)
-
-    def keep(self, kept: Mask) -> None:
-        """Drops the positions that are not kept."""
-        self.fill_from(self.view(len(kept))[kept])
-
-    def _reserve(self, length: int) -> None:
-        grown = np.full(max(length, len(self._data) * 5 // 4, 16), self._fill, self._data.dtype)
-        grown[: len(self._data)] = self._data
-        self.data = grown
 
 
 class Answer(NamedTuple):
@@ -98,6 +46,9 @@ class ValueColumn:
         self._hashes: GrowingArray | None = None  # once there are too many values
         self._numbers = GrowingArray(np.float64, np.nan)  # as long as they have to be
         self._amounts = GrowingArray(np.int64, NO_AMOUNT)
+        self._moments = GrowingArray(np.int64, NO_MOMENT)
+        self._texts = TextColumn()
+        self._lists = GrowingArray(np.bool_)
         self._tests: dict[tuple[str, Any], Mask] = {}
         self._derived: dict[str, NDArray[Any]] = {}
 
@@ -128,9 +79,13 @@ class ValueColumn:
 
     def keep(self, kept: Mask) -> None:
         """Drops the positions that are not kept."""
-        for array in (self._codes, self._hashes, self._numbers, self._amounts):
-            if array is not None and (array is self._codes) == self.is_coded:
+        if self._hashes is None:
+            self._codes.keep(kept)
+            return
+        for array in (self._hashes, self._numbers, self._amounts, self._moments, self._lists):
+            if array.size:
                 array.keep(kept)
+        self._texts.keep(kept)
 
     def test(self, operator: str, value: Any, length: int) -> Answer:
         """An operator with a fixed value, at the first `length` positions."""
@@ -138,13 +93,11 @@ class ValueColumn:
             return Answer(self._lookup(operator, value)[self._codes.view(length)])
         return self._test_hashes(operator, value, self._hashes.view(length))
 
-    def derive(self, derived: Callable[[Any], int | None], none: int, length: int) -> Int64s | None:
-        """A whole number made of each value, `none` where there is none. None if not every value is known."""
+    def moments(self, length: int) -> Int64s:
+        """The values that are times, in ms, else NO_MOMENT."""
         if self._hashes is not None:
-            return None
-        numbers = [none if (number := derived(value)) is None else number for value in self._values]
-        found: Int64s = np.array(numbers, np.int64)[self._codes.view(length)]
-        return found
+            return self._moments.view(length)
+        return self._by_code("moments", _moment, length)
 
     def amounts(self, length: int) -> Int64s:
         """Micro-units of the values that are amounts, else NO_AMOUNT."""
@@ -206,21 +159,33 @@ class ValueColumn:
                 return Answer(np.equal(hashes, wanted) if operator == "equals" else np.not_equal(hashes, wanted))
             case "in" | "not_in":
                 return Answer(np.isin(hashes, [_hash(each) for each in value], invert=operator == "not_in"))
+        length = len(hashes)
         if operator in ORDER_OPERATORS:
-            return Answer(compare_all(operator, self._numbers.view(len(hashes)), value))
-        return Answer(np.zeros(len(hashes), np.bool_), hashes != 0)
+            return Answer(compare_all(operator, self._numbers.view(length), value))
+        if operator in TIME_OPERATORS:
+            at = self._moments.view(length)
+            return Answer((at != NO_MOMENT) & (at < value.at if operator == "before" else at > value.at))
+        holds = self._texts.test(operator, value, length) if isinstance(value, str) else np.zeros(length, np.bool_)
+        unsure = operator == "contains" and self._lists.size
+        return Answer(holds, self._lists.view(length) if unsure else None)
 
     def _open(self) -> None:
         """From codes to hashes."""
         size = self._codes.size
         self._hashes = GrowingArray(np.int64)
-        for array, values in (
-            (self._hashes, np.array([_hash(value) for value in self._values], np.int64)),
-            (self._numbers, np.array([_number(value) for value in self._values])),
-            (self._amounts, np.array([_amount(value) for value in self._values], np.int64)),
-        ):
-            if array is self._hashes or any(_amount(value) != NO_AMOUNT for value in self._values):
-                array.fill_from(values[self._codes.view(size)])
+        codes = self._codes.view(size)
+        kinds: tuple[tuple[GrowingArray, Callable[[Any], Any], Any], ...] = (
+            (self._hashes, _hash, np.int64),
+            (self._numbers, _number, np.float64),
+            (self._amounts, _amount, np.int64),
+            (self._moments, _moment, np.int64),
+            (self._lists, _is_list, np.bool_),
+        )
+        for array, derive, dtype in kinds:
+            values = np.array([derive(value) for value in self._values], dtype)
+            if not _is_blank(values, array.fill):
+                array.fill_from(values[codes])
+        self._texts.fill([value if isinstance(value, str) else None for value in self._values], codes)
         self._codes = GrowingArray(np.uint16)
         self._code_of, self._values = {}, [None]
         self._tests, self._derived = {}, {}
@@ -228,10 +193,23 @@ class ValueColumn:
     def _put_hash(self, position: int, value: Any) -> None:
         assert self._hashes is not None
         self._hashes.put(position, _hash(value))
-        # Most such columns hold texts alone, and need no room for numbers.
-        if position < self._amounts.size or _amount(value) != NO_AMOUNT or not math.isnan(_number(value)):
-            self._numbers.put(position, _number(value))
-            self._amounts.put(position, _amount(value))
+        self._texts.put(position, value if isinstance(value, str) else None)
+        # Most such columns hold texts alone, and need no room for anything else.
+        _put_if_any(self._numbers, position, _number(value))
+        _put_if_any(self._amounts, position, _amount(value))
+        _put_if_any(self._moments, position, _moment(value))
+        _put_if_any(self._lists, position, _is_list(value))
+
+
+def _put_if_any(array: GrowingArray, position: int, value: Any) -> None:
+    """Sets a value in an array that is only as long as there is something in it."""
+    if position < array.size or not _is_blank(value, array.fill):
+        array.put(position, value)
+
+
+def _is_blank(values: Any, fill: Any) -> bool:
+    """Whether all values are what an array holds where nothing was set."""
+    return bool(np.all(np.isnan(values) if fill != fill else np.equal(values, fill)))
 
 
 def compare_all(operator: str, values: NDArray[Any], value: Any) -> Mask:
@@ -272,6 +250,15 @@ def _number(value: Any) -> float:
         return float(value)
     except OverflowError:  # a whole number beyond all floating point ones compares as infinity does
         return math.inf if value > 0 else -math.inf
+
+
+def _moment(value: Any) -> int:
+    at = parse_time(value)
+    return NO_MOMENT if at is None else at
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
 
 
 def _amount(value: Any) -> int:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from models.events.clock import parse_time
 from models.profile.engagement import RECENCY, SCORE_MS
 from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules
 from models.profile.state import DAY_MS, Profile
@@ -17,6 +16,7 @@ from models.segments.column_sequences import find_sequences
 from models.segments.column_values import as_number, compare_average, compare_numbers, of_nothing, unique_pairs
 from models.segments.column_windows import (
     Found,
+    Positions,
     compare_moment,
     counts,
     earlier,
@@ -49,12 +49,12 @@ from models.segments.criteria import (
     Transactional,
     Window,
 )
+from models.segments.growing_array import Int64s, Mask
 from models.segments.scalars import scalar_test
 from models.segments.spans import NEVER, count_bounds
-from models.segments.value_column import NO_AMOUNT, Int64s, Mask, compare_all
+from models.segments.value_column import NO_AMOUNT, NO_MOMENT, compare_all
 
 ProfileOf = Callable[[int], Profile]  # of a slot
-_NONE_TIME = -NEVER
 
 
 class VectorEvaluator:
@@ -156,10 +156,8 @@ class VectorEvaluator:
         if operator in TIME_OPERATORS and isinstance(moment, Relative):
             if column is None:
                 return Found(self._nobody())
-            at = column.derive(parse_time, _NONE_TIME, size)
-            if at is None:
-                return Found(self._nobody(), None, np.flatnonzero(column.hashes(size) != 0))
-            return Found(*compare_moment(at, at != _NONE_TIME, operator, moment, self._now))
+            at = column.moments(size)
+            return Found(*compare_moment(at, at != NO_MOMENT, operator, moment, self._now))
         if column is None:
             return Found(np.full(size, scalar_test(operator, moment)(None)))
         answer = column.test(operator, moment, size)
@@ -209,7 +207,8 @@ class VectorEvaluator:
         hard |= self._aged(column, clause.window)
         slots, times = column.slots.view(len(passed)), column.times.view(len(passed))
         if clause.where:
-            slots, times = slots[passed], times[passed]
+            chosen = np.flatnonzero(passed)
+            slots, times = slots[chosen], times[chosen]
         within = inside(times, clause.window, self._now, column.latest)
         moments = self._edges(slots, times, clause.window)
         if measure == "count" or presence:
@@ -234,7 +233,7 @@ class VectorEvaluator:
         return set(map(int, np.unique(column.slots.view(column.slots.size))))
 
     def _measured(
-        self, measure: str, column: EventColumn, name: str, passed: Mask, within: Mask | slice
+        self, measure: str, column: EventColumn, name: str, passed: Mask, within: Positions
     ) -> tuple[Int64s, Int64s, bool]:
         """A measure of a property by slot (amounts in micro-units, sums for the average), of how many values, and
         whether it is exact. `within`: of those passed, the ones inside the window."""
@@ -264,15 +263,15 @@ class VectorEvaluator:
 
     # Orders
 
-    def _sales(self, clause: Transactional | OrderValue) -> tuple[Mask | slice, Int64s | None, set[int]]:
+    def _sales(self, clause: Transactional | OrderValue) -> tuple[Positions, Int64s | None, set[int]]:
         """The sales that a clause is about (an index), the amounts of all if these are not their revenue, and the hard
         slots."""
         orders, measure = self._columns.orders, clause.measure
         length = orders.slots.size
         hard = set(orders.folded)
-        chosen: Mask | slice = slice(None)
+        chosen: Positions = slice(None)
         if clause.currency:
-            chosen = orders.currency.test("equals", clause.currency, length).holds
+            chosen = np.flatnonzero(orders.currency.test("equals", clause.currency, length).holds)
         elif measure in ("revenue", "average", "refunds"):
             hard |= orders.mixed
         if not (clause.product or clause.category):
@@ -283,10 +282,11 @@ class VectorEvaluator:
             of &= orders.product.test("equals", clause.product, lines).holds
         if clause.category:
             of &= orders.category.test("equals", clause.category, lines).holds
-        sales = orders.line_sales.view(lines)[of]
-        theirs: Mask = counts(sales, length) > 0
-        chosen = theirs if isinstance(chosen, slice) else chosen & theirs
-        amounts, exact = sums(sales, orders.line_revenue.view(lines)[of], length)
+        lined = np.flatnonzero(of)
+        sales = orders.line_sales.view(lines)[lined]
+        theirs = np.flatnonzero(counts(sales, length))
+        chosen = theirs if isinstance(chosen, slice) else np.intersect1d(chosen, theirs, assume_unique=True)
+        amounts, exact = sums(sales, orders.line_revenue.view(lines)[lined], length)
         return chosen, amounts, hard if exact else set(map(int, np.unique(orders.slots.view(length))))
 
     def _transactional(self, clause: Transactional) -> Found:
@@ -314,7 +314,7 @@ class VectorEvaluator:
             holds = compare_all(operator, total, value)
         return Found(holds, moments, hard if exact else set(map(int, np.unique(slots))))
 
-    def _amounts(self, measure: str, amounts: Int64s | None, chosen: Mask | slice) -> Int64s:
+    def _amounts(self, measure: str, amounts: Int64s | None, chosen: Positions) -> Int64s:
         orders = self._columns.orders
         if amounts is None:
             amounts = (orders.refunded if measure == "refunds" else orders.revenue).view(orders.slots.size)
@@ -327,20 +327,21 @@ class VectorEvaluator:
         size, measure, operator = self._size, clause.measure, clause.operator
         if measure == "score":
             score, moments = self._score()
-            return Found(compare_all(operator, score, clause.value), moments)
+            return Found(compare_all(operator, score, clause.value), moments, self._columns.channelled)
         named = self._columns.channels.get(clause.channel)
+        hard = () if named else self._columns.channelled
         channels = list(self._columns.channels.values()) if not clause.channel else [named] if named else []
         if operator in TIME_OPERATORS:
             least = measure == "first"
             at = np.full(size, NEVER if least else -NEVER, np.int64)
             for channel in channels:
                 at = np.minimum(at, channel.first(size, NEVER)) if least else np.maximum(at, channel.last(size, -NEVER))
-            return Found(*compare_moment(at, np.abs(at) != NEVER, operator, clause.value, self._now))
+            return Found(*compare_moment(at, np.abs(at) != NEVER, operator, clause.value, self._now), hard)
         low, high, wanted = count_bounds(operator, clause.value)
         count = np.zeros(size, np.int64)
         for channel in channels:
             count += channel.count(size, clause.action)
-        return Found(((count >= low) & (count <= high)) == wanted)
+        return Found(((count >= low) & (count <= high)) == wanted, None, hard)
 
     def _score(self) -> tuple[Int64s, Int64s]:
         """As models.profile.engagement.engagement_score."""
@@ -400,7 +401,8 @@ class VectorEvaluator:
         if kind in ("scalar", "list"):
             return Found(np.full(size, nothing(None)), None, self._everybody(column))
         hard |= self._aged(column, expression.window)
-        slots, times = column.slots.view(len(passed))[passed], column.times.view(len(passed))[passed]
+        chosen = np.flatnonzero(passed)
+        slots, times = column.slots.view(len(passed))[chosen], column.times.view(len(passed))[chosen]
         within = inside(times, expression.window, self._now, column.latest)
         moments = self._edges(slots, times, expression.window)
         return self._compare_event(clause, expression, column, passed, slots, times, within, moments, hard)
@@ -413,7 +415,7 @@ class VectorEvaluator:
         passed: Mask,
         slots: Any,
         times: Int64s,
-        within: Mask | slice,
+        within: Positions,
         moments: Int64s | None,
         hard: set[int],
     ) -> Found:

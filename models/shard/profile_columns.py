@@ -1,6 +1,8 @@
 """The shard's profiles as columns: brought in after a start, and kept up with every change."""
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping
+from operator import neg
 
 from models.events.event import Event
 from models.profile.policy import ProfilePolicy
@@ -56,11 +58,19 @@ class ProfileColumns:
         columns = self.columns
         for customer_id, profile in changed.items():
             if self._is_unloaded(customer_id):
+                if customer_id in self._stale:
+                    self._bring_in(customer_id)
                 continue
             if customer_id in self._stale or columns.slot_of(customer_id) < 0:
                 columns.put(profile)
         self._stale.clear()
         columns.compact()
+
+    def _bring_in(self, customer_id: int) -> None:
+        """An unmerge may have brought a profile back since `begin`."""
+        row = bisect_left(self._unloaded, -customer_id, key=neg)
+        if row == len(self._unloaded) or self._unloaded[row] != customer_id:
+            self._unloaded.insert(row, customer_id)
 
     def _is_unloaded(self, customer_id: int) -> bool:
         return bool(self._unloaded) and self._unloaded[-1] <= customer_id <= self._load_end

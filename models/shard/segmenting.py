@@ -5,8 +5,6 @@ is evaluated over the columns in one step, so that it is exact at the moment at 
 that is one `BulkMove`, which is later written into the profiles a few at a time.
 """
 
-from collections.abc import Iterable
-
 import msgspec
 import numpy as np
 from pyroaring import BitMap64
@@ -14,8 +12,8 @@ from pyroaring import BitMap64
 from models.segments.bulk_moves import BulkMove, CustomerIds, pack_ids, unpack_ids
 from models.segments.catalogue import Resolved
 from models.segments.compile import CompiledSegment, compile_resolved
+from models.segments.growing_array import Int64s
 from models.segments.spans import NEVER
-from models.segments.value_column import Int64s
 from models.segments.vector import VectorEvaluator
 from models.shard.commands import Count, DeleteSegment, Fold, Load, PutSegment, Refresh
 from models.shard.core import SegmentRow, ShardCore
@@ -35,7 +33,7 @@ class Segmenting:
         core = self._core
         for segment_id, row in core.segments.items():
             if segment_id not in core.uncounted:
-                core.compiled[segment_id] = self._compile(row.definition)
+                self._compile(segment_id, row.definition)
         core.index_segments()
         core.members = {segment_id: BitMap64() for segment_id in core.compiled}
         core.column_keeper.begin(core.profiles)
@@ -54,17 +52,17 @@ class Segmenting:
     def put(self, command: PutSegment) -> None:
         core = self._core
         core.segments.put(command.segment_id, SegmentRow(command.definition))
-        core.uncounted.put(command.segment_id, True)
+        core.uncounted.put(command.segment_id, 0.0)
         core.stopped.pop(command.segment_id, None)
         core.replies.append((command.call, None))
 
     def delete(self, command: DeleteSegment) -> None:
         core = self._core
-        core.compiled.pop(command.segment_id, None)
+        segment = core.compiled.pop(command.segment_id, None)
         core.stopped.pop(command.segment_id, None)
         core.segments.delete(command.segment_id)
         core.counted.delete(command.segment_id)
-        core.uncounted.put(command.segment_id, True)
+        core.uncounted.put(command.segment_id, 0.0 if segment is None else segment.definition.holdout)
         core.index_segments()
         core.replies.append((command.call, None))
 
@@ -73,16 +71,17 @@ class Segmenting:
         segment_id = core.uncounted.first()
         if segment_id is not None and not core.unloaded:
             row = core.segments.get(segment_id)
+            holdout = core.uncounted[segment_id]
             core.uncounted.delete(segment_id)
             if row is None:
-                self._move(segment_id, _NOBODY, None, "deletion")
+                self._move(segment_id, _NOBODY, None, "deletion", holdout)
                 core.members.pop(segment_id, None)
             else:
-                segment = self._compile(row.definition)
-                core.compiled[segment_id] = segment
+                segment = self._compile(segment_id, row.definition)
                 core.members.setdefault(segment_id, BitMap64())
                 core.index_segments()
-                self._evaluate(segment, "definition")
+                if segment is not None:
+                    self._evaluate(segment, "definition")
         core.replies.append((command.call, len(core.uncounted)))
 
     def refresh(self, command: Refresh) -> None:
@@ -123,8 +122,17 @@ class Segmenting:
 
     # Evaluating
 
-    def _compile(self, definition: bytes) -> CompiledSegment:
-        return compile_resolved(msgspec.json.decode(definition, type=Resolved), self._core.settings.lifecycle)
+    def _compile(self, segment_id: str, definition: bytes) -> CompiledSegment | None:
+        """Compiles a segment; stops one with which that fails."""
+        core = self._core
+        core.compiled.pop(segment_id, None)
+        try:
+            resolved = msgspec.json.decode(definition, type=Resolved)
+            segment = core.compiled[segment_id] = compile_resolved(resolved, core.settings.lifecycle)
+        except Exception as error:
+            core.stop_segment(segment_id, error)
+            return None
+        return segment
 
     def _evaluate(self, segment: CompiledSegment, cause: str) -> None:
         """Evaluates a segment on every profile, and moves those for whom it is another answer than before."""
@@ -136,7 +144,7 @@ class Segmenting:
             core.stop_segment(segment.segment_id, error)
             return
         customers = core.columns.customers
-        self._move(segment.segment_id, np.sort(customers[mask]), edges, cause)
+        self._move(segment.segment_id, np.sort(customers[mask]), edges, cause, segment.definition.holdout)
 
     def _vector(self, segment: CompiledSegment) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], Int64s | None]:
         core = self._core
@@ -146,7 +154,7 @@ class Segmenting:
             return evaluator.members(segment.tree), None
         return evaluator.members_and_edges(segment.tree)
 
-    def _move(self, segment_id: str, members: CustomerIds, edges: Int64s | None, cause: str) -> None:
+    def _move(self, segment_id: str, members: CustomerIds, edges: Int64s | None, cause: str, holdout: float) -> None:
         core = self._core
         held = core.members.get(segment_id, BitMap64())
         before = np.fromiter(held, np.int64, len(held))
@@ -164,7 +172,7 @@ class Segmenting:
             pack_ids(exited),
             pack_ids(entered),
             pack_ids(timed),
-            core.compiled[segment_id].definition.holdout if segment_id in core.compiled else 0.0,
+            holdout,
         )
         core.sequence += max(moved, 1)
         core.members[segment_id] = BitMap64(members)
@@ -172,30 +180,21 @@ class Segmenting:
         core.move_rows.append(move)
         core.fold_open()
 
-    def _set_due(self, edges: Int64s | None, only: CustomerIds | None = None) -> CustomerIds:
+    def _set_due(self, edges: Int64s | None) -> CustomerIds:
         """Notes when time alone may change the answers. Returns whose answers it may."""
         columns = self._core.columns
         if edges is None:
             return _NOBODY
-        timed = columns.live & (edges != NEVER)
-        if only is not None:
-            timed &= np.isin(columns.customers, only)
-        slots = np.flatnonzero(timed)
+        slots = np.flatnonzero(columns.live & (edges != NEVER))
         columns.lower_due(slots, edges[slots])
         return np.sort(columns.customers[slots])
 
     def _loaded(self) -> None:
-        """Every profile is in the columns: those that hold a move not yet are to be looked at in time again."""
+        """Every profile is in the columns. When to look again at those who do not hold a move yet was only there, and
+        their time may have come meanwhile: they are looked at now."""
         core = self._core
-        for segment_id, moves in _by_segment(core.moves.moves):
-            segment = core.compiled.get(segment_id)
-            if segment is not None and not segment.definition.refresh_ms and segment_id not in core.stopped:
-                _, edges = self._vector(segment)
-                self._set_due(edges, np.concatenate([unpack_ids(move.timed) for move in moves]))
-
-
-def _by_segment(moves: Iterable[BulkMove]) -> list[tuple[str, list[BulkMove]]]:
-    groups: dict[str, list[BulkMove]] = {}
-    for move in moves:
-        groups.setdefault(move.segment_id, []).append(move)
-    return list(groups.items())
+        timed = [unpack_ids(move.timed) for move in core.moves.moves]
+        if timed:
+            slots = np.flatnonzero(np.isin(core.columns.customers, np.concatenate(timed)) & core.columns.live)
+            core.columns.lower_due(slots, np.full(len(slots), max(core.now, 1)))
+            core.fold_open()

@@ -13,11 +13,13 @@ from models.segments.spans import Judgement
 from models.segments.vector import VectorEvaluator
 from models.shard import core as core_module
 from models.shard import machine
-from models.shard.commands import Command, Count, DeleteSegment, Fold, Load, PutSegment, Refresh, Tick
+from models.shard.commands import Accept, Command, Count, DeleteSegment, Fold, Load, PutSegment, Refresh, Tick
+from models.shard.profile_columns import ProfileColumns
 from tests.sim.test_shards import PLAIN, history
 from tests.sim.world import Chaos, World
 
 HOUR_MS = 3_600_000
+ANYBODY = {"type": "behavioral", "event": "A", "operator": "at_least", "value": 0}
 DEFINITIONS = [
     SegmentDefinition(
         id="recent-a",
@@ -196,3 +198,94 @@ def test_a_segment_whose_evaluation_fails_stops_alone(monkeypatch: pytest.Monkey
     core = world.machines[0].core
     assert core.stopped == {"recent-a": "ZeroDivisionError"}
     assert core.members["x-without-orders"]
+
+
+RECENT = DEFINITIONS[0]
+
+
+def counted(seed: int) -> World:
+    """A world that has just counted a segment of the last hour, and has written it into no profile."""
+    world = World(seed, shards=1, settings=PLAIN, chaos=Chaos(0, 0, 0))
+    world.unacknowledged = history(seed, count=60, people=6)
+    world.settle()
+    world.now = max(p.events["A"].last for p in world.profiles().values() if "A" in p.events) + 1000
+    install(world, RECENT)
+    assert world.disks[0].moves
+    return world
+
+
+def wrong(world: World) -> int:
+    """How many profiles are not where they should be, once the shard has done all that it does by itself."""
+    for _ in range(20):
+        until_done(world, 0, Load(-1, 100))
+        for command in (Tick(), Count(-1), Fold(-1, 100)):
+            world.run(0, command)
+    segment = compile_segment(RECENT, PLAIN.lifecycle)
+    return sum(
+        (RECENT.id in p.memberships) != evaluate(segment, p, world.now).member for p in world.profiles().values()
+    )
+
+
+@pytest.mark.parametrize("load_at_start", [0, 100])
+def test_whose_time_has_come_while_a_shard_was_away_leave(monkeypatch: pytest.MonkeyPatch, load_at_start: int) -> None:
+    monkeypatch.setattr(machine, "LOAD_AT_START", load_at_start)
+    world = counted(1)
+    world.now += 2 * HOUR_MS
+    world.crash(0)
+    assert wrong(world) == 0
+
+
+def test_a_change_beside_the_end_of_loading_does_not_lose_a_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = counted(1)
+    monkeypatch.setattr(machine, "LOAD_AT_START", 0)
+    world.crash(0)
+    members = [p for p in world.profiles().values() if RECENT.id in p.memberships]
+    event = history(1, count=1, people=1)[0]
+    keys = [next(iter(profile.identifiers)) for profile in members]
+    changes = [
+        msgspec.structs.replace(
+            event, message_id=f"z{key}", type="identify", name="", traits={"a": 1}, identifiers=(key,), route=key
+        )
+        for key in keys
+    ]
+    shard = world.machines[0]
+    shard.handle(Accept(1, changes), world.now)
+    shard.handle(Load(2, 1000), world.now)  # in the same group
+    world.disks[0].commit(shard.drain())
+    world.now += 2 * HOUR_MS
+    assert wrong(world) == 0
+
+
+def test_a_definition_that_cannot_be_compiled_stops_alone() -> None:
+    world = counted(1)
+    resolved = Resolved(msgspec.structs.replace(RECENT, id="broken", criteria={"type": "nothing of the kind"}))
+    until_done(world, 0, PutSegment(-1, "broken", msgspec.json.encode(resolved)))
+    until_done(world, 0, Count(-1))
+    assert world.machines[0].core.stopped == {"broken": "InvalidCriteria"}
+    world.crash(0)
+    assert world.machines[0].core.stopped == {"broken": "InvalidCriteria"}
+    assert wrong(world) == 0
+
+
+def test_who_is_held_out_is_so_when_the_segment_is_deleted() -> None:
+    world = World(1, shards=1, settings=PLAIN, chaos=Chaos(0, 0, 0))
+    world.unacknowledged = history(1, count=60, people=6)
+    world.settle()
+    definition = msgspec.structs.replace(DEFINITIONS[1], id="half", holdout=50.0, criteria=ANYBODY)
+    install(world, definition)
+    until_done(world, 0, DeleteSegment(-1, "half"))
+    world.crash(0)
+    until_done(world, 0, Load(-1, 100))
+    until_done(world, 0, Count(-1))
+    entered, exited = sorted(world.disks[0].moves.values(), key=lambda move: move.first)
+    assert (entered.holdout, exited.holdout, exited.cause) == (50.0, 50.0, "deletion")
+    assert entered.entered == exited.exited != b""
+
+
+def test_a_profile_that_an_unmerge_brings_back_while_others_load() -> None:
+    keeper = ProfileColumns(frozenset())
+    keeper.begin([10, 30, 50])
+    assert keeper.next_unloaded(1) == [10]
+    keeper.take_anew(40)
+    keeper.update({40: Profile(40, 1)})
+    assert [keeper.next_unloaded(1) for _ in range(3)] == [[30], [40], [50]]
