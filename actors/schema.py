@@ -12,7 +12,7 @@ from pathlib import Path
 from actors.errors import Conflict, NotFound
 from actors.reader import shard_path
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # Measured here (1.5 million dedupe keys, 300,000 profiles, groups of 128 events; see docs/decisions): a larger cache or
 # memory mapping gave nothing, since the keys are random and the kernel caches the file anyway; less cost 20%.
@@ -43,9 +43,10 @@ CREATE TABLE merges (
 CREATE INDEX merges_winner ON merges (winner);
 CREATE INDEX merges_loser ON merges (loser);
 CREATE TABLE segment_changes (
-    sequence INTEGER PRIMARY KEY, segment_id TEXT NOT NULL, at INTEGER NOT NULL, entries INTEGER NOT NULL,
-    body BLOB NOT NULL
+    sequence INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL, segment_id TEXT NOT NULL, at INTEGER NOT NULL,
+    entries INTEGER NOT NULL, body BLOB NOT NULL
 );
+CREATE INDEX segment_changes_customer ON segment_changes (customer_id);
 CREATE INDEX segment_changes_at ON segment_changes (segment_id, at, entries);
 CREATE TABLE segment_moves (
     first INTEGER PRIMARY KEY, last INTEGER NOT NULL, segment_id TEXT NOT NULL, at INTEGER NOT NULL,

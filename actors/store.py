@@ -20,7 +20,7 @@ from actors.reader import shard_path
 from actors.schema import connect
 from models.events.event import decode_event, encode_event
 from models.segments.bulk_moves import BulkMove
-from models.shard.protocol import DeadLetter, MergeRecord, StoredEvent
+from models.shard.protocol import STANDING_CAUSES, DeadLetter, MergeRecord, SegmentChange, StoredEvent
 from models.shard.tables import Effects
 
 _LOCK_POLL_S = 0.02
@@ -78,7 +78,7 @@ class Store:
         for merge_id, body in db.execute("SELECT merge_id, body FROM merges"):
             machine.load_small("merges", merge_id, body)
         for (body,) in db.execute("SELECT body FROM segment_moves WHERE folded = 0 ORDER BY first"):
-            machine.load_move(msgspec.msgpack.decode(body, type=BulkMove))
+            machine.load_move(_move.decode(body))
         for source, received in db.execute("SELECT peer, received FROM channels"):
             machine.load_channel(source, received)
         for key, value in db.execute("SELECT key, value FROM meta"):
@@ -116,6 +116,8 @@ class Store:
             many("DELETE FROM events WHERE sequence = ?", [(sequence,) for sequence in effects.events_deleted])
         if effects.dedupe:
             many("INSERT INTO dedupe VALUES (?, ?)", [(_digest(key), sequence) for key, sequence in effects.dedupe])
+        if effects.dedupe_deleted:
+            many("DELETE FROM dedupe WHERE message = ?", [(_digest(key),) for key in effects.dedupe_deleted])
         if effects.profiles:
             many("INSERT OR REPLACE INTO profiles VALUES (?, ?, ?, ?)", effects.profiles)
         if effects.profiles_deleted:
@@ -134,12 +136,14 @@ class Store:
             many("INSERT INTO links VALUES (?, ?, ?)", [(x.sequence, x.customer_id, _encode(x)) for x in effects.links])
         if effects.changes:
             rows_changed = [
-                (change.sequence, change.segment_id, change.at, change.change == "entered", _encode(change))
-                for change in effects.changes
+                (x.sequence, x.customer_id, x.segment_id, x.at, x.change == "entered", _encode(x))
+                for x in effects.changes
             ]
-            many("INSERT INTO segment_changes VALUES (?, ?, ?, ?, ?)", rows_changed)
+            many("INSERT INTO segment_changes VALUES (?, ?, ?, ?, ?, ?)", rows_changed)
         if effects.moves or effects.moves_folded:
             self._write_moves(effects)
+        if effects.forgotten:
+            self._forget(effects.forgotten)
         if effects.meta:
             many("INSERT OR REPLACE INTO meta VALUES (?, ?)", effects.meta)
         if effects.received:
@@ -160,11 +164,30 @@ class Store:
             for move in effects.moves
         ]
         self._db.executemany("INSERT INTO segment_moves VALUES (?, ?, ?, ?, ?, ?, 0, ?)", rows)
-        folded = [(first,) for first in effects.moves_folded]
-        self._db.executemany("UPDATE segment_moves SET folded = 1 WHERE first = ?", folded)
+        for first in effects.moves_folded:
+            self._fold_move(first)
         # Readers see by this number whether the moves that they know are still those that hold.
         statement = "INSERT INTO meta VALUES ('moves', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1"
         self._db.execute(statement)
+
+    def _fold_move(self, first: int) -> None:
+        """All profiles hold a move: it stays as history, without whose next look at the clock it has set."""
+        (body,) = self._db.execute("SELECT body FROM segment_moves WHERE first = ?", (first,)).fetchone()
+        kept = _encode(msgspec.structs.replace(_move.decode(body), timed=b""))
+        self._db.execute("UPDATE segment_moves SET folded = 1, body = ? WHERE first = ?", (kept, first))
+
+    def _forget(self, people: list[int]) -> None:
+        """Links of erased people go. Their entries and exits are counted in every history: these stay, without what
+        caused them."""
+        db = self._db
+        for customer_id in people:
+            db.execute("DELETE FROM links WHERE customer_id = ?", (customer_id,))
+            statement = "SELECT sequence, body FROM segment_changes WHERE customer_id = ?"
+            for sequence, body in db.execute(statement, (customer_id,)).fetchall():
+                change = _change.decode(body)
+                if change.cause not in STANDING_CAUSES:
+                    blank = _encode(msgspec.structs.replace(change, cause=""))
+                    db.execute("UPDATE segment_changes SET body = ? WHERE sequence = ?", (blank, sequence))
 
     def _write_small(self, effects: Effects) -> None:
         merges = [_merge_row(key, value) for kind, key, value in effects.small if kind == "merges"]
@@ -247,6 +270,11 @@ class Store:
             raise KeyError(merge_id)
         return msgspec.msgpack.decode(row[0], type=MergeRecord)
 
+    def merges_of(self, people: list[int]) -> list[str]:
+        """Ids of the merges in which one of these customer ids won or lost."""
+        statement = "SELECT merge_id FROM merges WHERE winner = ?1 UNION SELECT merge_id FROM merges WHERE loser = ?1"
+        return [merge_id for each in people for (merge_id,) in self._db.execute(statement, (each,))]
+
 
 # The rows of a chain from `head` on, newest first, above `after` and at most `limit` (-1: all).
 CHAIN = """
@@ -267,6 +295,8 @@ class _Parties(msgspec.Struct):
     loser: int
 
 
+_move = msgspec.msgpack.Decoder(BulkMove)
+_change = msgspec.msgpack.Decoder(SegmentChange)
 _parties = msgspec.msgpack.Decoder(_Parties)
 
 

@@ -86,6 +86,29 @@ class Pair(msgspec.Struct, tag=True, frozen=True):
     pairing: Pairing
 
 
+class Erasure(msgspec.Struct, array_like=True, frozen=True):
+    """A person who is to be erased, by any of their customer ids that stands."""
+
+    request_id: str  # asked again with the same one, the answer is the same
+    customer_id: int
+    refused_until: int  # ms; events from before that with one of the identifiers are refused
+
+
+class Erase(msgspec.Struct, tag=True, frozen=True):
+    """Erases a person from all shards. Replies Erased, when it is done."""
+
+    call: int
+    erasure: Erasure
+
+
+class Suppress(msgspec.Struct, tag=True, frozen=True):
+    """Refuses events with these identifiers from before `refused_until` ms; 0 takes that back. Replies None."""
+
+    call: int
+    identifiers: list[str]
+    refused_until: int
+
+
 class Reviewed(msgspec.Struct, tag=True, frozen=True):
     """Brings the reviews of some profiles up to date. Replies None."""
 
@@ -113,6 +136,8 @@ Command = (
     | Fold
     | Unmerge
     | Pair
+    | Erase
+    | Suppress
     | Reviewed
     | Matched
 )

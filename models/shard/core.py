@@ -29,10 +29,12 @@ from models.segments.evaluate import judged
 from models.segments.holdout import is_held_out
 from models.segments.index import SegmentIndex
 from models.segments.spans import NEVER
+from models.shard.commands import Erasure
 from models.shard.locks import Lock, Locks, Request
-from models.shard.messages import Applied, Finish, Intake, Message
+from models.shard.messages import Applied, Finish, Intake, Message, Unsee
 from models.shard.profile_columns import ProfileColumns
 from models.shard.protocol import (
+    Erased,
     EventResult,
     IngestResult,
     Link,
@@ -42,6 +44,7 @@ from models.shard.protocol import (
     SegmentChange,
     StoredEvent,
 )
+from models.shard.suppressing import Suppressions
 from models.shard.tables import EventRow, History, Table
 
 MARK_BITS = 20
@@ -55,6 +58,7 @@ class MachineSettings(msgspec.Struct):
     policy: ProfilePolicy
     lifecycle: LifecycleRules
     matching: MatchingSettings = MatchingSettings(enabled=False)
+    suppression_key: bytes = b""  # see models.privacy.suppression
 
 
 class Redirect(msgspec.Struct, array_like=True, frozen=True):
@@ -65,7 +69,7 @@ class Redirect(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Workflow(msgspec.Struct, array_like=True):
-    """A resolution in progress, at the shard that coordinates it. One of `intake`, `merge_id`, `pairing` is set."""
+    """What is in progress, at its coordinator. One of `intake`, `merge_id`, `pairing`, `erasure` is set."""
 
     number: int
     intake: Intake | None = None
@@ -76,10 +80,13 @@ class Workflow(msgspec.Struct, array_like=True):
     profiles: list[int] = []  # customer ids to lock, in locking order
     candidates: dict[int, Candidate] = {}  # of those locked so far
     moved: dict[int, int] = {}  # of those asked for, the ones that turned out to be merged away
-    flushed: int = 0  # unmerge: answers to its Flush
-    unseen: int = 0  # unmerge: shards whose readers do not yet see it
+    flushed: int = 0  # answers to its Flush
+    unseen: int = 0  # shards that have not yet answered; of an unmerge, whose readers do not yet see it
     pairing: Pairing | None = None
     digests: dict[int, int] = {}  # pairing: of the records of the profiles locked so far
+    erasure: Erasure | None = None
+    people: list[int] = []  # erasure: customer ids that became the person
+    events: int = 0  # erasure: taken out so far
 
 
 class Settling(msgspec.Struct, array_like=True):
@@ -128,17 +135,21 @@ class ShardCore:
         self.unsettled: Table[int, bool] = Table()
         self.merges: Table[str, MergeRecord] = Table()
         self.segments: Table[str, SegmentRow] = Table()
-        self.uncounted: Table[str, bool] = Table()  # segments that are to be counted, or to be emptied if deleted
+        self.uncounted: Table[str, float] = Table()  # to be counted; or, if deleted, emptied: its holdout in percent
         self.counted: Table[str, int] = Table()  # segment id -> ms when all profiles were last evaluated at once
         self.pending: Table[int, int] = Table()  # customer id -> mark (see `mark_for_matching`), in order
         self.reviews: Table[str, Review] = Table()
+        self.erased: Table[str, Erased] = Table()  # by request id
+        self.suppressed: Table[str, int] = Table()  # fingerprint of an identifier -> ms up to which events are refused
         self.channels: dict[int, int] = {}  # source shard -> number of the latest envelope taken
         self.sequence = 0
         self.last_customer_id = 0
         self.events_applied = 0
         self.duplicates = 0
+        self.events_suppressed = 0
         self.reviews_left_out = 0
         # Derived state.
+        self.suppressions = Suppressions(self.suppressed, settings.suppression_key)
         self.lock = Locks(self.locks, self.requests)
         self.compiled: dict[str, CompiledSegment] = {}
         self.index = SegmentIndex([])
@@ -158,6 +169,8 @@ class ShardCore:
         self.event_rows: list[EventRow] = []
         self.relinked: list[tuple[int, int]] = []
         self.unlogged: list[int] = []
+        self.unseen: list[str] = []  # dedupe keys of erased events
+        self.forgotten: list[int] = []
         self.link_rows: list[Link] = []
         self.change_rows: list[SegmentChange] = []
         self.move_rows: list[BulkMove] = []
@@ -318,12 +331,13 @@ class ShardCore:
             self.send(intake.shard, Applied(intake.sequence, result))
 
     def settle(self, sequence: int, result: EventResult | None) -> None:
-        """An event taken in here has been applied, and readers see it."""
+        """An event taken in here has been applied, and readers see it; or it was refused."""
         self.unsettled.delete(sequence)
         for waiter, index in self.waiting.pop(sequence, ()):
             if result is not None:
                 waiter.results[index] = msgspec.structs.replace(result)
-            waiter.results[index].status = "applied"
+            if waiter.results[index].status != "suppressed":
+                waiter.results[index].status = "applied"
             self.close(waiter)
 
     def close(self, waiter: Waiter) -> None:
@@ -331,6 +345,12 @@ class ShardCore:
         waiter.missing -= 1
         if not waiter.missing:
             self.replies.append((waiter.call, IngestResult(f"{self.shard}:{self.sequence}", waiter.results)))
+
+    def refuse(self, intake: Intake) -> None:
+        """An event that was taken in is an erased person's: it goes no further."""
+        self.events_suppressed += 1
+        self.send(intake.shard, Unsee([dedupe_key(intake.event)]))
+        self.report(intake, EventResult(intake.event.message_id, "suppressed"))
 
     # Applying
 
@@ -378,21 +398,40 @@ class ShardCore:
 
     def events_after(self, profile: Profile, after: int) -> list[StoredEvent]:
         """The profile's events in this shard's log with a sequence above `after`, oldest first."""
+        return self._chain(profile.customer_id, profile.last_event, after)
+
+    def _chain(self, customer_id: int, head: int, after: int) -> list[StoredEvent]:
         unsaved = {row.sequence: row for row in self.event_rows}
         latest: list[StoredEvent] = []
-        head = profile.last_event
         while head > after and head in unsaved:
             row = unsaved[head]
             latest.append(StoredEvent(self.shard, row.sequence, row.customer_id, row.event))
             head = row.previous
         latest.reverse()
-        saved = self.history.events_after(profile.customer_id, head, after)
+        saved = self.history.events_after(customer_id, head, after)
         return [e for e in saved if e.sequence not in self.unlogged] + latest
+
+    def unlog(self, customer_id: int, head: int) -> int:
+        """Takes the chain of events back from `head` out of the log, and out of what was seen. Returns their number."""
+        chain = self._chain(customer_id, head, 0)
+        self.unlogged.extend(stored.sequence for stored in chain)
+        homes: dict[int, list[str]] = {}
+        for stored in chain:
+            homes.setdefault(self.home(stored.event.route), []).append(dedupe_key(stored.event))
+        for home, keys in homes.items():
+            self.send(home, Unsee(keys))
+        return len(chain)
 
     def merge(self, merge_id: str) -> MergeRecord:
         """A merge with both sides' states, which only the log keeps."""
         record = self.merges[merge_id]
         return record if record.loser_before else self.history.merge(merge_id)
+
+    def merges_of(self, people: list[int]) -> set[str]:
+        """Ids of the merges that are kept here in which one of these customer ids won or lost."""
+        concerned = set(people)
+        found = {m for m, r in self.merges.unsaved() if r.winner in concerned or r.loser in concerned}
+        return found.union(m for m in self.history.merges_of(people) if m in self.merges)
 
     def log_links(self, profile: Profile, event: Event, kept: list[str], joined: dict[str, int]) -> None:
         """Evidence: this event showed its first identifier together with those that came from elsewhere."""
@@ -507,6 +546,11 @@ class ShardCore:
             profile.due = 0
             self.reevaluate(profile, self.index.timed, "time")
             self.save(profile)
+
+
+def dedupe_key(event: Event) -> str:
+    """What makes two messages the same one: their source and message id."""
+    return f"{event.source}\0{event.message_id}"
 
 
 def exact_methods(identifiers: Iterable[str]) -> list[str]:

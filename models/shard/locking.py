@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from models.identity.customer_id import shard_of
 from models.shard.core import ShardCore, Workflow
 from models.shard.messages import (
+    Flush,
+    Flushed,
     KeysLocked,
     LockKeys,
     LockProfiles,
@@ -46,7 +48,12 @@ class Locking:
         missing = [i for i in workflow.keys if i not in workflow.owners]
         if not missing:
             record = core.merges.get(workflow.merge_id)
-            owners = {record.winner} if record else set(workflow.owners.values()) - {0}
+            if workflow.erasure is not None:
+                owners = {workflow.erasure.customer_id}
+            elif record is not None:
+                owners = {record.winner}
+            else:
+                owners = set(workflow.owners.values()) - {0}
             self.lock_profiles(workflow, owners)
             return
         core.workflows.put(workflow.number, workflow)
@@ -114,6 +121,35 @@ class Locking:
             asked += tell >= 0
             core.send(home, UnlockKeys(workflow.number, group, new, tell))
         return asked
+
+    def has_flushed(self, workflow: Workflow) -> bool:
+        """Whether all that was sent before the locks were held has been handled; if not, `ready` is called again when
+        it has. Identifiers may still be on their way to a locked profile, and nothing new sets out."""
+        core = self._core
+        if workflow.flushed == core.shards**2:
+            return True
+        core.workflows.put(workflow.number, workflow)
+        if not workflow.flushed:
+            for shard in range(core.shards):
+                core.send(shard, Flush(workflow.number))
+        return False
+
+    def flush(self, message: Flush) -> None:
+        """Passes a flush on to every shard, behind all that was sent before; the second one to get it answers."""
+        core = self._core
+        if message.passed_on:
+            core.send(coordinator_of(message.workflow), Flushed(message.workflow))
+            return
+        for shard in range(core.shards):
+            core.send(shard, Flush(message.workflow, passed_on=True))
+
+    def flushed(self, message: Flushed) -> None:
+        workflow = self._core.workflows[message.workflow]
+        workflow.flushed += 1
+        if workflow.flushed == self._core.shards**2:
+            self._ready(workflow)
+        else:
+            self._core.workflows.put(workflow.number, workflow)
 
 
 def coordinator_of(workflow: int) -> int:

@@ -18,6 +18,7 @@ from models.shard.commands import (
     Command,
     Count,
     DeleteSegment,
+    Erase,
     Fold,
     Load,
     Matched,
@@ -26,6 +27,7 @@ from models.shard.commands import (
     Receive,
     Refresh,
     Reviewed,
+    Suppress,
     Tick,
     Unmerge,
 )
@@ -37,6 +39,7 @@ from models.shard.core import (
     ShardCore,
     Waiter,
     Workflow,
+    dedupe_key,
     exact_methods,
 )
 from models.shard.locks import Lock, Request
@@ -50,6 +53,8 @@ from models.shard.messages import (
     Finish,
     Flush,
     Flushed,
+    Forget,
+    Forgotten,
     Intake,
     KeysLocked,
     LockKeys,
@@ -63,11 +68,12 @@ from models.shard.messages import (
     SetApart,
     UnlockKeys,
     UnlockProfiles,
+    Unsee,
     Yield,
     decode_envelope,
     encode_envelope,
 )
-from models.shard.protocol import EventResult, MergeRecord, Review
+from models.shard.protocol import Erased, EventResult, MergeRecord, Review
 from models.shard.reviews import Reviews
 from models.shard.segmenting import Segmenting
 from models.shard.tables import Effects, History, Table
@@ -83,10 +89,12 @@ SMALL_TABLES: dict[str, tuple[type, Any]] = {
     "unsettled": (int, bool),
     "merges": (str, MergeRecord),
     "segments": (str, SegmentRow),
-    "uncounted": (str, bool),
+    "uncounted": (str, float),
     "counted": (str, int),
     "pending": (int, int),
     "reviews": (str, Review),
+    "erased": (str, Erased),
+    "suppressed": (str, int),
 }
 LOAD_AT_START = 5_000  # profiles that are brought into the columns by `restore` itself
 _encode = msgspec.msgpack.Encoder().encode
@@ -121,12 +129,15 @@ class ShardMachine:
             Absorbed: flows.absorbed,
             Finish: flows.finish,
             Repoint: flows.repoint,
-            Flush: flows.unmerges.flush,
-            Flushed: flows.unmerges.flushed,
+            Flush: flows.locking.flush,
+            Flushed: flows.locking.flushed,
             Restore: flows.unmerges.restore,
             Reroute: flows.unmerges.reroute,
             Restored: flows.unmerges.restored,
             SetApart: flows.pairings.set_apart,
+            Forget: flows.erasures.forget,
+            Forgotten: flows.erasures.forgotten,
+            Unsee: lambda m: self.core.unseen.extend(m.keys),
             Rematch: self._rematch,
             Answer: lambda m: self.core.replies.append((m.call, m.paired)),
         }
@@ -202,6 +213,10 @@ class ShardMachine:
                 self._workflows.unmerges.start(command.call, command.merge_id)
             case Pair():
                 self._workflows.pairings.start(command.call, command.pairing)
+            case Erase():
+                self._workflows.erasures.start(command.call, command.erasure)
+            case Suppress():
+                self._suppress(command)
             case Reviewed():
                 for finding in command.findings:
                     self._reviews.update(finding)
@@ -223,6 +238,10 @@ class ShardMachine:
         waiter = Waiter(command.call, [], 1)  # one more than the events, until all of them are counted
         taken: list[tuple[int, int]] = []  # index of the result, sequence
         for index, (event, key) in enumerate(zip(command.events, keys, strict=True)):
+            if core.suppressions.refuses(event):
+                core.events_suppressed += 1
+                waiter.results.append(EventResult(event.message_id, "suppressed"))
+                continue
             taken_as = seen.get(key) or self._fresh.get(key)
             if taken_as:
                 core.duplicates += 1
@@ -248,6 +267,15 @@ class ShardMachine:
                 if sequence not in core.unsettled:
                     waiter.results[index].status = "applied"
         core.close(waiter)
+
+    def _suppress(self, command: Suppress) -> None:
+        core = self.core
+        for identifier in command.identifiers:
+            if command.refused_until:
+                core.suppressions.add(identifier, command.refused_until)
+            else:
+                core.suppressions.lift(identifier)
+        core.replies.append((command.call, None))
 
     def _duplicate(self, event: Event) -> EventResult:
         """What is known here of an event that was taken in before."""
@@ -312,6 +340,8 @@ class ShardMachine:
         effects.events_relinked, core.relinked = core.relinked, []
         effects.events_deleted, core.unlogged = core.unlogged, []
         effects.dedupe, self._fresh = list(self._fresh.items()), {}
+        effects.dedupe_deleted, core.unseen = core.unseen, []
+        effects.forgotten, core.forgotten = core.forgotten, []
         effects.links, core.link_rows = core.link_rows, []
         effects.changes, core.change_rows = core.change_rows, []
         effects.moves, core.move_rows = core.move_rows, []
@@ -328,12 +358,7 @@ class ShardMachine:
         return meta
 
 
-_COUNTERS = ("sequence", "last_customer_id", "events_applied", "duplicates", "reviews_left_out")
-
-
-def dedupe_key(event: Event) -> str:
-    """What makes two messages the same one: their source and message id."""
-    return f"{event.source}\0{event.message_id}"
+_COUNTERS = ("sequence", "last_customer_id", "events_applied", "duplicates", "events_suppressed", "reviews_left_out")
 
 
 def _without_states(record: MergeRecord) -> MergeRecord:

@@ -137,6 +137,23 @@ def split(core: ShardCore, profile: Profile, record: MergeRecord) -> tuple[Side,
     return winner, loser
 
 
+def undone(record: MergeRecord, now: int) -> MergeRecord:
+    """The record of a merge that was taken back: it keeps nothing that would outlive an erasure of either person.
+
+    Where one of the two had taken in others, what speaks of the two may speak of those, who may be apart by now.
+    """
+    states = (record.winner_before, record.loser_before)
+    others = any(decode_profile(state).absorbed for state in states)
+    return msgspec.structs.replace(
+        record,
+        undone_at=now,
+        winner_before=b"",
+        loser_before=b"",
+        identifiers=[] if others else record.identifiers,
+        evidence=None if others else record.evidence,
+    )
+
+
 def _moving(core: ShardCore, merge: MergeRecord) -> TimelineEntry:
     """A later merge goes along with the restored side: its record leaves this shard and gets an id at the other."""
     core.merges.delete(merge.merge_id)

@@ -195,6 +195,26 @@ class Restored(msgspec.Struct, tag="rd", array_like=True, frozen=True):
     workflow: int
 
 
+class Forget(msgspec.Struct, tag="fg", array_like=True, frozen=True):
+    """To every shard: takes out all that it has of a person, and refuses the identifiers."""
+
+    workflow: int
+    people: list[int]  # customer ids that became the person
+    identifiers: list[str]
+    refused_until: int  # ms
+
+
+class Forgotten(msgspec.Struct, tag="fo", array_like=True, frozen=True):
+    workflow: int
+    events: int  # that were taken out
+
+
+class Unsee(msgspec.Struct, tag="us", array_like=True, frozen=True):
+    """To where erased events were taken in: it is as if they had not been."""
+
+    keys: list[str]  # dedupe keys
+
+
 Message = (
     Deliver
     | Applied
@@ -218,6 +238,9 @@ Message = (
     | SetApart
     | Rematch
     | Answer
+    | Forget
+    | Forgotten
+    | Unsee
 )
 
 _encoder = msgspec.msgpack.Encoder()

@@ -12,7 +12,10 @@ from models.events.event import Event
 from models.identity.evidence import Explanation
 from models.identity.online import ReviewReason
 
-EventStatus = Literal["accepted", "applied", "duplicate"]
+EventStatus = Literal["accepted", "applied", "duplicate", "suppressed"]
+
+
+STANDING_CAUSES = frozenset({"time", "merge", "unmerge", "definition", "refresh", "deletion", "erasure"})
 
 
 class SegmentChange(msgspec.Struct, frozen=True):
@@ -22,7 +25,7 @@ class SegmentChange(msgspec.Struct, frozen=True):
     segment_id: str
     change: Literal["entered", "exited"]
     at: int  # ms
-    cause: str  # message id of the event, "time", "merge", "unmerge", "definition", "refresh" or "deletion"
+    cause: str  # message id of the event, or one of STANDING_CAUSES; "" if the person was erased since
     sequence: int = 0  # the shard's sequence number
     held_out: bool = False  # of the segment's holdout: not for activation
 
@@ -109,6 +112,16 @@ class Paired(msgspec.Struct, array_like=True, frozen=True):
     winner: int = 0
     loser: int = 0
     merge_id: str = ""
+
+
+class Erased(msgspec.Struct, array_like=True, frozen=True):
+    """What became of an erasure: whom it took out, or where the profile was merged into meanwhile (0: it is gone)."""
+
+    moved_to: int = 0
+    people: list[int] = []  # customer ids that became the person; none if nobody was erased
+    identifiers: list[str] = []  # fingerprints (`models.privacy.suppression`)
+    events: int = 0
+    at: int = 0  # ms
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):

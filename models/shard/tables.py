@@ -77,9 +77,13 @@ class Table(Generic[K, V]):
         if key in self._rows:
             self._rows[key] = self._rows.pop(key)
 
+    def unsaved(self) -> list[tuple[K, V]]:
+        """Rows put since the last drain."""
+        return [(key, self._rows[key]) for key in self._changed if key in self._rows]
+
     def drain(self) -> tuple[list[tuple[K, V]], list[K]]:
         """Rows put and keys deleted since the last drain."""
-        puts = [(key, self._rows[key]) for key in self._changed if key in self._rows]
+        puts = self.unsaved()
         deletes = [key for key in self._changed if key not in self._rows]
         self._changed.clear()
         self._born.clear()
@@ -111,10 +115,12 @@ class Effects(msgspec.Struct):
     events_relinked: list[tuple[int, int]] = []  # sequence, new `previous`
     events_deleted: list[int] = []  # sequences
     dedupe: list[tuple[str, int]] = []  # dedupe key, sequence
+    dedupe_deleted: list[str] = []  # dedupe keys
     links: list[Link] = []
     changes: list[SegmentChange] = []
     moves: list[BulkMove] = []
     moves_folded: list[int] = []  # first sequence numbers of the moves that all profiles hold by now
+    forgotten: list[int] = []  # customer ids of whom links go, and in entries and exits what caused them
     messages: dict[int, bytes] = {}  # destination shard -> one envelope, to be numbered and put in the outbox
     received: dict[int, int] = {}  # source shard -> number of the latest envelope taken from it
     replies: list[tuple[int, object]] = []  # call, result (an exception instance to be raised, or a value)
@@ -131,3 +137,6 @@ class History(Protocol):
 
     def merge(self, merge_id: str) -> MergeRecord:
         """A merge, whole."""
+
+    def merges_of(self, people: list[int]) -> list[str]:
+        """Ids of the merges in which one of these customer ids won or lost, whether they stand or were taken back."""

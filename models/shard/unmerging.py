@@ -8,8 +8,8 @@ from models.profile.state import Profile, decode_profile
 from models.shard.commands import UnmergeRefused
 from models.shard.core import Redirect, ShardCore, Workflow
 from models.shard.locking import Locking, coordinator_of
-from models.shard.merging import rebuild_winner, replay, split
-from models.shard.messages import Flush, Flushed, Reroute, Restore, Restored
+from models.shard.merging import rebuild_winner, replay, split, undone
+from models.shard.messages import Reroute, Restore, Restored
 
 
 class Unmerges:
@@ -53,16 +53,10 @@ class Unmerges:
             self._locking.unlock_keys(workflow, {})
             self._locking.lock_keys(workflow, list(profile.identifiers))
             return
-        if workflow.flushed < core.shards**2:
-            # Identifiers may still be on their way to the winner. Locks are held: nothing new sets out.
-            core.workflows.put(workflow.number, workflow)
-            if not workflow.flushed:
-                for shard in range(core.shards):
-                    core.send(shard, Flush(workflow.number))
+        if not self._locking.has_flushed(workflow):
             return
         winner, loser = split(core, profile, record)
-        record.undone_at = core.now
-        core.merges.put(record.merge_id, record)
+        core.merges.put(record.merge_id, undone(record, core.now))
         rebuilt = rebuild_winner(core, profile, record, winner)
         core.save_anew(rebuilt)
         core.mark_for_matching(rebuilt.customer_id)
@@ -81,23 +75,6 @@ class Unmerges:
         )
         workflow.owners = {i: record.loser if i in loser.identifiers else record.winner for i in workflow.owners}
         core.workflows.put(workflow.number, workflow)
-
-    def flush(self, message: Flush) -> None:
-        """Passes a flush on to every shard, behind all that was sent before; the second one to get it answers."""
-        core = self._core
-        if message.passed_on:
-            core.send(coordinator_of(message.workflow), Flushed(message.workflow))
-            return
-        for shard in range(core.shards):
-            core.send(shard, Flush(message.workflow, passed_on=True))
-
-    def flushed(self, message: Flushed) -> None:
-        workflow = self._core.workflows[message.workflow]
-        workflow.flushed += 1
-        if workflow.flushed == self._core.shards**2:
-            self.split(workflow)
-        else:
-            self._core.workflows.put(workflow.number, workflow)
 
     def restore(self, message: Restore) -> None:
         """A profile that was merged away is back, with what has happened to its side since."""

@@ -15,6 +15,7 @@ from models.identity.resolution import plan
 from models.profile.reduce import add_identifier
 from models.profile.state import encode_profile
 from models.shard.core import Redirect, Settling, ShardCore, Workflow, exact_methods
+from models.shard.erasing import Erasures
 from models.shard.locking import Locking, coordinator_of
 from models.shard.locks import Request, key_lock, profile_lock
 from models.shard.merging import candidate_of, join
@@ -50,6 +51,7 @@ class Workflows:
         self.locking = Locking(core, self._ready, self._moved)
         self.unmerges = Unmerges(core, self.locking)
         self.pairings = Pairings(core, self.locking, reviews)
+        self.erasures = Erasures(core, self.locking, reviews)
 
     # Events that look for their profile
 
@@ -77,11 +79,16 @@ class Workflows:
             core.held.put(core.sequence, intake)
             core.lock.hold(profile_lock(customer_id), core.sequence)
             return
-        profile = core.profile(customer_id)
-        if all(i in profile.identifiers for i in intake.event.identifiers):
-            core.report(intake, core.apply_event(intake, profile))
+        if core.suppressions.refuses(intake.event):
+            core.refuse(intake)
+        elif core.is_live(customer_id) and self._knows(customer_id, intake.event.identifiers):
+            core.report(intake, core.apply_event(intake, core.profile(customer_id)))
         else:
             self._start(intake)
+
+    def _knows(self, customer_id: int, identifiers: tuple[str, ...]) -> bool:
+        known = self._core.profile(customer_id).identifiers
+        return all(identifier in known for identifier in identifiers)
 
     # The coordinator
 
@@ -95,6 +102,8 @@ class Workflows:
             self._decide(workflow, workflow.intake)
         elif workflow.pairing is not None:
             self.pairings.ready(workflow, workflow.pairing)
+        elif workflow.erasure is not None:
+            self.erasures.ready(workflow, workflow.erasure)
         else:
             self.unmerges.split(workflow)
 
@@ -104,12 +113,20 @@ class Workflows:
             self.locking.lock_profiles(workflow, {workflow.moved.get(c, c) for c in workflow.profiles} - {0})
         elif workflow.pairing is not None:
             self.pairings.moved(workflow, workflow.pairing)
+        elif workflow.erasure is not None:
+            self.erasures.moved(workflow, workflow.erasure)
         else:
             self.unmerges.moved(workflow)
 
     def _decide(self, workflow: Workflow, intake: Intake) -> None:
         core = self._core
         event = intake.event
+        if core.suppressions.refuses(event):
+            self.locking.unlock_profiles(workflow, list(workflow.candidates))
+            self.locking.unlock_keys(workflow, {})
+            core.workflows.delete(workflow.number)
+            core.refuse(intake)
+            return
         decided = plan(
             event.identifiers,
             workflow.owners,

@@ -13,10 +13,18 @@ import msgspec
 from models.events.event import Event
 from models.profile.state import Profile, decode_profile
 from models.segments.bulk_moves import BulkMove, BulkMoves
-from models.shard.commands import Accept, Count, Fold, Load, Receive, Tick, Unmerge
-from models.shard.core import MachineSettings
-from models.shard.machine import ShardMachine, dedupe_key
-from models.shard.protocol import IngestResult, MergeRecord, SegmentChange, StoredEvent
+from models.shard.commands import Accept, Count, Erase, Erasure, Fold, Load, Receive, Tick, Unmerge
+from models.shard.core import MachineSettings, dedupe_key
+from models.shard.machine import ShardMachine
+from models.shard.protocol import (
+    STANDING_CAUSES,
+    Erased,
+    IngestResult,
+    Link,
+    MergeRecord,
+    SegmentChange,
+    StoredEvent,
+)
 from models.shard.tables import Effects, EventRow
 
 
@@ -34,6 +42,8 @@ class Disk:
     dedupe: dict[str, int] = field(default_factory=dict)
     channels: dict[int, int] = field(default_factory=dict)
     outbox: dict[int, dict[int, bytes]] = field(default_factory=dict)
+    links: list[Link] = field(default_factory=list)
+    changes: list[SegmentChange] = field(default_factory=list)
     sent: dict[int, int] = field(default_factory=dict)
     moves: dict[int, BulkMove] = field(default_factory=dict)  # that some profiles do not hold
 
@@ -66,6 +76,13 @@ class Disk:
             del self.events[sequence]
         assert not any(key in self.dedupe for key, _ in effects.dedupe)
         self.dedupe.update(effects.dedupe)
+        for key in effects.dedupe_deleted:
+            self.dedupe.pop(key, None)
+        self.links = [link for link in [*self.links, *effects.links] if link.customer_id not in effects.forgotten]
+        self.changes += effects.changes
+        for index, change in enumerate(self.changes):
+            if change.customer_id in effects.forgotten and change.cause not in STANDING_CAUSES:
+                self.changes[index] = msgspec.structs.replace(change, cause="")
         self.channels.update(effects.received)
         for shard, envelope in effects.messages.items():
             self.sent[shard] = self.sent.get(shard, 0) + 1
@@ -86,6 +103,11 @@ class Disk:
 
     def merge(self, merge_id: str) -> MergeRecord:
         return msgspec.msgpack.decode(self.small["merges", merge_id], type=MergeRecord)
+
+    def merges_of(self, people: list[int]) -> list[str]:
+        merges = [key for kind, key in self.small if kind == "merges"]
+        found = [self.merge(merge_id) for merge_id in merges]
+        return [m.merge_id for m in found if m.winner in people or m.loser in people]
 
     def boot(self, shards: int, settings: MachineSettings) -> ShardMachine:
         machine = ShardMachine(self.shard, shards, settings, self)
@@ -267,6 +289,22 @@ class World:
                 return
         raise AssertionError("the merge was not taken back")
 
+    def erase(self, request_id: str, customer_id: int, refused_until: int) -> Erased:
+        """Asks until there is an answer; in between other things go on."""
+        for _ in range(1000):
+            self._call += 1
+            mine = self._call
+            shard = (customer_id >> 11) & 1023
+            replies = self.run(shard, Erase(mine, Erasure(request_id, customer_id, refused_until)))
+            for call, reply in replies:
+                if call == mine and isinstance(reply, Erased):
+                    if not reply.moved_to:
+                        return reply
+                    customer_id = reply.moved_to
+            for _ in range(20):
+                self.step()
+        raise AssertionError("the erasure was not answered")
+
     # What came of it
 
     def owner(self, identifier: str) -> int:
@@ -300,6 +338,7 @@ class World:
         """Invariants once nothing is on its way."""
         for disk, machine in zip(self.disks, self.machines, strict=True):
             kinds = {kind for kind, _ in disk.small} - {"merges", "segments", "counted", "reviews"}
+            kinds -= {"erased", "suppressed"}
             assert not kinds, f"shard {disk.shard} still has {kinds}"
             core = machine.core
             assert core.settled() == core.sequence

@@ -83,6 +83,43 @@ def test_moves_of_many_are_kept_until_they_are_folded_and_read_like_single_ones(
     log.close()
 
 
+def test_a_move_that_only_sets_timers_holds_up_no_reader_and_goes_into_history_without_them(
+    store: Store, tmp_path: Path
+) -> None:
+    ids = pack_ids(np.array([1, 2, 3], np.int64))
+    timers = BulkMove("renamed", 10, 1, "definition", b"", b"", ids)
+    entries = BulkMove("new", 20, 2, "definition", b"", ids)
+    commit(store, Effects(moves=[timers, entries]))
+    log = ShardLog(tmp_path, 0, 2)
+    assert [change.sequence for change in log.changes(5, 1)] == [20]
+    assert [change.sequence for change in log.changes(5, 100)] == [20, 21, 22]
+    assert ("move", timers) in loaded(store)
+    commit(store, Effects(moves_folded=[10, 20]))
+    assert not [row for row in loaded(store) if row[0] == "move"]
+    assert [move.timed for move in log.changes_since("renamed", 0) if isinstance(move, BulkMove)] == [b""]
+    log.close()
+
+
+def test_of_the_forgotten_links_go_and_what_caused_their_moves(store: Store, tmp_path: Path) -> None:
+    links = [Link(n, "user_id:a", "email:b", "exact", 1.0, "m", "web", 1, sequence=n) for n in (1, 2)]
+    changes = [
+        SegmentChange(customer_id, "s", "entered", 1_000, cause, sequence)
+        for sequence, (customer_id, cause) in enumerate([(1, "message"), (2, "message"), (1, "time")], 3)
+    ]
+    merges = [("merges", "mrg_0_1", merge_record(1, 9)), ("merges", "mrg_0_2", merge_record(2, 8))]
+    commit(store, Effects(links=links, changes=changes, small=merges, dedupe=[("web\0m", 1), ("web\0n", 2)]))
+    assert store.merges_of([9, 5]) == ["mrg_0_1"]
+    assert store.merges_of([2]) == ["mrg_0_2"]
+    again = [("web\0m", 3)]  # taken in and refused in one transaction
+    commit(store, Effects(forgotten=[1, 9], dedupe_deleted=["web\0m"]))
+    commit(store, Effects(dedupe=again, dedupe_deleted=["web\0m"]))
+    log = ShardLog(tmp_path, 0, 2)
+    assert log.links([1, 2]) == links[1:]
+    assert [change.cause for change in log.changes(0, 10)] == ["", "message", "time"]
+    assert store.seen(["web\0m", "web\0n"]) == {"web\0n": 2}
+    log.close()
+
+
 def loaded(store: Store) -> list[tuple[object, ...]]:
     rows = Loaded()
     store.load(rows)
