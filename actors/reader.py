@@ -22,6 +22,7 @@ from models.segments.bulk_moves import BulkMove, BulkMoves
 CUSTOMER_ID_NAMESPACE = "customer_id:"
 _REDIRECTS_MAX = 64  # steps; a longer chain means a broken file, not a long history
 _MMAP_BYTES = 1 << 30  # 9 microseconds a lookup instead of 11
+_SEQUENCE_END = 1 << 63  # the files hold no larger numbers
 _BUSY_TIMEOUT_MS = 50  # a recovery is not worth waiting for: the shard itself can answer
 
 
@@ -185,11 +186,12 @@ class CommittedReader:
 
 
 def parse_sequence(token: str) -> dict[int, int]:
-    """Sequence number by shard of an acknowledgement's token, "shard:n,shard:n". Raises ValueError."""
+    """Sequence number (below 2^63) by shard of an acknowledgement's token, "shard:n,shard:n". Raises ValueError."""
     sequences: dict[int, int] = {}
     for part in token.split(","):
         shard, colon, number = part.partition(":")
-        if not (colon and shard.isdecimal() and number.isdecimal()) or int(shard) >= SHARDS_MAX:
+        is_pair = colon and shard.isdecimal() and number.isdecimal()
+        if not is_pair or int(shard) >= SHARDS_MAX or int(number) >= _SEQUENCE_END:
             raise ValueError("min_seq: expected the `sequence` of an acknowledgement, as it was given")
         sequences[int(shard)] = int(number)
     return sequences

@@ -22,7 +22,8 @@ _PAGE = 1_000
 def export_members(client: ApiClient, segment_id: str, traits: list[str], output: Path) -> int:
     """Writes the members, by the ending of `output`; returns how many. What is written is whole or not there.
 
-    Columns: customer_id, entered_at (UTC), held_out, and the traits. Raises ValueError for another ending, ApiError.
+    Columns: customer_id, entered_at (UTC), held_out, and the traits, of which none may be called so ("address.city"
+    looks into an object). Raises ValueError for another ending, ApiError.
     """
     kind = output.suffix.removeprefix(".")
     if kind not in FORMATS:

@@ -116,17 +116,16 @@ async def get_member_rows(
     context: Context,
     limit: Limit = 100,
     cursor: PageCursor = "",
-    traits: Annotated[str, Query(description="names of traits, with commas between them")] = "",
+    traits: Annotated[
+        str, Query(description="names of traits, with commas between them; `address.city` looks into an object")
+    ] = "",
 ) -> Response:
     """Who is in the segment, with traits: rows for files and tables."""
+    names = segment_analysis.trait_names(traits)
     definition = segment_registry.definition_of(context.services, segment_id)
     members, following = await context.services.router.member_profiles(segment_id, limit, cursor)
-    names = [name for name in traits.split(",") if name]
     rows = [
-        {
-            "customer_id": to_text(profile.customer_id),
-            **segment_analysis.flat_row(profile, entered, _held_out(definition, profile.customer_id), names),
-        }
+        segment_analysis.flat_row(profile, entered, _held_out(definition, profile.customer_id), names)
         for entered, profile in members
     ]
     return respond(MemberRowsPage(rows, cursor_of(following, limit)))

@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 
 from actors.errors import Invalid, NotFound
+from models.identity.customer_id import to_text
 from models.profile.lifecycle import LifecycleRules
 from models.profile.state import DAY_MS, Profile
 from models.segments.analytics import report
-from models.segments.explain import explain
+from models.segments.attributes import trait_reader
+from models.segments.explain import TIME_MAX, explain
 from models.segments.times import parse_duration, parse_instant
 from models.shard.protocol import StoredEvent
 from serve import segment_registry
@@ -24,6 +26,7 @@ from serve.services import Services
 DAYS_MAX = 400  # of a history or a backtest
 OVERLAP_MAX = 50  # segments in one matrix
 CONVERSION = "Order Completed"
+ROW_FIELDS = ("customer_id", "entered_at", "held_out")  # of a member's row, before the traits
 _EVENTS_PAGE = 500
 _EVENTS_MAX = 2_000  # of one person that are looked through for what is behind an answer
 
@@ -171,14 +174,29 @@ def _instant(field: str, text: str) -> int:
     found = parse_instant(text)
     if found is None:
         raise Invalid(f'{field}: expected an ISO 8601 date or time such as "2026-05-01" or "2026-05-01T12:00:00Z"')
+    if not 0 <= found <= TIME_MAX:
+        raise Invalid(f"{field}: expected a time from 1970-01-01 to the end of 9999, in UTC")
     return found
 
 
+def trait_names(text: str) -> list[str]:
+    """The names of traits for rows, with commas between them. Raises Invalid for those of a row's own fields."""
+    names = [name for name in text.split(",") if name]
+    if taken := [name for name in ROW_FIELDS if name in names]:
+        raise Invalid(
+            f"traits: expected other names than {', '.join(taken)}: each row has fields of these names anyway"
+        )
+    return names
+
+
 def flat_row(profile: Profile, entered: int, held_out: bool, traits: Sequence[str]) -> dict[str, Any]:
-    """A member as one row: for files and tables."""
-    row: dict[str, Any] = {"entered_at": time_text(entered), "held_out": held_out}
+    """A member as one row: for files and tables. Traits are read as criteria do: a dot looks into an object."""
+    row: dict[str, Any] = {
+        "customer_id": to_text(profile.customer_id),
+        "entered_at": time_text(entered),
+        "held_out": held_out,
+    }
     for trait in traits:
-        attribute = profile.attributes.get(trait)
-        value = None if attribute is None else attribute.winner.value
+        value = trait_reader(trait)(profile)
         row[trait] = msgspec.json.encode(value).decode() if isinstance(value, dict | list) else value
     return row

@@ -128,7 +128,7 @@ def test_a_file_that_cannot_be_read_yet_is_tried_again(files: Files, reader: Com
     assert reader.read("user_id:ann") is None
 
 
-@pytest.mark.parametrize("token", ["x", "0", "0:", ":1", "0:1,", "0:-1", "2000:1", "0:1;1:2"])
+@pytest.mark.parametrize("token", ["x", "0", "0:", ":1", "0:1,", "0:-1", "2000:1", "0:1;1:2", f"0:{1 << 63}"])
 def test_malformed_tokens(token: str) -> None:
     with pytest.raises(ValueError, match="min_seq"):
         parse_sequence(token)
@@ -136,6 +136,7 @@ def test_malformed_tokens(token: str) -> None:
 
 def test_tokens() -> None:
     assert parse_sequence("0:5,1:7") == {0: 5, 1: 7}
+    assert parse_sequence(f"0:{(1 << 63) - 1}") == {0: (1 << 63) - 1}
 
 
 def test_malformed_customer_ids(reader: CommittedReader) -> None:

@@ -50,6 +50,29 @@ def test_history_and_past_members(service: HttpService) -> None:
         assert service.get(f"/v1/segments/pro/history?{query}").status_code == 400
 
 
+@pytest.mark.parametrize("what", ["history", "analytics"])
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("to=0001-01-05", "to"),
+        ("from=0001-01-01T00:00%2B12:00&to=0001-01-05", "to"),
+        ("from=1960-01-01", "from"),
+        ("to=9999-12-31T23:59-12:00", "to"),
+    ],
+)
+def test_times_that_cannot_be_told_are_refused(service: HttpService, what: str, query: str, field: str) -> None:
+    refused = service.get(f"/v1/segments/pro/{what}?{query}")
+    assert refused.status_code == 400, refused.text
+    assert refused.json()["message"].startswith(f"{field}: expected")
+    assert service.get(f"/v1/segments/pro/{what}?to=1970-01-02").status_code == 200
+
+
+def test_a_position_beyond_all_is_refused(service: HttpService) -> None:
+    refused = service.get("/v1/segments/pro/changes?after=0:100000000000000000000")
+    assert refused.status_code == 400
+    assert refused.json()["message"].startswith("after: expected")
+
+
 def test_analytics(service: HttpService) -> None:
     service.pass_time(60_000)
     view(service, *range(1, 30, 2))
@@ -276,6 +299,24 @@ def test_those_who_may_not_see_people_see_no_small_counts(service: HttpService) 
     assert (found["members"], found["behaviors"]) == (None, {})
     assert service.get("/v1/segments/viewers/members").status_code == 403
     assert service.get("/v1/segments/viewers/why?key=user_id:u1").status_code == 403
+
+
+def test_rows_read_traits_as_criteria_do(service: HttpService) -> None:
+    traits = {"plan": "pro", "address": {"city": "Oslo", "tags": ["a", 1]}, "a.b": 2}
+    oslo = {**PRO, "trait": "address.city", "value": "Oslo"}
+    service.post("/v1/segments", {"id": "here", "name": "H", "criteria": oslo})
+    service.send({"type": "identify", "userId": "u1", "traits": traits})
+    names = "address.city,address.tags,address.zip,a.b,address"
+    (row,) = service.get(f"/v1/segments/here/members/profiles?traits={names}").json()["data"]
+    assert (row["address.city"], row["address.tags"], row["address.zip"], row["a.b"]) == ("Oslo", '["a",1]', None, 2)
+    assert row["address"].startswith("{")
+
+
+@pytest.mark.parametrize("name", ["customer_id", "entered_at", "held_out"])
+def test_a_trait_does_not_take_the_place_of_a_rows_own_field(service: HttpService, name: str) -> None:
+    refused = service.get(f"/v1/segments/pro/members/profiles?traits=plan,{name}")
+    assert refused.status_code == 400
+    assert refused.json()["message"].startswith(f"traits: expected other names than {name}:")
 
 
 def test_rows_and_the_holdout(service: HttpService) -> None:
