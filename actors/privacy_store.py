@@ -1,0 +1,167 @@
+"""The requests of data subjects, in one SQLite file: a durable queue that the desk works on, and the record of it.
+
+Many processes add requests and read them; the desk alone takes them further. A change is made in one transaction on
+what is there at that moment, so that a cancellation and the beginning of the work cannot both happen.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from actors.errors import Conflict, NotFound
+from models.privacy.requests import State, SubjectRequest
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE requests (
+    request_id TEXT PRIMARY KEY, received_at INTEGER NOT NULL, state TEXT NOT NULL, body BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX requests_state ON requests (state, received_at);
+CREATE TABLE callbacks (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, request_id TEXT NOT NULL, url TEXT NOT NULL, due INTEGER NOT NULL,
+    failures INTEGER NOT NULL, body BLOB NOT NULL
+);
+CREATE INDEX callbacks_due ON callbacks (due);
+"""
+_BUSY_TIMEOUT_MS = 10_000
+Tell = Callable[[SubjectRequest], bytes]
+"""Makes the body of a callback, JSON."""
+
+_decode = msgspec.msgpack.Decoder(SubjectRequest).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Callback(msgspec.Struct, frozen=True):
+    """A change of state that somebody is to be told of."""
+
+    number: int
+    request_id: str
+    url: str
+    due: int  # ms
+    failures: int
+    body: bytes  # JSON
+
+
+class PrivacyStore:
+    """The open store. Safe to share between threads, and the file between processes."""
+
+    def __init__(self, path: Path) -> None:
+        """Makes the file if it is missing. Raises Conflict if a later version wrote it."""
+        if not path.exists():
+            path.touch(mode=0o600)
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        for pragma in (f"busy_timeout={_BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+            self._db.execute(f"PRAGMA {pragma}")
+        with self._transaction():
+            (found,) = self._db.execute("PRAGMA user_version").fetchone()
+            if not found:
+                for statement in _SCHEMA.split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        if found not in (0, SCHEMA_VERSION):
+            self.close()
+            raise Conflict(f"{path.name} has schema {found}; this version reads {SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        """Ends the connection."""
+        with self._lock:
+            self._db.close()
+
+    def add(self, request: SubjectRequest, tell: Tell | None = None) -> SubjectRequest:
+        """Keeps a new request; one with the same id and content is the same request. Its callbacks are told what `tell`
+        makes of it. Raises Conflict if there is another one with its id."""
+        with self._transaction():
+            row = self._db.execute("SELECT body FROM requests WHERE request_id = ?", (request.request_id,)).fetchone()
+            if row is None:
+                values = (request.request_id, request.received_at, request.state, _encode(request))
+                self._db.execute("INSERT INTO requests VALUES (?, ?, ?, ?)", values)
+                self._tell(request, tell)
+                return request
+        known = _decode(row[0])
+        if (known.kind, known.regulation) != (request.kind, request.regulation) or (
+            known.identities and known.identities != request.identities
+        ):
+            raise Conflict("subject_request_id: there is another request with this id")
+        return known
+
+    def request(self, request_id: str) -> SubjectRequest:
+        """One request. Raises NotFound."""
+        with self._lock:
+            row = self._db.execute("SELECT body FROM requests WHERE request_id = ?", (request_id,)).fetchone()
+        if row is None:
+            raise NotFound("request_id: there is no such request")
+        return _decode(row[0])
+
+    def requests(self, states: tuple[State, ...], limit: int, after: tuple[int, str] = (0, "")) -> list[SubjectRequest]:
+        """Up to `limit` requests in these states, the oldest first, received after (ms, request id)."""
+        marks = ",".join("?" * len(states))
+        statement = (
+            f"SELECT body FROM requests WHERE state IN ({marks}) AND (received_at, request_id) > (?, ?) "
+            "ORDER BY received_at, request_id LIMIT ?"
+        )
+        with self._lock:
+            rows = self._db.execute(statement, (*states, *after, limit)).fetchall()
+        return [_decode(body) for (body,) in rows]
+
+    def change(
+        self, request_id: str, change: Callable[[SubjectRequest], SubjectRequest], tell: Tell | None = None
+    ) -> SubjectRequest:
+        """Changes a request in one step; its callbacks are told what `tell` makes of it. Raises NotFound, and what
+        `change` raises."""
+        with self._transaction():
+            row = self._db.execute("SELECT body FROM requests WHERE request_id = ?", (request_id,)).fetchone()
+            if row is None:
+                raise NotFound("request_id: there is no such request")
+            request = change(_decode(row[0]))
+            values = (request.state, _encode(request), request_id)
+            self._db.execute("UPDATE requests SET state = ?, body = ? WHERE request_id = ?", values)
+            self._tell(request, tell)
+        return request
+
+    # Callbacks
+
+    def due_callbacks(self, now: int, limit: int) -> list[Callback]:
+        """Up to `limit` callbacks that are due at `now` ms, those due first."""
+        statement = (
+            "SELECT number, request_id, url, due, failures, body FROM callbacks WHERE due <= ? ORDER BY due LIMIT ?"
+        )
+        with self._lock:
+            return [Callback(*row) for row in self._db.execute(statement, (now, limit))]
+
+    def put_off(self, number: int, due: int) -> None:
+        """A callback failed: it is due again at `due` ms."""
+        with self._transaction():
+            self._db.execute("UPDATE callbacks SET due = ?, failures = failures + 1 WHERE number = ?", (due, number))
+
+    def drop_callback(self, number: int) -> None:
+        """A callback was taken, or is given up."""
+        with self._transaction():
+            self._db.execute("DELETE FROM callbacks WHERE number = ?", (number,))
+
+    def scrub(self) -> None:
+        """Folds the write-ahead log into the file, so that nothing of what was deleted is left in it."""
+        with self._lock:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _tell(self, request: SubjectRequest, tell: Tell | None) -> None:
+        if tell is not None and request.callbacks:
+            told = tell(request)
+            rows = [(request.request_id, url, told) for url in request.callbacks]
+            statement = "INSERT INTO callbacks (request_id, url, due, failures, body) VALUES (?, ?, 0, 0, ?)"
+            self._db.executemany(statement, rows)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")

@@ -1,0 +1,68 @@
+"""Requests of data subjects: what is asked, of whom, by when, and how far it is.
+
+A request passes through the states of OpenDSR 2.0 and tells of each. What it says of the person is kept while it is
+worked on; of a completed erasure, fingerprints alone stay (`models.privacy.suppression`).
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from models.privacy.suppression import Suppress
+
+RequestKind = Literal["access", "portability", "erasure"]
+Regulation = Literal["gdpr", "ccpa"]
+State = Literal["pending", "in_progress", "completed", "cancelled"]
+IdentityFormat = Literal["raw", "sha1", "md5", "sha256"]
+
+
+class SubjectIdentity(msgspec.Struct, frozen=True):
+    """An identifier of the person as the request names it: raw in its normal form, or a hash of it in hexadecimal."""
+
+    namespace: str  # email, user_id, ...
+    value: str
+    format: IdentityFormat = "raw"
+
+
+class Step(msgspec.Struct, frozen=True):
+    """Something that happened to a request."""
+
+    at: int  # ms
+    state: State
+    note: str = ""  # never names the person
+
+
+class SubjectRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request, and how far it is."""
+
+    request_id: str  # lower-case UUID version 4
+    kind: RequestKind
+    regulation: Regulation
+    submitted_at: int  # ms, as the requester says
+    received_at: int  # ms
+    due_at: int  # ms, by when it must be completed
+    identities: list[SubjectIdentity]
+    state: State = "pending"
+    actor: str = ""  # id of the key that brought it, or who used the command line
+    callbacks: list[str] = []  # URLs that are told of each change of state
+    suppress: Suppress = "all"  # erasure: which later events are refused
+    extensions: dict[str, Any] = {}  # as given
+    encoded: str = ""  # base64 of the body as it was received
+    people: list[int] = []  # customer ids that were found
+    fingerprints: list[str] = []  # erasure: of the identifiers that are refused from then on
+    results_count: int = 0  # access, portability: records in the result; erasure: events that were erased
+    results: str = ""  # access, portability: name of the result's file; erasure: id of the certificate
+    extended: bool = False  # the deadline was moved once
+    escalated: bool = False  # its deadline is near or over, and that was told
+    steps: list[Step] = []
+
+
+def advanced(request: SubjectRequest, state: State, now: int, note: str = "", **changes: Any) -> SubjectRequest:
+    """The request in its next state."""
+    steps = [*request.steps, Step(now, state, note)]
+    return msgspec.structs.replace(request, state=state, steps=steps, **changes)
+
+
+def anonymised(request: SubjectRequest) -> SubjectRequest:
+    """A completed erasure without what names the person."""
+    return msgspec.structs.replace(request, identities=[], encoded="", extensions={})
