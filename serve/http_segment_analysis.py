@@ -1,6 +1,6 @@
 """/v1/segments: what their members are like, how they grew, whom they share, and why somebody is in one."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
@@ -75,9 +75,13 @@ async def get_history(
     """The segment's size over time, and its growth."""
     start, end = segment_analysis.moments(context.services, since, to, 30)
     steps = await segment_analysis.history(context.services, segment_id, start, end, step)
-    count = Suppression(context.services, caller).count
+    suppression = Suppression(context.services, caller)
+    sizes = [each["members"] for each in steps]
     entries = [
-        HistoryEntry(each["at"], count(each["members"]), count(each["entered"]), count(each["left"])) for each in steps
+        HistoryEntry(
+            each["at"], suppression.count(size), *suppression.flow(before, size, each["entered"], each["left"])
+        )
+        for each, before, size in zip(steps, [sizes[0], *sizes], sizes, strict=False)
     ]
     first, last = entries[0].members, entries[-1].members
     return respond(HistoryAnswer(segment_id, entries, round((last - first) / first, 4) if first and last else None))
@@ -99,11 +103,11 @@ async def get_analytics(
     start, end = segment_analysis.moments(context.services, since, to, 30)
     found = await segment_analysis.analytics(context.services, segment_id, start, end, conversion, within)
     suppression = Suppression(context.services, caller)
-    growth = found["growth"]
-    growth |= {key: suppression.count(growth[key]) for key in ("members_from", "members_to", "entered", "left")}
+    found |= {"growth": _told_growth(found["growth"], suppression)}
+    found |= {"held_out": suppression.part(found["held_out"], found["members"])}
     if suppression.count(found["members"]) is None:
         empty: dict[str, object] = {key: {} for key in _SECTIONS}
-        found = {**found, **empty, "members": None, "held_out": 0}
+        found = {**found, **empty, "members": None, "held_out": None}
     return respond(AnalyticsAnswer(**found))
 
 
@@ -117,6 +121,14 @@ async def get_why(
     rules = context.services.settings.lifecycle
     found = await segment_analysis.why(context.services, segment_id, context.parse_key(key), rules)
     return respond(WhyAnswer(**found))
+
+
+def _told_growth(growth: dict[str, Any], suppression: Suppression) -> dict[str, Any]:
+    before, after = growth["members_from"], growth["members_to"]
+    entered, left = suppression.flow(before, after, growth["entered"], growth["left"])
+    sizes = {"members_from": suppression.count(before), "members_to": suppression.count(after)}
+    rate = None if None in sizes.values() else growth["rate"]
+    return {**growth, **sizes, "entered": entered, "left": left, "rate": rate}
 
 
 _SECTIONS = ("growth", "demographics", "behaviors", "value", "engagement", "lifecycle", "conversion")

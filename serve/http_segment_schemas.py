@@ -132,12 +132,12 @@ class OverlapAnswer(msgspec.Struct, frozen=True):
 
 
 class AnalyticsAnswer(msgspec.Struct, frozen=True):
-    """What a segment's members are like. Values that few have are told together."""
+    """What a segment's members are like. Values that few have are told together; other numbers of too few are null."""
 
     segment_id: str
     at: Time
     members: Count
-    held_out: int
+    held_out: Count
     growth: dict[str, Any]
     demographics: dict[str, Any]
     behaviors: dict[str, Any]

@@ -42,6 +42,16 @@ class Suppression:
         """The count; None if it is too small to be told. Nobody is always told."""
         return members if members >= self._least or not members else None
 
+    def part(self, some: int, whole: int) -> int | None:
+        """A count of some of so many; None if they, or the others, are too few to be told."""
+        return None if self.count(whole - some) is None else self.count(some)
+
+    def flow(self, before: int, after: int, entered: int, left: int) -> tuple[int | None, int | None]:
+        """Who entered and left between two sizes: None, both, if one of the four is too small to be told. It would be
+        what the three others come to."""
+        told = all(self.count(count) is not None for count in (before, after, entered, left))
+        return (entered, left) if told else (None, None)
+
 
 def moments(services: Services, since: str, until: str, default_days: int) -> tuple[int, int]:
     """A range of time, ms, from ISO 8601 texts: until now, and `default_days` long, where they are empty."""

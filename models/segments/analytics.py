@@ -1,7 +1,8 @@
 """What a segment's members are like: traits, behaviors, value, engagement, lifecycle, conversion, overlap.
 
 Each shard summarises its own members over its columns (`summarise`); the summaries add up (`join`), and `report` makes
-the answer of them. Values that fewer than `min_count` members have are told together, so that no answer tells of one.
+the answer of them. No number in it is of fewer than `min_count` people but none, nor is the difference of two that are
+parts of each other: what would be is None, or left out, and values that few have are told together.
 """
 
 from collections import Counter
@@ -141,7 +142,12 @@ def join(summaries: list[Summary]) -> Summary:
 def report(summary: Summary, min_count: int) -> dict[str, Any]:
     """The answer. Shares are of the members, 0 to 1; money is decimal text."""
     members = summary.members
-    orders = sum(sales.orders for sales in summary.sales.values())
+    sales = summary.sales.values()
+    entered = _told(summary.entered, min_count)
+    converted = _part(summary.converted, summary.entered, min_count)
+    scores = {
+        f"{low} to {high - 1}": count for (low, high), count in zip(pairwise(_SCORE_STEPS), summary.scores, strict=True)
+    }
     return {
         "members": members,
         "held_out": summary.held_out,
@@ -152,26 +158,25 @@ def report(summary: Summary, min_count: int) -> dict[str, Any]:
         },
         "behaviors": _activities(summary.events, members, min_count),
         "value": {
-            "orders": orders,
+            "orders": sum(each.orders for each in sales)
+            if all(each.customers >= min_count for each in sales)
+            else None,
             "by_currency": {
-                currency: _sales_report(sales, members)
-                for currency, sales in sorted(summary.sales.items())
-                if sales.customers >= min_count
+                currency: _sales_report(each, members, min_count)
+                for currency, each in sorted(summary.sales.items())
+                if each.customers >= min_count
             },
         },
         "engagement": {
             "channels": _activities(summary.channels, members, min_count),
-            "scores": {
-                f"{low} to {high - 1}": _told(count, min_count)
-                for low, high, count in zip(_SCORE_STEPS, _SCORE_STEPS[1:], summary.scores, strict=False)
-            },
+            "scores": _split(scores, min_count),
         },
-        "lifecycle": {stage: _told(summary.stages.get(stage, 0), min_count) for stage in STAGES},
+        "lifecycle": _split({stage: summary.stages.get(stage, 0) for stage in STAGES}, min_count),
         "churn_risk": None,
         "conversion": {
-            "entered": _told(summary.entered, min_count),
-            "converted": _told(summary.converted, min_count),
-            "rate": None if _told(summary.converted, min_count) is None else _share(summary.converted, summary.entered),
+            "entered": entered,
+            "converted": converted,
+            "rate": None if entered is None else _share(converted, entered),
         },
     }
 
@@ -238,14 +243,17 @@ def _add(held: Activity | Sales, more: Activity | Sales) -> None:
 
 
 def _trait_report(trait: Trait, members: int, min_count: int) -> dict[str, Any]:
-    answer: dict[str, Any] = {"members": trait.filled, "share": _share(trait.filled, members)}
-    told = sorted(
-        ((text, count) for text, count in trait.values.items() if count >= min_count), key=lambda v: (-v[1], v[0])
-    )
+    filled = _part(trait.filled, members, min_count)
+    answer: dict[str, Any] = {"members": filled, "share": _share(filled, members)}
+    ranked = sorted(trait.values.items(), key=lambda value: (-value[1], value[0]))
+    told = [(text, count) for text, count in ranked[:TOP] if count >= min_count]
+    others = (members if filled is None else filled) - sum(count for _, count in told)
+    if told and 0 < others < min_count:
+        others += told.pop()[1]
     if told:
-        top = [{"value": msgspec.json.decode(text), "members": count} for text, count in told[:TOP]]
-        answer |= {"values": top, "others": trait.filled - sum(count for _, count in told[:TOP])}
-    if trait.numbers >= min_count and not told:
+        values = [{"value": msgspec.json.decode(text), "members": count} for text, count in told]
+        answer |= {"values": values, "others": None if filled is None else others}
+    elif trait.numbers >= min_count:
         answer |= {"average": trait.total / trait.numbers}
     return answer
 
@@ -253,29 +261,36 @@ def _trait_report(trait: Trait, members: int, min_count: int) -> dict[str, Any]:
 def _activities(activities: dict[str, Activity], members: int, min_count: int) -> dict[str, Any]:
     ranked = sorted(activities.items(), key=lambda item: (-item[1].members, item[0]))
     return {
-        name: {
-            "members": activity.members,
-            "share": _share(activity.members, members),
-            "occurrences": activity.occurrences,
-            "members_30d": activity.recent_members if activity.recent_members >= min_count else None,
-            "share_30d": _share(activity.recent_members, members) if activity.recent_members >= min_count else None,
-        }
+        name: _activity_report(activity, members, min_count)
         for name, activity in ranked
         if activity.members >= min_count
     }
 
 
-def _sales_report(sales: Sales, members: int) -> dict[str, Any]:
+def _activity_report(activity: Activity, members: int, min_count: int) -> dict[str, Any]:
+    active = _part(activity.members, members, min_count)
+    recent = _part(activity.recent_members, members, min_count)
+    if _part(activity.recent_members, activity.members, min_count) is None:
+        recent = None
     return {
-        "customers": sales.customers,
-        "share": _share(sales.customers, members),
+        "members": active,
+        "share": _share(active, members),
+        "occurrences": activity.occurrences,
+        "members_30d": recent,
+        "share_30d": _share(recent, members),
+    }
+
+
+def _sales_report(sales: Sales, members: int, min_count: int) -> dict[str, Any]:
+    customers = _part(sales.customers, members, min_count)
+    return {
+        "customers": customers,
+        "share": _share(customers, members),
         "orders": sales.orders,
         "revenue": to_decimal_text(sales.revenue),
         "refunds": to_decimal_text(sales.refunded),
-        "average_order_value": to_decimal_text(round(sales.revenue / sales.orders / 10_000) * 10_000)
-        if sales.orders
-        else None,
-        "revenue_per_member": to_decimal_text(round(sales.revenue / members / 10_000) * 10_000) if members else None,
+        "average_order_value": _per(sales.revenue, sales.orders),
+        "revenue_per_member": _per(sales.revenue, members),
     }
 
 
@@ -289,5 +304,21 @@ def _told(count: int, min_count: int) -> int | None:
     return count if count >= min_count or not count else None
 
 
-def _share(part: int, whole: int) -> float | None:
-    return round(part / whole, 4) if whole else None
+def _part(count: int, whole: int, min_count: int) -> int | None:
+    """A count of some of so many; None if they, or the others, are too few."""
+    return None if _told(whole - count, min_count) is None else _told(count, min_count)
+
+
+def _split(counts: dict[str, int], min_count: int) -> dict[str, int | None]:
+    """Counts that all members add up to. One that is left out for being too small is not left out alone, or it would be
+    what all others leave."""
+    told = {name: _told(count, min_count) for name, count in counts.items()}
+    hidden = sum(counts[name] for name, count in told.items() if count is None)
+    large = {name: count for name, count in told.items() if count}
+    if large and _told(hidden, min_count) is None:
+        told[min(large, key=lambda name: large[name])] = None
+    return told
+
+
+def _share(part: int | None, whole: int) -> float | None:
+    return round(part / whole, 4) if part is not None and whole else None

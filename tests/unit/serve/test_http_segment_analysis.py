@@ -74,8 +74,10 @@ def test_a_position_beyond_all_is_refused(service: HttpService) -> None:
 
 
 def test_analytics(service: HttpService) -> None:
+    more = [{"type": "identify", "userId": f"u{n}", "traits": {"plan": "pro"}} for n in range(31, 60, 2)]
+    service.send(*more)
     service.pass_time(60_000)
-    view(service, *range(1, 30, 2))
+    view(service, *range(1, 60, 2))
     order = {"order_id": "o", "revenue": 20, "currency": "EUR", "products": [{"product_id": "p", "price": 20}]}
     service.send(
         *(
@@ -85,30 +87,30 @@ def test_analytics(service: HttpService) -> None:
                 "userId": f"u{n}",
                 "properties": {**order, "order_id": f"o{n}"},
             }
-            for n in range(1, 25, 2)
+            for n in range(1, 40, 2)
         )
     )
     found = service.get("/v1/segments/pro/analytics?within=1d").json()
-    assert found["members"] == 15
-    assert found["demographics"]["plan"]["values"] == [{"value": "pro", "members": 15}]
+    assert found["members"] == 30
+    assert found["demographics"]["plan"]["values"] == [{"value": "pro", "members": 30}]
     assert found["behaviors"]["Viewed"] == {
-        "members": 15,
+        "members": 30,
         "share": 1.0,
-        "occurrences": 15,
-        "members_30d": 15,
+        "occurrences": 30,
+        "members_30d": 30,
         "share_30d": 1.0,
     }
-    assert found["value"]["by_currency"]["EUR"]["revenue"] == "240.00"
+    assert found["value"]["by_currency"]["EUR"]["revenue"] == "400.00"
     assert found["value"]["by_currency"]["EUR"]["average_order_value"] == "20.00"
     assert found["conversion"] == {
         "event": "Order Completed",
         "within": "1d",
-        "entered": 15,
-        "converted": 12,
-        "rate": 0.8,
+        "entered": 30,
+        "converted": 20,
+        "rate": 0.6667,
     }
-    assert found["growth"]["members_to"] == 15
-    assert found["lifecycle"]["new_customer"] == 12
+    assert found["growth"]["members_to"] == 30
+    assert found["lifecycle"]["new_customer"] == 20
     assert found["churn_risk"] is None
     assert service.get("/v1/segments/pro/analytics?within=soon").status_code == 400
 
@@ -299,6 +301,45 @@ def test_those_who_may_not_see_people_see_no_small_counts(service: HttpService) 
     assert (found["members"], found["behaviors"]) == (None, {})
     assert service.get("/v1/segments/viewers/members").status_code == 403
     assert service.get("/v1/segments/viewers/why?key=user_id:u1").status_code == 403
+
+
+def test_those_who_may_not_see_people_see_no_small_part_or_difference(service: HttpService) -> None:
+    service.key = service.create_key("admin", "admin")
+    service.post("/v1/segments", {"id": "kept", "name": "K", "criteria": PRO, "holdout": 10})
+    service.pass_time(3_600_000)
+    service.send(*({"type": "identify", "userId": f"x{n}", "traits": {"plan": "pro"}} for n in range(3)))
+    service.pass_time(3_600_000)
+    path = "/v1/segments/kept/{}?from=2026-03-01T13:00:00Z&to=2026-03-01T15:00:00Z"
+    seen = service.get(path.format("analytics")).json()
+    assert (seen["growth"]["members_from"], seen["growth"]["entered"], seen["growth"]["left"]) == (15, 3, 0)
+    assert seen["growth"]["rate"] == 0.2
+    assert 0 < seen["held_out"] < 10
+    service.key = service.create_key("analyse", "analyst")
+    found = service.get(path.format("analytics")).json()
+    growth = found["growth"]
+    assert (growth["members_from"], growth["members_to"], growth["rate"]) == (15, 18, 0.2)
+    assert growth["entered"] is growth["left"] is found["held_out"] is None
+    steps = service.get(path.format("history") + "&step=1h").json()["data"]
+    assert [(step["members"], step["entered"], step["left"]) for step in steps] == [
+        (15, 0, 0),
+        (18, None, None),
+        (18, 0, 0),
+    ]
+    before = service.get("/v1/segments/kept/analytics?from=2026-02-01&to=2026-03-01T15:00:00Z").json()["growth"]
+    assert (before["members_from"], before["members_to"], before["entered"]) == (0, 18, 18)
+
+
+def test_growth_from_a_size_that_is_not_told_is_not_told(service: HttpService) -> None:
+    service.key = service.create_key("admin", "admin")
+    few = {**PRO, "value": "few"}
+    service.send(*({"type": "identify", "userId": f"x{n}", "traits": {"plan": "few"}} for n in range(4)))
+    service.post("/v1/segments", {"id": "few", "name": "F", "criteria": few})
+    service.pass_time(3_600_000)
+    service.send(*({"type": "identify", "userId": f"y{n}", "traits": {"plan": "few"}} for n in range(16)))
+    service.key = service.create_key("analyse", "analyst")
+    growth = service.get("/v1/segments/few/analytics?from=2026-03-01T13:00:00Z").json()["growth"]
+    assert growth["members_to"] == 20
+    assert [growth[key] for key in ("members_from", "entered", "left", "rate")] == [None] * 4
 
 
 def test_rows_read_traits_as_criteria_do(service: HttpService) -> None:
