@@ -50,8 +50,9 @@ class Probes:
             return self._page
 
     async def _shards(self) -> str:
+        min_count = self._services.settings.segments.min_count
         try:
-            return render(shard_families(await asyncio.wait_for(self._services.router.status(), TIMEOUT_S)))
+            return render(shard_families(await asyncio.wait_for(self._services.router.status(), TIMEOUT_S), min_count))
         except (OnefoldError, TimeoutError):
             log.warning("the metrics page lacks the shards, which did not answer in time")
             return ""

@@ -7,6 +7,7 @@ never of a caller. Counting takes 4 microseconds.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -144,8 +145,9 @@ def join(pages: Iterable[str]) -> list[Metric]:
     return list(families.values())
 
 
-def shard_families(shards: Sequence[ShardStatus]) -> list[Metric]:
-    """The shards' own counters, as their status tells them at this moment."""
+def shard_families(shards: Sequence[ShardStatus], min_count: int) -> list[Metric]:
+    """The shards' own counters, as their status tells them at this moment. Everybody may read them: the size of a
+    segment with fewer than `min_count` people, but some, is left out."""
     gauges = {
         "profiles": "Profiles held.",
         "identifiers": "Identifiers in the index.",
@@ -171,13 +173,12 @@ def shard_families(shards: Sequence[ShardStatus]) -> list[Metric]:
     for status in shards:
         for name, family in families.items():
             family.add_metric([str(status.shard)], getattr(status, name))  # type: ignore[attr-defined]
-    return [*families.values(), *_segment_families(shards)]
+    return [*families.values(), *_segment_families(shards), _sizes(shards, min_count)]
 
 
 def _segment_families(shards: Iterable[ShardStatus]) -> list[Metric]:
     """Where each segment stands at each shard."""
     labels = ["shard", "segment"]
-    members = GaugeMetricFamily(f"{PREFIX}segment_members", "People in the segment.", labels=labels)
     late = GaugeMetricFamily(f"{PREFIX}segment_late_ms", "How far behind time the segment is.", labels=labels)
     state = GaugeMetricFamily(
         f"{PREFIX}segment_state", "1 for the state that the segment is in.", labels=[*labels, "state"]
@@ -185,10 +186,21 @@ def _segment_families(shards: Iterable[ShardStatus]) -> list[Metric]:
     for status in shards:
         for segment_id, segment in sorted(status.segments.items()):
             own = [str(status.shard), segment_id]
-            members.add_metric(own, segment.members)
             late.add_metric(own, segment.late_ms)
             state.add_metric([*own, segment.state], 1)
-    return [members, late, state]
+    return [late, state]
+
+
+def _sizes(shards: Iterable[ShardStatus], min_count: int) -> Metric:
+    """How many are in each segment, over all shards: at one shard a few of many are too few."""
+    sizes: Counter[str] = Counter()
+    for status in shards:
+        sizes.update({segment_id: segment.members for segment_id, segment in status.segments.items()})
+    family = GaugeMetricFamily(f"{PREFIX}segment_members", "People in the segment.", labels=["segment"])
+    for segment_id, members in sorted(sizes.items()):
+        if members >= min_count or not members:
+            family.add_metric([segment_id], members)
+    return family
 
 
 def webhook_families(webhooks: Sequence[DeliveryStatus]) -> list[Metric]:

@@ -1,9 +1,10 @@
 """Metrics: declared names and labels only, and Prometheus text that a parser takes back."""
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from models.shard.protocol import ShardStatus
+from models.shard.protocol import SegmentStatus, ShardStatus
 from serve.metrics import DEFINITIONS, NoMetrics, check, for_this_process, join, render, shard_families
 
 AGENT_PAGE = """
@@ -70,7 +71,7 @@ def test_pages_of_several_nodes_become_one_with_onefolds_own_families_only() -> 
 
 
 def test_the_shards_counters_are_told_by_shard() -> None:
-    text = render(shard_families([status(0), status(1)]))
+    text = render(shard_families([status(0), status(1)], 10))
     samples = {
         (sample.name, sample.labels["shard"]): sample.value
         for family in text_string_to_metric_families(text)
@@ -79,3 +80,18 @@ def test_the_shards_counters_are_told_by_shard() -> None:
     assert samples[("onefold_shard_profiles", "1")] == 7
     assert samples[("onefold_shard_events_total", "0")] == 40
     assert samples[("onefold_shard_dead_letters", "0")] == 3
+
+
+def test_a_segments_size_is_of_all_shards_and_left_out_where_few_are_in_it() -> None:
+    sizes = [{"many": 6, "few": 6, "empty": 0}, {"many": 4, "few": 3, "empty": 0}]
+    shards = [
+        msgspec.structs.replace(status(n), segments={key: SegmentStatus(count, "live") for key, count in each.items()})
+        for n, each in enumerate(sizes)
+    ]
+    told = {
+        sample.labels["segment"]: sample.value
+        for family in shard_families(shards, 10)
+        for sample in family.samples
+        if sample.name == "onefold_segment_members"
+    }
+    assert told == {"many": 10, "empty": 0}
