@@ -24,6 +24,7 @@ class ChangeFeed:
         self._seen: dict[int, int] = {}  # shard -> the highest sequence number that anybody has seen
         self._is_read = False  # somebody has begun
         self._more = asyncio.Event()
+        self._has_ended = False
         self.generation = 0  # grows when there may be more than somebody has read
 
     async def after(self, positions: Mapping[int, int], limit: int) -> list[SegmentChange]:
@@ -35,15 +36,25 @@ class ChangeFeed:
         return found
 
     async def news(self, generation: int, timeout_s: float | None = None) -> None:
-        """Returns when there may be more than what was read at this generation, or the time is over if one is given."""
-        if self.generation == generation:
+        """Returns when there may be more than what was read at this generation, or the time is over if one is given.
+        Raises RuntimeError when `run` has ended: there will be no more."""
+        if self.generation == generation and not self._has_ended:
             try:
                 await asyncio.wait_for(self._more.wait(), timeout_s)
             except TimeoutError:
                 return
+        if self._has_ended:
+            raise RuntimeError("nobody looks for entries and exits any more")
 
     async def run(self) -> None:
-        """Looks for what nobody has seen, until it is cancelled."""
+        """Looks for what nobody has seen, until it is cancelled. If it fails, nobody is left waiting."""
+        try:
+            await self._look()
+        finally:
+            self._has_ended = True
+            self._more.set()
+
+    async def _look(self) -> None:
         while True:
             pause = POLL_S
             if self._is_read:

@@ -1,7 +1,8 @@
 """/v1/segments/stream: entries to segments and exits from them as server-sent events, as they happen.
 
 Each event's id is a position: a client that comes back with it (`Last-Event-ID`, which browsers send by themselves) is
-told all that it has missed. A stream ends when its client goes, when the service stops, and when its key is revoked.
+told all that it has missed. A stream ends when its client goes, when the service stops, and when its key is revoked; and
+with an error, when what it follows fails.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from actors.change_feed import ChangeFeed
 from actors.errors import OnefoldError, Unavailable
 from models.identity.customer_id import shard_of
 from models.shard.protocol import SegmentChange
-from serve import instance, segment_registry
+from serve import instance, logs, segment_registry
 from serve.http_context import Context, authorise
 from serve.http_openapi import answers
 from serve.http_pages import parse_positions, positions_text
@@ -30,6 +31,8 @@ PAGE = 500
 TICK_S = 0.5  # between two looks at whether the stream is to end
 AWAY_S = 1.0
 HEARTBEAT_S = 15.0
+
+log = logs.logger("segment_stream")
 
 router = APIRouter(prefix="/v1/segments", tags=["segments"], dependencies=[Depends(authorise)])
 
@@ -45,24 +48,38 @@ class Streams:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._open = 0
-        self._looking: tuple[ChangeFeed, asyncio.Task[None]] | None = None
+        self._look: _Look | None = None
 
     @contextmanager
     def following(self) -> Iterator[ChangeFeed]:
         """The feed, while it is followed. Within a running event loop."""
-        if self._looking is None:
-            feed = ChangeFeed(self._services.router.segment_changes)
-            self._looking = feed, asyncio.get_running_loop().create_task(feed.run())
-        feed, looking = self._looking
-        self._open += 1
+        look = self._look
+        if look is None or look.task.done():
+            look = self._look = _Look(ChangeFeed(self._services.router.segment_changes))
+        look.open += 1
         try:
-            yield feed
+            yield look.feed
         finally:
-            self._open -= 1
-            if not self._open:
-                looking.cancel()
-                self._looking = None
+            look.open -= 1
+            if not look.open:
+                look.task.cancel()
+                if self._look is look:
+                    self._look = None
+
+
+class _Look:
+    """A feed with the task that looks for its news, and how many streams follow it."""
+
+    def __init__(self, feed: ChangeFeed) -> None:
+        self.feed = feed
+        self.task = asyncio.get_running_loop().create_task(feed.run())
+        self.task.add_done_callback(_log_failure)
+        self.open = 0
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("streams of entries and exits end: nobody looks for news any more", exc_info=error)
 
 
 @router.get("/stream", responses=_ANSWERS, response_class=StreamingResponse)

@@ -122,6 +122,44 @@ def test_many_streams_ask_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     asyncio.run(scenario())
 
 
+def test_a_feed_that_fails_ends_its_streams_and_the_next_one_starts_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = HttpService(tmp_path)
+    service.post("/v1/segments", {"id": "pro", "name": "Pro", "criteria": PRO})
+    streams = http_segment_stream.Streams(service.services)
+    real = service.router.segment_changes
+
+    async def broken(after: dict[int, int], limit: int) -> list[SegmentChange]:
+        if limit == 1:  # the one that looks for all
+            raise ZeroDivisionError
+        return await real(after, limit)
+
+    async def always() -> bool:
+        return True
+
+    async def scenario() -> None:
+        monkeypatch.setattr(service.router, "segment_changes", broken)
+        open_ones = [http_segment_stream.events(streams, "", {0: 0, 1: 0}, always) for _ in range(2)]
+        for each in open_ones:
+            await anext(each)
+        coming = [asyncio.ensure_future(anext(each)) for each in open_ones]
+        ended = await asyncio.wait_for(asyncio.gather(*coming, return_exceptions=True), 10)
+        assert [type(each) for each in ended] == [RuntimeError, RuntimeError]
+        monkeypatch.setattr(service.router, "segment_changes", real)
+        again = http_segment_stream.events(streams, "", {0: 0, 1: 0}, always)
+        await anext(again)
+        waiting = asyncio.ensure_future(anext(again))
+        await asyncio.sleep(0.2)
+        await asyncio.to_thread(service.send, *messages(1))
+        assert b"event: entered" in await asyncio.wait_for(waiting, 10)
+        await again.aclose()  # type: ignore[attr-defined]
+
+    asyncio.run(scenario())
+    (record,) = [each for each in caplog.records if each.name == "onefold.segment_stream"]
+    assert record.exc_info is not None and record.exc_info[0] is ZeroDivisionError
+
+
 def test_a_stream_ends_when_its_key_is_revoked_and_when_the_service_stops(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     service = HttpService(tmp_path, Settings(data_dir=str(tmp_path)))
