@@ -1,7 +1,7 @@
 """/v1/segments/stream: entries to segments and exits from them as server-sent events, as they happen.
 
 Each event's id is a position: a client that comes back with it (`Last-Event-ID`, which browsers send by themselves) is
-told all that it has missed. A stream ends when its client goes, when the service stops, and when its key is revoked; and
+told all that it has missed. A stream ends when its client goes, when the service stops, when its key is revoked; and
 with an error, when what it follows fails.
 """
 

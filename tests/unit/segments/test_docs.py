@@ -9,7 +9,10 @@ import jsonschema
 import pytest
 
 from models.profile.lifecycle import STAGES
-from models.segments.catalogue import catalogue_of
+from models.profile.policy import ProfileLimits
+from models.profile.state import RECENT_MAX
+from models.profile.transactions import PRODUCTS_MAX
+from models.segments.catalogue import CHAIN_MAX, EXPANDED_MAX, catalogue_of
 from models.segments.compile import compile_segment
 from models.segments.criteria import (
     CLAUSES_MAX,
@@ -61,6 +64,15 @@ def test_every_word_is_explained() -> None:
     assert {word for word in words if not re.search(rf"\b{word}\b", code)} == set()
     for limit in (f"at most {DEPTH_MAX} deep", f"at most {CLAUSES_MAX} criteria", f"at most {LIST_MAX} "):
         assert limit in TEXT
+    for limit in (f"at most {CHAIN_MAX} deep", f"at most {EXPANDED_MAX} criteria"):
+        assert limit in TEXT
+
+
+def test_the_limits_of_what_is_known_exactly_are_those_of_profiles() -> None:
+    limits = ProfileLimits()
+    assert f"latest {RECENT_MAX} occurrences" in TEXT and f"{limits.exact_times:,}" in TEXT
+    assert f"latest {limits.orders:,} of a person" in TEXT and f"at most {PRODUCTS_MAX} lines" in TEXT
+    assert limits.order_bytes == limits.property_bytes == 64 * 1024 and TEXT.count("64 kB") == 2
 
 
 def test_errors_read_as_shown() -> None:
