@@ -250,13 +250,13 @@ class Router(SegmentCalls):
         """The evidence on two people, by their keys, as they are now. Raises NotFound, Invalid, Conflict."""
         return await self._matching.explain(left, right, self._timeout_s)
 
-    async def merge_evidence(self, merge_id: str) -> Explanation | None:
-        """What a merge was made on; None for one that an event showed or that was stated. Raises NotFound."""
+    async def merge_record(self, merge_id: str) -> MergeRecord:
+        """A merge: of whom, and the evidence (None if an event showed it, or it was stated). Raises NotFound."""
         shard = self._merge_shard(merge_id)
         record: MergeRecord | None = await self._calls.call(shard, "merge_record", merge_id, timeout_s=self._timeout_s)
         if record is None:
             raise NotFound("merge_id: there is no such merge; the person's merges list them")
-        return record.evidence
+        return record
 
     async def matcher_statuses(self) -> list[MatcherStatus]:
         """The counters of every matcher; none if matching is off."""

@@ -14,6 +14,8 @@ from ray.serve.config import HTTPOptions, gRPCOptions
 from ray.serve.schema import LoggingConfig
 from starlette.types import ASGIApp
 
+from actors.audit_log import AuditLog
+from actors.audit_trail import AuditTrail
 from actors.cluster import RayDeliverer
 from actors.control import ControlStore
 from actors.reader import CommittedReader
@@ -52,22 +54,33 @@ class Ingress(GrpcMethods):
         """Serve asks for this once, after the constructor."""
         return build_http_app(self.context.services)
 
+    async def __del__(self) -> None:
+        """Serve awaits this when it stops the replica, after the last request: what the audit log lacks is written."""
+        await self.context.services.audit.flush()
+
 
 def build_services(settings: Settings, shards: int, reader: CommittedReader | None) -> Services:
     """The collaborators of one replica, with the real clock and real randomness."""
     router = Router(shards, settings.data_path)
     control = ControlStore(settings.control_path)
+    audit_log = AuditLog(settings.data_path)
     return Services(
         settings=settings,
         router=router,
         reads=ProfileReads(router, reader),
         deliveries=ShardCalls(1, RayDeliverer()),
         control=control,
-        authenticator=Authenticator(control, settings.is_loopback),
+        authenticator=Authenticator(control, settings.is_loopback, _now),
+        audit=AuditTrail(audit_log, _now),
+        audit_log=audit_log,
         metrics=metrics.for_this_process(),
-        now=lambda: time.time_ns() // 1_000_000,
+        now=_now,
         new_id=lambda: secrets.token_hex(16),
     )
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def build_app(settings: Settings, shards: int) -> Application:

@@ -2,8 +2,8 @@
 
 A credential is a key's secret. Only its SHA-256 is stored, and only digests are ever looked up or compared (in constant
 time): how long that takes tells nothing about a secret. Scopes: `ingest` writes events and reads nothing, `analyse`
-counts people and sees none, `read` reads, `admin` does all. A change of the keys, by any process, counts within a
-second.
+counts people and sees none, `read` reads, `privacy` answers what people ask about their data and reads the audit log,
+`admin` does all. A change of the keys, by any process, counts within a second, and so does the end of a key.
 
 While no key was ever made, a server that listens on loopback only is open to all; any other refuses everything.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Protocol
 
-from actors.control import ApiKey, Scope, allows, digest
+from actors.api_keys import ApiKey, Scope, allows, digest
 from models.events import envelope
 from serve import logs
 from serve.errors import Forbidden, Unauthenticated
@@ -45,10 +45,18 @@ class Principal:
     key_id: str
     source_id: str
     scopes: tuple[Scope, ...]
+    expires_at: int = 0  # ms; 0 for never
 
     def allows(self, scope: Scope) -> bool:
         """Whether this caller may do what `scope` stands for."""
         return allows(self.scopes, scope)
+
+    def require(self, scope: Scope) -> None:
+        """Raises Forbidden unless this caller may do what `scope` stands for."""
+        if not self.allows(scope):
+            raise Forbidden(
+                f"the API key has the scope {' and '.join(self.scopes)}; this needs {scope}: use a key that has it"
+            )
 
 
 OPEN = Principal(key_id="", source_id=OPEN_SOURCE, scopes=("admin",))
@@ -57,12 +65,20 @@ OPEN = Principal(key_id="", source_id=OPEN_SOURCE, scopes=("admin",))
 class Authenticator:
     """Answers from a snapshot of the key store that is at most half a second old.
 
-    `loopback` says whether only this machine can reach the service; `monotonic_s` is a clock in seconds.
+    `loopback` says whether only this machine can reach the service; `now` is the wall clock in ms, `monotonic_s` a
+    clock in seconds.
     """
 
-    def __init__(self, keys: KeyStore, loopback: bool, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        keys: KeyStore,
+        loopback: bool,
+        now: Callable[[], int],
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._keys = keys
         self._loopback = loopback
+        self._now = now
         self._monotonic_s = monotonic_s
         self._version = -1
         self._checked_s = float("-inf")
@@ -75,8 +91,8 @@ class Authenticator:
         self._refresh()
         return self._open
 
-    def require(self, credential: str | None, scope: Scope) -> Principal:
-        """The caller, if they may do what `scope` stands for. Raises Unauthenticated, Forbidden."""
+    def caller(self, credential: str | None) -> Principal:
+        """Who shows this credential; what they may do says `Principal.require`. Raises Unauthenticated."""
         self._refresh()
         if self._open:
             return OPEN
@@ -87,10 +103,8 @@ class Authenticator:
             )
         principal = self._principal(credential)
         if principal is None:
-            raise Unauthenticated("the API key is unknown or was revoked; `onefold keys list` shows the valid ones")
-        if not principal.allows(scope):
-            raise Forbidden(
-                f"the API key has the scope {' and '.join(principal.scopes)}; this needs {scope}: use a key that has it"
+            raise Unauthenticated(
+                "the API key is unknown, was revoked or has expired; `onefold keys list` shows the valid ones"
             )
         return principal
 
@@ -99,11 +113,14 @@ class Authenticator:
             return None
         digested = digest(secret)
         principal = self._principals.get(digested)
+        if principal is not None and principal.expires_at and principal.expires_at <= self._now():
+            del self._principals[digested]
+            return None
         if principal is None:
             key = self._keys.authenticate(secret)
             if key is None:
                 return None
-            principal = Principal(key.key_id, key.source_id, key.scopes)
+            principal = Principal(key.key_id, key.source_id, key.scopes, key.expires_at)
             self._principals[digested] = principal
             if len(self._principals) > _CACHE_MAX:
                 self._principals.popitem(last=False)

@@ -10,6 +10,7 @@ from actors.errors import Conflict, Invalid, NotFound, OnefoldError
 from pipelines.batch_client import ApiError
 from pipelines.import_mapping import MappingError
 from serve import (
+    cli_audit,
     cli_bench,
     cli_common,
     cli_data,
@@ -58,6 +59,7 @@ app.command("stop", rich_help_panel=SERVICE)(cli_service.stop)
 app.command("status", rich_help_panel=SERVICE)(cli_service.status)
 app.command("doctor", rich_help_panel=SERVICE)(cli_doctor.doctor)
 app.add_typer(cli_keys.keys, name="keys", rich_help_panel=SERVICE)
+app.add_typer(cli_audit.audit, name="audit", rich_help_panel=SERVICE)
 app.command("demo", rich_help_panel=DATA)(cli_demo.demo)
 app.command("import", rich_help_panel=DATA)(cli_data.import_path)
 app.command("profile", rich_help_panel=DATA)(cli_data.profile)

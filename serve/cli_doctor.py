@@ -131,7 +131,8 @@ def _control(settings: Settings) -> Check:
         return Check("control store", "warning" if missing else "problem", error.message)
     try:
         keys = control.keys()
-        valid = sum(1 for key in keys if not key.revoked_at)
+        now = time.time_ns() // 1_000_000
+        valid = sum(key.is_valid(now) for key in keys)
         detail = f"{control.meta('shards')} shards, {valid} keys, {len(control.segments())} segments"
         return Check("control store", "ok" if valid else "warning", detail)
     finally:

@@ -1,18 +1,24 @@
 """Commands about API keys. They work on the control store of the data directory; a running service follows at once."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import msgspec
 import typer
 from rich.console import Console
 
-from actors.control import SCOPES, ApiKey, ControlStore, Scope
+from actors.api_keys import SCOPES, Scope
+from actors.control import ControlStore
 from serve.cli_common import AsJson, ConfigFile, DataDir, emit, settings_of, table
+from serve.command_audit import record_command
+from serve.http_schemas import RotatedKey
+from serve.key_entries import OVERLAP, key_entry, parse_lifetime, parse_overlap
+from serve.settings import Settings
 
-keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
+keys = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke API keys.")
 
 
 @keys.command("create")
@@ -22,41 +28,75 @@ def create(
         list[str] | None, typer.Option("--scope", help=f"{', '.join(SCOPES)}; may be repeated. (default: ingest)")
     ] = None,
     source: Annotated[str, typer.Option("--source", help="Source that it writes as. (default: the name)")] = "",
+    expires: Annotated[str, typer.Option("--expires", help="How long it is valid, such as 90d. (default: ever)")] = "",
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key and print its secret, which is not kept and cannot be shown again."""
-    with _control(data_dir, config) as control:
-        key, secret = control.create_key(name, cast(list[Scope], scope or ["ingest"]), source)
+    settings = settings_of(data_dir, config).settings
+    with _control(settings) as control:
+        lifetime_ms = parse_lifetime(expires)
+        key, secret = control.create_key(name, cast(list[Scope], scope or ["ingest"]), source, lifetime_ms)
+    record_command(settings, "keys create", key_id=key.key_id)
 
     def human(console: Console) -> None:
         console.print(f"key {key.key_id} with scope {' and '.join(key.scopes)}, writes as source {key.source_id}")
         console.print("the secret, shown once:", style="dim")
         print(secret)
 
-    emit(as_json, _entry(key) | {"secret": secret}, human)
+    emit(as_json, msgspec.to_builtins(key_entry(key)) | {"secret": secret}, human)
 
 
 @keys.command("list")
 def list_keys(
-    everything: Annotated[bool, typer.Option("--all", help="Revoked keys too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Keys that have ended, too.")] = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """List keys, without their secrets."""
-    with _control(data_dir, config) as control:
+    with _control(settings_of(data_dir, config).settings) as control:
         found = control.keys()
     if not everything:
-        found = [key for key in found if not key.revoked_at]
+        now = time.time_ns() // 1_000_000
+        found = [key for key in found if key.is_valid(now)]
+    ends = any(key.expires_at for key in found)
     rows = [
         (key.key_id, key.name, f"{key.hint}...", " ".join(key.scopes), key.source_id, _time(key.created_at))
+        + ((_time(key.expires_at),) if ends else ())
         + ((_time(key.revoked_at),) if everything else ())
         for key in found
     ]
-    columns = ("ID", "NAME", "SECRET", "SCOPES", "SOURCE", "CREATED") + (("REVOKED",) if everything else ())
-    emit(as_json, [_entry(key) for key in found], lambda console: table(console, columns, rows, "no keys"))
+    columns = ["ID", "NAME", "SECRET", "SCOPES", "SOURCE", "CREATED"]
+    columns += ["ENDS"] * ends + ["REVOKED"] * everything
+    emit(as_json, [key_entry(key) for key in found], lambda console: table(console, columns, rows, "no keys"))
+
+
+@keys.command("rotate")
+def rotate(
+    key: Annotated[str, typer.Argument(help="The key's id, or its name if only one has it.", show_default=False)],
+    overlap: Annotated[
+        str, typer.Option("--overlap", help="How long the former secret stays valid, such as 1h; 0 for not at all.")
+    ] = OVERLAP,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new secret, under an id of its own, for the same name, scopes and source; the former one ends soon."""
+    settings = settings_of(data_dir, config).settings
+    with _control(settings) as control:
+        made, replaced, secret = control.rotate_key(key, parse_overlap(overlap))
+    record_command(settings, "keys rotate", key_id=made.key_id, replaced=replaced.key_id)
+
+    def human(console: Console) -> None:
+        console.print(
+            f"key {made.key_id} takes the place of {replaced.key_id}, which ends {_time(replaced.expires_at)}"
+        )
+        console.print("the secret, shown once:", style="dim")
+        print(secret)
+
+    emit(as_json, RotatedKey(key_entry(made), secret, key_entry(replaced)), human)
 
 
 @keys.command("revoke")
@@ -67,25 +107,20 @@ def revoke(
     as_json: AsJson = False,
 ) -> None:
     """Revoke a key. It is refused within a second."""
-    with _control(data_dir, config) as control:
+    settings = settings_of(data_dir, config).settings
+    with _control(settings) as control:
         revoked = control.revoke_key(key)
-    emit(as_json, _entry(revoked), lambda console: console.print(f"{revoked.key_id} is revoked", highlight=False))
+    record_command(settings, "keys revoke", key_id=revoked.key_id)
+    emit(as_json, key_entry(revoked), lambda console: console.print(f"{revoked.key_id} is revoked", highlight=False))
 
 
 @contextmanager
-def _control(data_dir: DataDir, config: ConfigFile) -> Iterator[ControlStore]:
-    control = ControlStore(settings_of(data_dir, config).settings.control_path)
+def _control(settings: Settings) -> Iterator[ControlStore]:
+    control = ControlStore(settings.control_path)
     try:
         yield control
     finally:
         control.close()
-
-
-def _entry(key: ApiKey) -> dict[str, Any]:
-    """A key as the HTTP API shows it."""
-    entry = msgspec.structs.asdict(key)
-    entry["id"] = entry.pop("key_id")
-    return entry | {"created_at": _time(key.created_at), "revoked_at": _time(key.revoked_at) or None}
 
 
 def _time(ms: int) -> str:

@@ -26,6 +26,7 @@ from serve.cli_common import (
     settings_of,
     table,
 )
+from serve.command_audit import record_command
 from serve.settings import Settings
 
 reresolve = typer.Typer(
@@ -66,6 +67,7 @@ def make_plan(
         chosen = plan_id or reresolve_run.create(
             settings.data_path, reresolve_run.PlanOptions(shards=record.shards, model=path)
         )
+        record_command(settings, "reresolve plan", plan_id=chosen)
         engine = partial(reresolve_partition.partition, matcher, settings.matching.link_confidence)
         Console(stderr=True).print(f"plan {chosen}: if this is interrupted, `onefold reresolve plan --resume {chosen}`")
         reresolve_run.plan(settings.data_path, chosen, engine, load_matcher, parallel)
@@ -107,6 +109,7 @@ def apply_plan(
         from actors.match_models import load_matcher
         from pipelines import reresolve_run
 
+        record_command(settings, "reresolve apply", plan_id=chosen)
         reresolve_run.apply(settings.data_path, chosen, load_matcher, parallel, batch, groups, pause)
     _status(settings, [chosen], as_json)
     _exit_if_partly(settings, chosen)
@@ -131,6 +134,7 @@ def roll_back_plan(
         from actors.match_models import load_matcher
         from pipelines import reresolve_run
 
+        record_command(settings, "reresolve rollback", plan_id=chosen)
         reresolve_run.roll_back(settings.data_path, chosen, load_matcher, parallel, batch)
     _status(settings, [chosen], as_json)
     _exit_if_partly(settings, chosen)

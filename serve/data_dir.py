@@ -3,6 +3,7 @@
     onefold.toml      settings, every one commented out at its default
     control.sqlite    keys, sources, segments, webhooks, and the number of shards, which never changes
     admin.key         the key that the command line uses (mode 0600)
+    audit.sqlite      who did what, with audit.head and audit.key, which show that it is whole
     shards/           one SQLite file a shard
     deliveries.sqlite where deliveries to webhooks stand
     run/              lock, record and sockets of the running service
@@ -19,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from actors.control import ControlStore
+from serve.command_audit import record_command
 from serve.settings import FILE_NAME, LOOPBACK, Settings, flatten
 
 ADMIN_KEY_FILE = "admin.key"
@@ -112,6 +114,7 @@ def create(settings: Settings, chosen: tuple[str, ...] = ()) -> Made:
             _, admin_key = control.create_key(ADMIN_KEY_NAME, ["admin"])
             write_private(path / ADMIN_KEY_FILE, admin_key + "\n")
             _, ingest_key = control.create_key(INGEST_KEY_NAME, ["ingest"])
+            record_command(settings, "init")
     finally:
         control.close()
     (path / "shards").mkdir(mode=0o700, exist_ok=True)

@@ -11,9 +11,10 @@ from typing import Any, Protocol, TypeVar
 
 import grpc
 
-from actors.control import Scope
+from actors.api_keys import Scope
 from actors.errors import Conflict, Invalid, NotFound, OnefoldError, Unavailable
 from serve import logs
+from serve.audit_records import REFUSED_KEYS, Told, note, record, rule_of
 from serve.auth import OPEN, Authenticator, Principal, credential_of, is_loopback
 from serve.errors import Forbidden, RateLimited, TooLarge, Unauthenticated
 from serve.grpc_context import GrpcContext
@@ -69,13 +70,27 @@ class Context(Protocol):
 
 
 class Call:
-    """One call: who makes it, and the way to say more than the reply."""
+    """One call: who makes it, whose data is answered, and the way to say more than the reply."""
 
-    __slots__ = ("_context", "principal")
+    __slots__ = ("_authenticator", "_context", "_scope", "principal", "told")
 
-    def __init__(self, principal: Principal, context: Context) -> None:
-        self.principal = principal
+    def __init__(self, authenticator: Authenticator, context: Context, scope: Scope, told: Told) -> None:
+        self._authenticator = authenticator
         self._context = context
+        self._scope = scope
+        self.told = told
+        self.principal = self.check()
+
+    def check(self) -> Principal:
+        """Who calls, if they may (still) do so. Raises Unauthenticated, Forbidden."""
+        authorization = _metadata(self._context, "authorization")
+        principal = self._authenticator.caller(credential_of(authorization) if authorization else None)
+        self.told.actor = principal.key_id
+        principal.require(self._scope)
+        if principal is OPEN and not is_local(self._context.peer()):
+            # Replicas listen on every interface, so that proxies of other nodes reach them.
+            raise Forbidden("no API key was ever made, so only callers on the same machine are served: make a key")
+        return principal
 
     @property
     def wants_origin(self) -> bool:
@@ -94,6 +109,7 @@ class Methods:
 
 
 _NOTHING = Encoded(b"")
+_CANCELLED = "CANCELLED"
 
 Unary = Callable[[Any, Request, Call], Awaitable[Reply]]
 Stream = Callable[[Any, Request, Call], AsyncIterator[Reply]]
@@ -107,19 +123,27 @@ def unary(service: str, scope: Scope) -> Callable[[Unary[Request]], Callable[...
 
     def decorate(handler: Unary[Request]) -> Callable[..., Awaitable[Reply]]:
         route = f"/{service}/{handler.__name__}"
+        rule = rule_of(scope)
 
         async def call(self: Methods, request: Request, grpc_context: Context) -> Reply:
-            context = self.context
+            context, services, told = self.context, self.context.services, Told()
             started_s = time.perf_counter()
-            status = "CANCELLED"
+            status = _CANCELLED
             try:
-                reply = await handler(self, request, _admit(context.services.authenticator, grpc_context, scope))
-                status = "OK"
+                reply: Reply = _NOTHING
+                try:
+                    reply = await handler(self, request, Call(services.authenticator, grpc_context, scope, told))
+                    status = "OK"
+                except Exception as error:
+                    status = _fail(grpc_context, error, route)
+                await record(services.audit, rule, route, status, told)
                 return reply
-            except Exception as error:
+            except Unavailable as error:  # it could not be recorded
                 status = _fail(grpc_context, error, route)
                 return _NOTHING
             finally:
+                if status == _CANCELLED:
+                    note(services.audit, rule, route, status, told)
                 context.records.add(route, status, time.perf_counter() - started_s)
 
         return _named_like(handler, call)
@@ -134,17 +158,24 @@ def stream(
 
     def decorate(handler: Stream[Request]) -> Callable[..., AsyncIterator[Reply]]:
         route = f"/{service}/{name or handler.__name__}"
+        rule = rule_of(scope)
 
         async def call(self: Methods, request: Request, grpc_context: Context) -> AsyncIterator[Reply]:
-            context = self.context
-            status = "CANCELLED"
+            context, services, told = self.context, self.context.services, Told()
+            status, requests = _CANCELLED, 1
             try:
-                async for reply in handler(self, request, _admit(context.services.authenticator, grpc_context, scope)):
+                admitted = Call(services.authenticator, grpc_context, scope, told)
+                async for reply in handler(self, request, admitted):
+                    admitted.check()  # the key may have ended since
+                    await record(services.audit, rule, route, "OK", told, requests)
+                    requests = 0
                     yield reply
                 status = "OK"
             except Exception as error:
                 status = _fail(grpc_context, error, route)
             finally:
+                if requests or status in REFUSED_KEYS:
+                    note(services.audit, rule, route, status, told, requests)
                 context.records.add(route, status)
 
         return _named_like(handler, call)
@@ -155,15 +186,6 @@ def stream(
 def status_of(error: OnefoldError) -> grpc.StatusCode:
     """The gRPC status of an error."""
     return next((status for kind, status in _STATUS if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
-
-
-def _admit(authenticator: Authenticator, context: Context, scope: Scope) -> Call:
-    authorization = _metadata(context, "authorization")
-    principal = authenticator.require(credential_of(authorization) if authorization else None, scope)
-    if principal is OPEN and not is_local(context.peer()):
-        # Replicas listen on every interface, so that proxies of other nodes reach them.
-        raise Forbidden("no API key was ever made, so only callers on the same machine are served: make a key")
-    return Call(principal, context)
 
 
 def _metadata(context: Context, name: str) -> str:

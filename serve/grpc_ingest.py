@@ -59,6 +59,7 @@ class IngestMethods(Methods):
         sequences: dict[int, int] = {}
         received = 0
         async for request in requests:
+            call.check()  # the key may have ended since
             taken = await self._take(request, call)
             summary.accepted += len(taken.parsed.events)
             summary.duplicates += taken.duplicates

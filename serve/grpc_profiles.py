@@ -33,6 +33,7 @@ class ProfileMethods(Methods):
         profile = await context.profiles.get(context.parse_key(request.key), context.parse_min_seq(request.min_seq))
         if profile is None:
             raise NotFound("key: nobody has this identifier")
+        call.told.subjects.append(profile.customer_id)
         if call.wants_origin:
             call.tell_origin(profile.origin)
         return Encoded(profile.message)
@@ -42,6 +43,7 @@ class ProfileMethods(Methods):
         profiles = await self.context.profiles.get_many(
             self._keys(request.keys), self.context.parse_min_seq(request.min_seq)
         )
+        call.told.people(profile.customer_id for profile in profiles if profile is not None)
         if call.wants_origin:
             origins = Counter("nobody" if profile is None else profile.origin for profile in profiles)
             call.tell_origin(",".join(f"{origin}={number}" for origin, number in origins.items()))
@@ -51,10 +53,10 @@ class ProfileMethods(Methods):
     async def WatchProfiles(self, request: pb.WatchRequest, call: Call) -> AsyncIterator[Reply]:
         keys = self._keys(request.keys)
         after = await self._after(request.after)
-        async for change in self._watch_keys(keys, after) if keys else self._watch_all(after):
+        async for change in self._watch_keys(call, keys, after) if keys else self._watch_all(call, after):
             yield change
 
-    async def _watch_all(self, after: dict[int, int]) -> AsyncIterator[Reply]:
+    async def _watch_all(self, call: Call, after: dict[int, int]) -> AsyncIterator[Reply]:
         """Everybody's changes, as the shards tell of them."""
         context = self.context
         while True:
@@ -69,6 +71,7 @@ class ProfileMethods(Methods):
                     # Two that changed may be one person by now.
                     if profile is not None and profile.customer_id not in sent:
                         sent.add(profile.customer_id)
+                        call.told.people([profile.customer_id])
                         if held:
                             yield Encoded(held + before)
                         held = length_delimited(_CHANGE_PROFILE, profile.message)
@@ -76,7 +79,7 @@ class ProfileMethods(Methods):
             yield Encoded(held + _cursor_field(after))
             await asyncio.sleep(GATHER_S)
 
-    async def _watch_keys(self, keys: list[str], after: dict[int, int]) -> AsyncIterator[Reply]:
+    async def _watch_keys(self, call: Call, keys: list[str], after: dict[int, int]) -> AsyncIterator[Reply]:
         """The profiles of some keys: whenever anybody changed, a look whether it was one of them.
 
         Keys, not customer ids: a merge can lead a key to another profile, and a key of nobody can become somebody's.
@@ -90,6 +93,7 @@ class ProfileMethods(Methods):
                 if profile is not None and versions.get(profile.customer_id) != profile.sequence:
                     versions[profile.customer_id] = profile.sequence
                     told_ms = now
+                    call.told.people([profile.customer_id])
                     yield Encoded(length_delimited(_CHANGE_PROFILE, profile.message) + _cursor_field(after))
             if now - told_ms >= HEARTBEAT_S * 1000:
                 told_ms = now

@@ -37,6 +37,7 @@ class SegmentMethods(Methods):
         asked |= {key: value for key in ("id", "refresh", "holdout") if (value := getattr(request, key))}
         services = self.context.services
         definition = await segment_registry.put(services, asked)
+        call.told.facts["segment_id"] = definition.id
         return _segment(definition, await segment_registry.statuses(services), Suppression(services, call.principal))
 
     @unary(SERVICE, "analyse")
@@ -58,6 +59,7 @@ class SegmentMethods(Methods):
     @unary(SERVICE, "admin")
     async def DeleteSegment(self, request: pb.DeleteSegmentRequest, call: Call) -> Reply:
         await segment_registry.delete(self.context.services, request.id)
+        call.told.facts["segment_id"] = request.id
         return pb.DeleteSegmentResponse()
 
     @unary(SERVICE, "read")
@@ -67,12 +69,15 @@ class SegmentMethods(Methods):
         services = self.context.services
         definition = segment_registry.definition_of(services, request.id)
         limit = request.limit or MEMBERS_DEFAULT
+        call.told.facts["segment_id"] = request.id
         if request.at:
             at = segment_analysis.past(services, request.at)
             past, following = await services.router.members_at(request.id, at, limit, request.cursor)
+            call.told.people(past)
             members = [_member(definition, customer_id, "") for customer_id in past]
         else:
             present, following = await services.router.segment_members(request.id, limit, request.cursor)
+            call.told.people(customer_id for customer_id, _ in present)
             members = [_member(definition, customer_id, time_text(entered)) for customer_id, entered in present]
         return pb.ListMembersResponse(members=members, next_cursor=following)
 
@@ -96,6 +101,7 @@ class SegmentMethods(Methods):
             found, positions, has_more = await segment_registry.changes(services, request.id, after, CHANGES_MAX)
             for change in found:
                 after = {**after, shard_of(change.customer_id): change.sequence}
+                call.told.people([change.customer_id])
                 yield _change(change, after)
             after = positions
             if not found:

@@ -7,8 +7,9 @@ import msgspec
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from actors.control import ApiKey, SchemaRule, Source
+from actors.control import SchemaRule, Source
 from actors.errors import OnefoldError
+from serve.http_audit import tell
 from serve.http_body import read_json
 from serve.http_context import Context, authorise, respond
 from serve.http_openapi import answers, takes
@@ -18,15 +19,16 @@ from serve.http_schemas import (
     KeysAnswer,
     MatcherEntry,
     NewKey,
+    RotatedKey,
+    RotateRequest,
     SchemaEntry,
     ShardEntry,
     SourceEntry,
     SourceRequest,
     SourcesAnswer,
     StatusAnswer,
-    time_text,
-    time_text_or_none,
 )
+from serve.key_entries import key_entry, parse_lifetime, parse_overlap
 from serve.request_context import RequestContext
 from serve.source_schemas import compile_rules
 
@@ -65,7 +67,7 @@ async def get_status(context: Context) -> Response:
 async def list_keys(context: Context) -> Response:
     """All keys, revoked ones too, without their secrets."""
     keys = context.services.control.keys()
-    return respond(KeysAnswer([_key_entry(key) for key in keys]))
+    return respond(KeysAnswer([key_entry(key) for key in keys]))
 
 
 @router.post(
@@ -78,14 +80,33 @@ async def create_key(request: Request, context: Context) -> Response:
     """Makes a key. Its secret is in this answer and nowhere else: only a digest is kept."""
     asked = await read_json(request, KeyRequest)
     control = context.services.control
-    key, secret = await asyncio.to_thread(control.create_key, asked.name, asked.scopes, asked.source_id)
-    return respond(NewKey(_key_entry(key), secret))
+    lifetime_ms = parse_lifetime(asked.expires)
+    key, secret = await asyncio.to_thread(control.create_key, asked.name, asked.scopes, asked.source_id, lifetime_ms)
+    tell(key_id=key.key_id)
+    return respond(NewKey(key_entry(key), secret))
 
 
 @router.delete("/admin/keys/{key_id}", responses=answers(KeyEntry, 401, 403, 404, 409), response_class=Response)
 async def revoke_key(key_id: str, context: Context) -> Response:
     """Revokes a key. It is refused within a second, everywhere."""
-    return respond(_key_entry(await asyncio.to_thread(context.services.control.revoke_key, key_id)))
+    key = await asyncio.to_thread(context.services.control.revoke_key, key_id)
+    tell(key_id=key.key_id)
+    return respond(key_entry(key))
+
+
+@router.post(
+    "/admin/keys/{key_id}/rotate",
+    responses=answers(RotatedKey, 400, 401, 403, 404, 409),
+    openapi_extra=takes(RotateRequest),
+    response_class=Response,
+)
+async def rotate_key(key_id: str, request: Request, context: Context) -> Response:
+    """Makes a key with the name, scopes, source and lifetime of another, which ends when the overlap is over."""
+    asked = await read_json(request, RotateRequest)
+    overlap_ms = parse_overlap(asked.overlap)
+    key, replaced, secret = await asyncio.to_thread(context.services.control.rotate_key, key_id, overlap_ms)
+    tell(key_id=key.key_id, replaced=replaced.key_id)
+    return respond(RotatedKey(key_entry(key), secret, key_entry(replaced)))
 
 
 @router.get("/admin/sources", responses=answers(SourcesAnswer, 401, 403), response_class=Response)
@@ -118,18 +139,6 @@ async def _matchers(context: RequestContext) -> list[MatcherEntry] | None:
     except (OnefoldError, TimeoutError):
         return None
     return [msgspec.convert(status, MatcherEntry, from_attributes=True) for status in statuses]
-
-
-def _key_entry(key: ApiKey) -> KeyEntry:
-    return KeyEntry(
-        id=key.key_id,
-        name=key.name,
-        hint=key.hint,
-        scopes=list(key.scopes),
-        source_id=key.source_id,
-        created_at=time_text(key.created_at),
-        revoked_at=time_text_or_none(key.revoked_at),
-    )
 
 
 def _source_entry(source: Source) -> SourceEntry:

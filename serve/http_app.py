@@ -8,6 +8,7 @@ GET  /v1/profiles/{key}...                                            one person
 *    /v1/webhooks..., GET /v1/segments...stream                       who comes, goes  serve.http_webhooks
 GET  /v1/events, /v1/deadletters...                                   the stream       serve.http_events
 *    /v1/status, /v1/admin...                                         operators        serve.http_admin
+GET  /v1/audit...                                                    who did what     serve.http_audit_routes
 GET  /healthz, /readyz, /metrics                                      machines         serve.http_health
 """
 
@@ -24,6 +25,7 @@ from actors.errors import OnefoldError
 from models.events.outcome import WireError
 from serve import (
     http_admin,
+    http_audit_routes,
     http_computed_traits,
     http_events,
     http_health,
@@ -37,6 +39,7 @@ from serve import (
     http_webhooks,
 )
 from serve.errors import FieldError, InvalidFields, http_body, http_headers, http_status
+from serve.http_audit import AuditRecords
 from serve.http_middleware import BrowserAccess, RequestRecords
 from serve.http_openapi import install_openapi
 from serve.request_context import RequestContext
@@ -65,7 +68,7 @@ def build_http_app(services: Services) -> FastAPI:
         *(http_ingest, http_profiles, http_identity, http_reviews),
         *(http_segment_analysis, http_segment_stream),  # before segments: "schema" and "stream" are no ids
         *(http_segments, http_computed_traits, http_webhooks),
-        *(http_events, http_admin, http_health),
+        *(http_events, http_admin, http_audit_routes, http_health),
     )
     for module in modules:
         # Not include_router: that makes every route again, and a request is then matched against routers, then routes.
@@ -75,6 +78,7 @@ def build_http_app(services: Services) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid_parameters)
     app.add_exception_handler(HTTPException, _no_such_route)
     # The last one added is the outermost.
+    app.add_middleware(AuditRecords, trail=services.audit)
     app.add_middleware(BrowserAccess)
     app.add_middleware(RequestRecords, metrics=services.metrics, new_id=services.new_id)
     install_openapi(app)

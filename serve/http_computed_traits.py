@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from models.segments.criteria import ComputedTrait
 from serve import segment_registry
+from serve.http_audit import tell
 from serve.http_body import read_json
 from serve.http_context import Context, authorise, respond
 from serve.http_openapi import answers, takes
@@ -33,7 +34,9 @@ async def list_computed_traits(context: Context) -> Response:
 async def put_computed_trait(request: Request, context: Context) -> Response:
     """Creates a computed trait, or replaces the one with the same id; segments that refer to it are evaluated anew."""
     asked = await read_json(request, dict[str, Any])
-    return respond(_entry(await segment_registry.put_computed_trait(context.services, asked)))
+    trait = await segment_registry.put_computed_trait(context.services, asked)
+    tell(trait_id=trait.id)
+    return respond(_entry(trait))
 
 
 @router.get("/{trait_id}", responses=answers(ComputedTraitEntry, 401, 403, 404), response_class=Response)

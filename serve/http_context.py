@@ -8,10 +8,11 @@ from fastapi import Depends, Query, Request
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from actors.control import Scope
+from actors.api_keys import Scope
 from models.events.envelope import credential_of
 from serve.auth import OPEN, Principal, is_loopback
 from serve.errors import Forbidden
+from serve.http_audit import tell_caller
 from serve.http_middleware import route_of
 from serve.http_scopes import PUBLIC, SCOPES
 from serve.request_context import RequestContext
@@ -30,7 +31,9 @@ async def context_of(request: Request) -> RequestContext:
 
 def authenticate(context: RequestContext, request: Request, credential: str | None, scope: Scope) -> Principal:
     """The caller, if they may do what `scope` stands for. Raises Unauthenticated, Forbidden."""
-    principal = context.services.authenticator.require(credential, scope)
+    principal = context.services.authenticator.caller(credential)
+    tell_caller(principal.key_id)
+    principal.require(scope)
     if principal is OPEN:
         _require_this_machine(request, scope)
     return principal

@@ -10,6 +10,7 @@ from actors.errors import Invalid
 from models.identity.customer_id import to_text
 from models.shard.protocol import DeadLetter, StoredEvent
 from serve.dead_letters import PAGE, replay, replay_waiting
+from serve.http_audit import tell_people
 from serve.http_body import read_json
 from serve.http_context import Context, Limit, PageCursor, authorise, respond
 from serve.http_openapi import answers, takes
@@ -50,6 +51,7 @@ async def tail_events(
     else:
         events, positions = await shards.latest(limit)
         has_more = False
+    tell_people(stored.customer_id for stored in events)
     cursor = Cursor(positions_text(positions), has_more, limit)
     return respond(EventsPage([event_entry(stored) for stored in events], cursor))
 

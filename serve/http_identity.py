@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from models.identity.customer_id import to_text
 from models.identity.evidence import Explanation
+from serve.http_audit import tell, tell_people
 from serve.http_body import read_json
 from serve.http_context import Caller, Context, authorise, respond
 from serve.http_drawings import Form, respond_drawn
@@ -16,7 +17,7 @@ from serve.http_ingest import message_result
 from serve.http_openapi import answers, drawn_answers, takes
 from serve.http_schemas import MessageResult
 from serve.identity_entries import resolve_answer
-from serve.identity_reads import draw_evidence, dry_run, merge_evidence
+from serve.identity_reads import draw_evidence, dry_run, explain, merge_evidence, people_of
 
 router = APIRouter(prefix="/v1/identity", tags=["identity"], dependencies=[Depends(authorise)])
 
@@ -32,19 +33,22 @@ async def resolve(request: Request, context: Context) -> Response:
     asked = await read_json(request, ResolveRequest)
     keys = [context.parse_key(key, f"identifiers[{index}]") for index, key in enumerate(asked.identifiers)]
     traits = None if asked.traits is UNSET else asked.traits
-    return respond(resolve_answer(*await dry_run(context, keys, traits)))
+    found = await dry_run(context, keys, traits)
+    tell_people(people_of(*found))
+    return respond(resolve_answer(*found))
 
 
 @router.get("/explain", responses=drawn_answers(Explanation, 400, 401, 403, 404, 409, 503), response_class=Response)
-async def explain(
+async def get_explanation(
     context: Context,
     left: Annotated[str, Query(description="key of a person", examples=["email:jane@example.com"])],
     right: Annotated[str, Query(description="key of another", examples=["user_id:u1"])],
     form: Form = "json",
 ) -> Response:
     """Why two people are (not) one, as they are now: the weight of each field, and what they add up to."""
-    keys = context.parse_key(left, "left"), context.parse_key(right, "right")
-    return _evidence(await context.services.router.explain(*keys), form)
+    explanation, people = await explain(context, context.parse_key(left, "left"), context.parse_key(right, "right"))
+    tell_people(people)
+    return _evidence(explanation, form)
 
 
 @router.get(
@@ -54,7 +58,9 @@ async def explain(
 )
 async def get_merge_evidence(merge_id: str, context: Context, form: Form = "json") -> Response:
     """What a merge was made on, as it was compared then. 404 if it was made without evidence by field."""
-    return _evidence(await merge_evidence(context, merge_id), form)
+    explanation, people = await merge_evidence(context, merge_id)
+    tell_people(people)
+    return _evidence(explanation, form)
 
 
 @router.post(
@@ -68,7 +74,9 @@ async def merge(request: Request, context: Context, caller: Caller) -> Response:
     asked = await read_json(request, MergeRequest)
     services = context.services
     left, right = context.parse_key(asked.left, "left"), context.parse_key(asked.right, "right")
-    return respond(message_result(0, await services.router.merge(left, right, caller.source_id, services.now())))
+    result = await services.router.merge(left, right, caller.source_id, services.now())
+    tell_people([result.customer_id, *result.merged])
+    return respond(message_result(0, result))
 
 
 @router.post(
@@ -81,6 +89,8 @@ async def unmerge(request: Request, context: Context) -> Response:
     """Takes a merge back: each side gets its own history again, and later events go by the identifier they carried."""
     asked = await read_json(request, UnmergeRequest)
     winner, restored = await context.services.router.unmerge(asked.merge_id, context.services.now())
+    tell(merge_id=asked.merge_id)
+    tell_people([winner, restored])
     return respond(UnmergeAnswer(to_text(winner), to_text(restored)))
 
 

@@ -14,6 +14,7 @@ from models.identity.customer_id import to_text
 from models.profile.document import document
 from models.profile.state import Profile
 from models.shard.protocol import Link
+from serve.http_audit import tell_people
 from serve.http_body import read_json
 from serve.http_context import Context, Limit, MinSeq, PageCursor, authorise, respond
 from serve.http_drawings import Form, respond_drawn
@@ -50,11 +51,13 @@ async def get_profiles(request: Request, context: Context) -> Response:
     asked = await read_json(request, ProfilesRequest)
     keys = [context.parse_key(key, f"keys[{index}]") for index, key in enumerate(asked.keys)]
     profiles = await context.services.reads.get_many(keys, context.parse_min_seq(asked.min_seq))
+    tell_people(profile.customer_id for profile in profiles if profile is not None)
     return respond(ProfilesAnswer([None if profile is None else document_of(context, profile) for profile in profiles]))
 
 
 @router.get("/changes", responses=answers(ChangedProfiles, 400, 401, 403, 503), response_class=Response)
 async def get_changes(
+    request: Request,
     context: Context,
     after: Annotated[str, Query(description="`cursor` of the answer before; without it, the cursor of now")] = "",
     timeout_s: Annotated[float, Query(ge=0.1, le=60, description="how long to wait for the first change")] = 20,
@@ -64,9 +67,11 @@ async def get_changes(
     customer_ids: list[int] = []
     if after:
         customer_ids, positions = await shards.changed_profiles(parse_positions(after), timeout_s)
+        await authorise(request)  # the key may have ended while this waited
     else:
         positions = await shards.change_positions()
     known = {shard: position for shard, position in positions.items() if position >= 0}  # of those that answered
+    tell_people(customer_ids)
     return respond(ChangedProfiles([to_text(customer_id) for customer_id in customer_ids], positions_text(known)))
 
 
@@ -86,6 +91,7 @@ async def get_events(key: Key, context: Context, limit: Limit = 100, cursor: Pag
     events, following = await context.services.router.events(context.parse_key(key), limit, cursor)
     if not events and not cursor:
         await _profile(context, key, "")
+    tell_people(stored.customer_id for stored in events)
     return respond(EventsPage([event_entry(stored) for stored in events], cursor_of(following, limit)))
 
 
@@ -135,6 +141,7 @@ async def get_links(key: Key, context: Context, limit: Limit = 100, cursor: Page
     if not links:
         await _profile(context, key, "")
     found, following = page(links, _link_key, limit, cursor)
+    tell_people(link.customer_id for link in found)
     return respond(LinksPage([link_entry(link) for link in found], following))
 
 
@@ -145,6 +152,7 @@ async def get_merges(key: Key, context: Context, limit: Limit = 100, cursor: Pag
     if not merges:
         await _profile(context, key, "")
     found, following = page(merges, lambda merge: f"{merge.at:020d} {merge.merge_id}", limit, cursor)
+    tell_people(customer_id for merge in found for customer_id in (merge.winner, merge.loser))
     return respond(MergesPage([merge_entry(merge) for merge in found], following))
 
 
@@ -152,6 +160,7 @@ async def get_merges(key: Key, context: Context, limit: Limit = 100, cursor: Pag
 async def get_graph(key: Key, context: Context, form: Form = "json") -> Response:
     """The profiles that became this person and the merges that joined them, with the weakest."""
     cluster = await person_graph(context, context.parse_key(key))
+    tell_people(cluster.members)
     if form == "json":
         return respond(await asyncio.to_thread(graph_answer, cluster))
     return respond_drawn(await asyncio.to_thread(draw_graph, cluster.graph, form), form)
@@ -182,6 +191,7 @@ async def _profile(context: RequestContext, key: str, min_seq: str) -> Profile:
             "no profile has this key; if its events were sent just now, ask with `min_seq` set to the `sequence` that "
             "acknowledged them"
         )
+    tell_people([profile.customer_id])
     return profile
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from actors.control import Scope
+from actors.api_keys import Scope
 from serve.errors import FieldError
 
 KEYS_MAX = 1_000  # profiles in one request
@@ -294,6 +294,13 @@ class KeyRequest(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     scopes: Annotated[list[Scope], Meta(min_length=1)]
     source_id: str = ""
+    expires: Annotated[str, Meta(description="how long it is valid; without it, for ever", examples=["90d"])] = ""
+
+
+class RotateRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A key that is to get a new secret. `overlap`: how long the former one stays valid, "0" for not at all."""
+
+    overlap: Annotated[str, Meta(examples=["1h"])] = "1h"
 
 
 class KeyEntry(msgspec.Struct, frozen=True):
@@ -306,6 +313,7 @@ class KeyEntry(msgspec.Struct, frozen=True):
     source_id: str
     created_at: Time
     revoked_at: Time | None
+    expires_at: Annotated[Time | None, Meta(description="when it ends by itself: its lifetime, or it was rotated")]
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -313,6 +321,14 @@ class NewKey(msgspec.Struct, frozen=True):
 
     key: KeyEntry
     secret: str
+
+
+class RotatedKey(msgspec.Struct, frozen=True):
+    """A key that took the place of another, which stays valid until its `expires_at`. `secret` is shown only now."""
+
+    key: KeyEntry
+    secret: str
+    replaced: KeyEntry
 
 
 class KeysAnswer(msgspec.Struct, frozen=True):

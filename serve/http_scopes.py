@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from actors.control import Scope
+from actors.api_keys import Scope
 
 PUBLIC: Literal["public"] = "public"
 
@@ -13,6 +13,9 @@ INGEST_NAMES = (
     *("i", "t", "p", "s", "g", "a", "b"),
 )
 INGEST_PATHS = frozenset(f"/v1/{name}" for name in INGEST_NAMES)
+
+# Routes of the scope `read` that tell of nobody: the audit log has no entry of who calls them.
+NO_PEOPLE = frozenset({("GET", "/v1/status")})
 
 SCOPES: Mapping[tuple[str, str], Scope | Literal["public"]] = {
     ("GET", "/healthz"): PUBLIC,
@@ -79,6 +82,9 @@ SCOPES: Mapping[tuple[str, str], Scope | Literal["public"]] = {
     ("GET", "/v1/admin/keys"): "admin",
     ("POST", "/v1/admin/keys"): "admin",
     ("DELETE", "/v1/admin/keys/{key_id}"): "admin",
+    ("POST", "/v1/admin/keys/{key_id}/rotate"): "admin",
+    ("GET", "/v1/audit/entries"): "privacy",
+    ("GET", "/v1/audit/affected"): "privacy",
     ("GET", "/v1/admin/sources"): "admin",
     ("PUT", "/v1/admin/sources/{source_id}"): "admin",
 }

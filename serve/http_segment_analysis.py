@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from models.segments.schema import COMPUTED_TRAIT_SCHEMA, CRITERIA_SCHEMA
 from serve import segment_analysis
+from serve.http_audit import tell_people
 from serve.http_body import read_json
 from serve.http_context import Caller, Context, authorise, respond
 from serve.http_openapi import answers, takes
@@ -119,7 +120,8 @@ async def get_why(
 ) -> Response:
     """Why somebody is in the segment, or is not: each clause with what was found and the events behind it."""
     rules = context.services.settings.lifecycle
-    found = await segment_analysis.why(context.services, segment_id, context.parse_key(key), rules)
+    found, customer_id = await segment_analysis.why(context.services, segment_id, context.parse_key(key), rules)
+    tell_people([customer_id])
     return respond(WhyAnswer(**found))
 
 

@@ -20,6 +20,7 @@ from actors.errors import OnefoldError, Unavailable
 from models.identity.customer_id import shard_of
 from models.shard.protocol import SegmentChange
 from serve import instance, logs, segment_registry
+from serve.http_audit import tell_people
 from serve.http_context import Context, authorise
 from serve.http_openapi import answers
 from serve.http_pages import parse_positions, positions_text
@@ -137,6 +138,7 @@ async def events(
                     for change in page.result():
                         positions = {**positions, shard_of(change.customer_id): change.sequence}
                         if segment_id in ("", change.segment_id):
+                            tell_people([change.customer_id])
                             yield _event(change, positions)
                             spoke_s = time.monotonic()
                     page = asyncio.ensure_future(_next_page(feed, positions))

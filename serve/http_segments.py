@@ -10,6 +10,7 @@ from models.segments.criteria import SegmentDefinition
 from models.segments.holdout import is_held_out
 from models.shard.protocol import SegmentChange, SegmentStatus
 from serve import segment_analysis, segment_registry
+from serve.http_audit import tell, tell_people
 from serve.http_body import read_json
 from serve.http_context import Caller, Context, Limit, PageCursor, authorise, respond
 from serve.http_openapi import answers, takes
@@ -51,6 +52,7 @@ async def put_segment(request: Request, context: Context, caller: Caller) -> Res
     """Creates a segment, or replaces the one with the same id. Answers when all people have been evaluated."""
     asked = await read_json(request, dict[str, Any])
     definition = await segment_registry.put(context.services, asked)
+    tell(segment_id=definition.id)
     statuses = await segment_registry.statuses(context.services)
     return respond(_entry(definition, statuses, Suppression(context.services, caller)))
 
@@ -99,9 +101,11 @@ async def get_members(
         past, following = await services.router.members_at(
             segment_id, segment_analysis.past(services, at), limit, cursor
         )
+        tell_people(past)
         entries = [_member(definition, customer_id, None) for customer_id in past]
     else:
         members, following = await services.router.segment_members(segment_id, limit, cursor)
+        tell_people(customer_id for customer_id, _ in members)
         entries = [_member(definition, customer_id, time_text(entered)) for customer_id, entered in members]
     return respond(MembersPage(entries, cursor_of(following, limit)))
 
@@ -124,6 +128,7 @@ async def get_member_rows(
     names = segment_analysis.trait_names(traits)
     definition = segment_registry.definition_of(context.services, segment_id)
     members, following = await context.services.router.member_profiles(segment_id, limit, cursor)
+    tell_people(profile.customer_id for _, profile in members)
     rows = [
         segment_analysis.flat_row(profile, entered, _held_out(definition, profile.customer_id), names)
         for entered, profile in members
@@ -142,6 +147,7 @@ async def get_changes(
     segment_registry.definition_of(context.services, segment_id)
     positions = parse_positions(after) if after else {}
     found, following, has_more = await segment_registry.changes(context.services, segment_id, positions, limit)
+    tell_people(change.customer_id for change in found)
     cursor = Cursor(positions_text(following), has_more, limit)
     return respond(ChangesPage([change_entry(change) for change in found], cursor))
 

@@ -12,6 +12,7 @@ from actors.errors import Conflict, NotFound
 from models.delivery.webhook import SECRET_BYTES, InvalidWebhook, Webhook, make_secret, parse_webhook
 from serve import segment_registry
 from serve.errors import FieldError, InvalidFields
+from serve.http_audit import tell
 from serve.http_body import read_json
 from serve.http_context import Context, Limit, authorise, respond
 from serve.http_openapi import answers, takes
@@ -57,6 +58,7 @@ async def create_webhook(request: Request, context: Context) -> Response:
     start = {} if asked.get("from_start") else {s.shard: s.sequence for s in await services.router.status()}
     webhook = Webhook(**fields, secret=_secret(), created_at=services.now(), start=start)
     services.control.create_webhook(webhook)
+    tell(webhook_id=webhook.id)
     return respond(_entry(webhook, DeliveryStatus(webhook.id), webhook.secret))
 
 

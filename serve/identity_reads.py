@@ -34,6 +34,12 @@ async def dry_run(
     return found.exact, found
 
 
+def people_of(exact: Resolution, found: DryRun | None) -> list[int]:
+    """Whom a dry run tells of."""
+    resembling = [] if found is None else [found.customer_id, *(each.customer_id for each in found.candidates)]
+    return list(dict.fromkeys([exact.customer_id, *exact.merges, *resembling]))
+
+
 async def person_graph(context: RequestContext, key: str) -> Cluster:
     """The graph of the person with this normalised key. Raises NotFound."""
     router = context.services.router
@@ -43,15 +49,23 @@ async def person_graph(context: RequestContext, key: str) -> Cluster:
     return cluster_of(profile, await router.merges(key), context.services.settings.identity.rank)
 
 
-async def merge_evidence(context: RequestContext, merge_id: str) -> Explanation:
-    """What a merge was made on. Raises NotFound, also for one that was made without evidence by field."""
-    evidence = await context.services.router.merge_evidence(merge_id)
-    if evidence is None:
+async def explain(context: RequestContext, left: str, right: str) -> tuple[Explanation, list[int]]:
+    """Why the people with these normalised keys are (not) one, and who they are. Raises NotFound."""
+    found = await context.services.reads.get_many([left, right])
+    explanation = await context.services.router.explain(left, right)
+    return explanation, [profile.customer_id for profile in found if profile is not None]
+
+
+async def merge_evidence(context: RequestContext, merge_id: str) -> tuple[Explanation, list[int]]:
+    """What a merge was made on, and whose it was. Raises NotFound, also for one that was made without evidence by
+    field."""
+    record = await context.services.router.merge_record(merge_id)
+    if record.evidence is None:
         raise NotFound(
             "merge_id: this merge has no evidence by field: an event showed it or somebody stated it; the person's "
             "merges say which"
         )
-    return evidence
+    return record.evidence, [record.winner, record.loser]
 
 
 def draw_evidence(explanation: Explanation, drawing: Drawing) -> str:

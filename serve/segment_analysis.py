@@ -134,8 +134,9 @@ async def backtest(services: Services, criteria: Any, days: int) -> list[tuple[i
     return list(zip(times, counts, strict=True))
 
 
-async def why(services: Services, segment_id: str, key: str, rules: LifecycleRules) -> dict[str, Any]:
-    """Why the person of a normalised key is in the segment or not: every clause with what was found, and the events."""
+async def why(services: Services, segment_id: str, key: str, rules: LifecycleRules) -> tuple[dict[str, Any], int]:
+    """Why the person of a normalised key is in the segment or not: every clause with what was found, and the events.
+    Also who that is (customer id)."""
     definition = segment_registry.definition_of(services, segment_id)
     profile: Profile | None = await services.reads.get(key)
     if profile is None:
@@ -145,13 +146,14 @@ async def why(services: Services, segment_id: str, key: str, rules: LifecycleRul
     tree, occurrences = explain(definition.criteria, catalogue, profile, now, rules, time_text)
     await _name_events(services, key, occurrences)
     entered = profile.memberships.get(segment_id)
-    return {
+    told = {
         "segment_id": segment_id,
         "member": entered is not None,
         "entered_at": None if entered is None else time_text(entered),
         "at": time_text(now),
         "criteria": tree,
     }
+    return told, profile.customer_id
 
 
 async def _name_events(services: Services, key: str, occurrences: list[dict[str, Any]]) -> None:

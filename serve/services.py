@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from actors.audit_log import AuditLog
+from actors.audit_trail import AuditTrail
 from actors.control import ControlStore
 from actors.shard_calls import ShardCalls
 from serve.auth import Authenticator
@@ -32,6 +34,8 @@ class Services:
     deliveries: ShardCalls  # to the deliverer of webhooks
     control: ControlStore  # API keys, sources, segment definitions, attribute policies
     authenticator: Authenticator
+    audit: AuditTrail  # who did what, on its way into
+    audit_log: AuditLog
     metrics: Metrics
     now: Callable[[], int]  # wall clock, ms since 1970
     new_id: Callable[[], str]  # a fresh random id (message ids that clients left out, request ids)

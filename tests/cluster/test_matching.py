@@ -51,7 +51,7 @@ def test_people_are_matched_across_processes_and_kills(running: Path) -> None:
         found = await router.profiles(["crm_id:1", "crm_id:2"])
         assert len({profile.customer_id for profile in found if profile is not None}) == 1
         (merge,) = await router.merges("crm_id:1")
-        assert await router.merge_evidence(merge.merge_id) is not None
+        assert (await router.merge_record(merge.merge_id)).evidence is not None
         pids = [*await router._calls.all("process_id", timeout_s=30), await matcher_pid(router)]
         await router.ingest([identify("m3", "crm_id:3", **MARTHA)], wait=True)
         for pid in pids:

@@ -172,7 +172,7 @@ def test_a_plan_is_applied_through_a_kill_while_others_read_and_write_and_rolled
         merges = await router.merges(key_of(1))
         assert {m.source for m in merges} == {source_of(plan_id)} and len(merges) == 2
         for merge in merges:
-            evidence = await router.merge_evidence(merge.merge_id)
+            evidence = (await router.merge_record(merge.merge_id)).evidence
             assert evidence is not None and evidence.model_version == "additive-1"
         # A second plan finds nothing to do.
         again = create(running, PlanOptions(SHARDS))

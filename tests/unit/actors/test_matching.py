@@ -83,7 +83,7 @@ def test_people_who_are_alike_become_one_with_the_evidence(run: Callable[[Scenar
         assert one.customer_id == other.customer_id
         (merge,) = await router.merges("crm_id:1")
         assert (merge.method, merge.source) == ("probabilistic", "matching")
-        evidence = await router.merge_evidence(merge.merge_id)
+        evidence = (await router.merge_record(merge.merge_id)).evidence
         assert evidence is not None and merge.evidence == evidence
         assert evidence.prior + sum(field.weight for field in evidence.fields) == evidence.score
         assert {field.field for field in evidence.fields if field.level == "equal"} >= {"given_name", "birth_date"}

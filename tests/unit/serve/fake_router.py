@@ -184,10 +184,10 @@ class FakeRouter:
             raise Invalid("right: expected somebody else than left")
         return self._matcher.score(records[0], records[1:])[0]
 
-    async def merge_evidence(self, merge_id: str) -> Explanation | None:
+    async def merge_record(self, merge_id: str) -> MergeRecord:
         for record in self._merges:
             if record.merge_id == merge_id:
-                return record.evidence
+                return record
         raise NotFound("merge_id: there is no such merge")
 
     async def matcher_statuses(self) -> list[MatcherStatus]:

@@ -10,11 +10,14 @@ from typing import Any, TypeVar, cast
 import httpx
 from fastapi import FastAPI
 
+from actors.audit_log import AuditLog, EntryFilter
+from actors.audit_trail import AuditTrail
 from actors.control import ControlStore
 from actors.deliverer import Deliverer
 from actors.delivery_store import DeliveryStore
 from actors.shard_calls import ShardCalls
 from actors.webhook_sender import Sent
+from models.audit.chain import Entry
 from models.delivery.webhook import RetryPolicy
 from serve import metrics
 from serve.auth import Authenticator
@@ -86,6 +89,8 @@ class HttpService:
         self.metrics = CountingMetrics()
         self.router = FakeRouter(lambda: self.now)
         self.control = ControlStore(data_dir / "control.sqlite", create=True, clock=lambda: self.now)
+        self.audit_log = AuditLog(data_dir)
+        self.audit = AuditTrail(self.audit_log, lambda: self.now)
         self._ids = 0
         self.receiver = Receiver()
         deliveries = DeliveryStore(data_dir / "deliveries.sqlite")
@@ -99,7 +104,9 @@ class HttpService:
             reads=ProfileReads(router, None),
             deliveries=ShardCalls(1, LocalDeliverer(self.deliverer)),
             control=self.control,
-            authenticator=Authenticator(self.control, loopback, lambda: self.seconds),
+            authenticator=Authenticator(self.control, loopback, lambda: self.now, lambda: self.seconds),
+            audit=self.audit,
+            audit_log=self.audit_log,
             metrics=self.metrics,
             now=lambda: self.now,
             new_id=self._new_id,
@@ -147,6 +154,11 @@ class HttpService:
         assert response.status_code == 200, response.text
         answer: dict[str, Any] = response.json()
         return answer
+
+    def recorded(self) -> list[Entry]:
+        """The audit log so far, oldest first."""
+        run(self.audit.flush())
+        return self.audit_log.entries(EntryFilter(), 1 << 62, 10_000)[::-1]
 
     def _new_id(self) -> str:
         self._ids += 1

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.control import ApiKey, ControlStore
-from serve.auth import OPEN, Authenticator, is_loopback
+from actors.api_keys import SCOPES, ApiKey
+from actors.control import ControlStore
+from serve.auth import OPEN, Authenticator, KeyStore, is_loopback
 from serve.errors import Forbidden, Unauthenticated
 
 
@@ -15,6 +16,10 @@ class Clock:
 
     def __call__(self) -> float:
         return self.seconds
+
+
+def authenticator_of(keys: KeyStore, clock: Clock, loopback: bool = True) -> Authenticator:
+    return Authenticator(keys, loopback, lambda: int(clock.seconds * 1000), clock)
 
 
 @pytest.fixture
@@ -29,57 +34,62 @@ def clock() -> Clock:
 
 def test_a_key_does_what_its_scope_says(store: ControlStore, clock: Clock) -> None:
     key, secret = store.create_key("web", ["ingest"])
-    authenticator = Authenticator(store, loopback=True, monotonic_s=clock)
-    principal = authenticator.require(secret, "ingest")
+    authenticator = authenticator_of(store, clock)
+    principal = authenticator.caller(secret)
+    principal.require("ingest")
     assert (principal.key_id, principal.source_id) == (key.key_id, "web")
     with pytest.raises(Forbidden, match="has the scope ingest; this needs read"):
-        authenticator.require(secret, "read")
+        authenticator.caller(secret).require("read")
     with pytest.raises(Forbidden):
-        authenticator.require(secret, "admin")
+        authenticator.caller(secret).require("admin")
 
 
 def test_admin_may_do_all(store: ControlStore, clock: Clock) -> None:
     _, secret = store.create_key("ops", ["admin"])
-    authenticator = Authenticator(store, loopback=False, monotonic_s=clock)
-    assert {authenticator.require(secret, scope).source_id for scope in ("ingest", "read", "admin")} == {"ops"}
+    authenticator = authenticator_of(store, clock, loopback=False)
+    principal = authenticator.caller(secret)
+    for scope in SCOPES:
+        principal.require(scope)
+    assert principal.source_id == "ops"
 
 
 @pytest.mark.parametrize("credential", [None, "", "ofk_wrong", "x" * 100_000, "ofk_\udc80", "'; DROP TABLE keys"])
 def test_anything_else_is_refused(store: ControlStore, clock: Clock, credential: str | None) -> None:
     store.create_key("web", ["ingest"])
     with pytest.raises(Unauthenticated):
-        Authenticator(store, loopback=True, monotonic_s=clock).require(credential, "ingest")
+        authenticator_of(store, clock).caller(credential)
 
 
 def test_a_revocation_by_another_process_counts_within_a_second(tmp_path: Path, clock: Clock) -> None:
     ours = ControlStore(tmp_path / "control.sqlite", create=True)
     theirs = ControlStore(tmp_path / "control.sqlite")
     key, secret = theirs.create_key("web", ["ingest"])
-    authenticator = Authenticator(ours, loopback=True, monotonic_s=clock)
-    authenticator.require(secret, "ingest")
+    authenticator = authenticator_of(ours, clock)
+    authenticator.caller(secret)
     theirs.revoke_key(key.key_id)
     clock.seconds += 0.99
-    with pytest.raises(Unauthenticated, match="unknown or was revoked"):
-        authenticator.require(secret, "ingest")
+    with pytest.raises(Unauthenticated, match="unknown, was revoked or has expired"):
+        authenticator.caller(secret)
 
 
 def test_a_new_key_counts_at_once(store: ControlStore, clock: Clock) -> None:
     store.create_key("first", ["read"])
-    authenticator = Authenticator(store, loopback=True, monotonic_s=clock)
+    authenticator = authenticator_of(store, clock)
     with pytest.raises(Unauthenticated):
-        authenticator.require("nothing", "read")
+        authenticator.caller("nothing")
     _, secret = store.create_key("web", ["read"])
-    assert authenticator.require(secret, "read").source_id == "web"
+    assert authenticator.caller(secret).source_id == "web"
 
 
 def test_without_any_key_loopback_is_open_and_all_else_is_closed(store: ControlStore, clock: Clock) -> None:
-    assert Authenticator(store, loopback=True, monotonic_s=clock).require(None, "admin") is OPEN
+    assert authenticator_of(store, clock).caller(None) is OPEN
+    OPEN.require("admin")
     with pytest.raises(Unauthenticated, match="onefold keys create"):
-        Authenticator(store, loopback=False, monotonic_s=clock).require(None, "read")
+        authenticator_of(store, clock, loopback=False).caller(None)
 
 
 def test_the_first_key_closes_the_door_and_its_revocation_keeps_it_closed(store: ControlStore, clock: Clock) -> None:
-    authenticator = Authenticator(store, loopback=True, monotonic_s=clock)
+    authenticator = authenticator_of(store, clock)
     assert authenticator.is_open
     key, _ = store.create_key("web", ["ingest"])
     clock.seconds += 1
@@ -87,7 +97,7 @@ def test_the_first_key_closes_the_door_and_its_revocation_keeps_it_closed(store:
     store.revoke_key(key.key_id)
     clock.seconds += 1
     with pytest.raises(Unauthenticated):
-        authenticator.require(None, "ingest")
+        authenticator.caller(None)
 
 
 def test_checked_keys_are_not_looked_up_again(clock: Clock) -> None:
@@ -107,9 +117,9 @@ def test_checked_keys_are_not_looked_up_again(clock: Clock) -> None:
         _key = ApiKey("key_1", "web", "ofk_xxxx", ("ingest",), "web", 1)
 
     keys = Counting()
-    authenticator = Authenticator(keys, loopback=True, monotonic_s=clock)
+    authenticator = authenticator_of(keys, clock)
     for _ in range(100):
-        authenticator.require("secret", "ingest")
+        authenticator.caller("secret")
     assert keys.lookups == 1
 
 

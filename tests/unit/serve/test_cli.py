@@ -139,7 +139,8 @@ Call = Callable[..., Done]
 def test_every_command_explains_itself_and_offers_json(onefold: Call) -> None:
     top = onefold("--help").out
     groups = {
-        "keys": ("create", "list", "revoke"),
+        "keys": ("create", "list", "rotate", "revoke"),
+        "audit": ("verify", "list", "affected"),
         "segments": ("create", "list", "show", "members", "preview", "delete"),
         "events": ("tail",),
         "deadletter": ("list", "replay", "delete"),

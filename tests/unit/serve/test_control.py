@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actors.control import KEY_PREFIX, ControlStore, SchemaRule, Source
+from actors.api_keys import KEY_PREFIX
+from actors.control import ControlStore, SchemaRule, Source
 from actors.errors import Conflict, Invalid, NotFound
 from models.delivery.webhook import Webhook
 
@@ -62,7 +63,7 @@ def test_scopes(store: ControlStore) -> None:
     assert key.allows("read") and not key.allows("admin")
     admin, _ = store.create_key("root", ["admin"])
     assert admin.allows("ingest") and admin.allows("read") and admin.allows("admin")
-    with pytest.raises(Invalid, match="scopes: expected one or more of ingest, analyse, read, admin"):
+    with pytest.raises(Invalid, match="scopes: expected one or more of ingest, analyse, read, privacy, admin"):
         store.create_key("x", [])
     with pytest.raises(Invalid, match="scopes"):
         store.create_key("x", ["root"])  # type: ignore[list-item]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from actors.control import SCOPES as ALL_SCOPES
-from actors.control import Scope, allows
+from actors.api_keys import SCOPES as ALL_SCOPES
+from actors.api_keys import Scope, allows
 from serve import logs
 from serve.http_scopes import PUBLIC, SCOPES
 from tests.unit.serve.http_service import HttpService

@@ -1,0 +1,26 @@
+"""Audit entries of commands that work on the data directory itself; of the others the service makes them."""
+
+import os
+import pwd
+import time
+from contextlib import closing
+
+from actors.audit_log import AuditLog
+from models.audit.chain import Record
+from serve.audit_reads import COMMAND_LINE
+from serve.settings import Settings
+
+
+def record_command(settings: Settings, command: str, **facts: str) -> None:
+    """Puts "onefold `command`" into the log, on disk when it returns. `facts` are of nobody: ids of keys, plans."""
+    with closing(AuditLog(settings.data_path)) as log:
+        now = time.time_ns() // 1_000_000
+        log.append([Record(now, COMMAND_LINE + _user(), f"onefold {command}", "done", (), {"kind": "action", **facts})])
+
+
+def _user() -> str:
+    """The user of the operating system: its name, or its number if it has none."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
