@@ -21,14 +21,17 @@ from actors.webhook_sender import Sender, Sent
 from models.delivery.webhook import (
     RetryPolicy,
     Webhook,
+    customer_of,
     delay_ms,
+    erasure_id,
+    erasure_payload,
     headers,
     message_id,
     payload,
     trial_payload,
     verdict,
 )
-from models.identity.customer_id import shard_of
+from models.identity.customer_id import shard_of, to_text
 
 PAGE = 200  # entries and exits that are read at once
 CONCURRENT = 16  # messages under way to one webhook
@@ -260,6 +263,21 @@ class Deliverer:
     async def dead_letters(self, webhook_id: str, limit: int, after: str) -> list[Dead]:
         """Messages that were given up, by id."""
         return self._store.dead_letters(webhook_id, limit, after)
+
+    async def erase(self, people: list[int]) -> list[str]:
+        """Drops what waits to be told of these people, and tells every webhook, enabled or not, that they were erased:
+        a message like any other, tried until it is taken. Returns the ids of those webhooks."""
+        mine = {to_text(customer_id) for customer_id in people}
+        gone = [message_id for message_id, body in self._store.kept() if customer_of(body) in mine]
+        self._store.take_out(gone)
+        self._store.scrub()
+        now = self._now()
+        told = erasure_payload(sorted(mine), _time_text(now))
+        message = Waiting(erasure_id(people), 0, 0, "", told)
+        webhooks = list(self._control.webhooks())
+        for webhook_id in webhooks:
+            self._store.note(webhook_id, now, waiting=[message])
+        return webhooks
 
     async def replay(self, webhook_id: str, message_ids: list[str] | None) -> int:
         """Tries dead messages (all for None) again; returns how many."""

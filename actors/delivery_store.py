@@ -194,6 +194,23 @@ class DeliveryStore:
             db.executemany("DELETE FROM dead WHERE webhook_id = ? AND message_id = ?", chosen)
         return len(chosen)
 
+    def take_out(self, message_ids: Iterable[str]) -> int:
+        """Drops messages to any webhook that wait or are dead; returns how many."""
+        before = self._db.total_changes
+        with self._transaction() as db:
+            for message_id in message_ids:
+                for table in ("waiting", "dead"):
+                    db.execute(f"DELETE FROM {table} WHERE message_id = ?", (message_id,))
+        return self._db.total_changes - before
+
+    def kept(self) -> Iterator[tuple[str, bytes]]:
+        """Ids and bodies of all messages that wait or are dead."""
+        yield from self._db.execute("SELECT message_id, body FROM waiting UNION SELECT message_id, body FROM dead")
+
+    def scrub(self) -> None:
+        """Folds the write-ahead log into the file, so that nothing of what was deleted is left in it."""
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def forget(self, webhook_id: str) -> None:
         """Drops all that is known of a deleted webhook."""
         with self._transaction():

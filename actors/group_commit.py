@@ -54,7 +54,7 @@ class _Handled(NamedTuple):
 class _Written(NamedTuple):
     """Something for the store alone, within the group's transaction."""
 
-    action: Callable[[], None]
+    action: Callable[[], object]
     done: asyncio.Future[None]
 
 
@@ -76,6 +76,7 @@ class GroupCommit:
         self._machine_settled = settled
         self._committed = committed
         self._queue: deque[_Handled | _Written] = deque()
+        self._between: list[_Written] = []
         self._received: dict[int, int] = {}  # destination -> envelopes that it has taken, not yet noted on disk
         self._calls: dict[int, asyncio.Future[Any]] = {}
         # Not from 1: an unmerge outlives a restart with its caller's number, which must not be a new caller's.
@@ -103,6 +104,13 @@ class GroupCommit:
         """Queues writes to the store that are not the machine's. The future is done after their commit."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append(_Written(action, done))
+        self._work.set()
+        return done
+
+    def between(self, action: Callable[[], object]) -> asyncio.Future[None]:
+        """Queues something that the store does outside of any transaction, after the next group."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._between.append(_Written(action, done))
         self._work.set()
         return done
 
@@ -146,7 +154,7 @@ class GroupCommit:
         while True:
             await self._work.wait()
             self._work.clear()
-            while self._queue or self._received:
+            while self._queue or self._received or self._between:
                 await self._commit_group()
 
     async def _commit_group(self) -> None:
@@ -163,12 +171,15 @@ class GroupCommit:
         for item in written:
             item.action()
         await asyncio.get_running_loop().run_in_executor(self._thread, store.commit)
+        between, self._between = self._between, []
+        for item in between:
+            await asyncio.get_running_loop().run_in_executor(self._thread, item.action)
         self._ahead = False
         self._settled = self._machine_settled()
         self._committed(effects, envelopes)
         for number, result in effects.replies:
             _resolve(self._calls.pop(number, None), result)
-        for item in written:
+        for item in (*written, *between):
             _resolve(item.done, None)
         while self._waiting and self._waiting[0][0] <= self._settled:
             _resolve(heapq.heappop(self._waiting)[2], None)

@@ -21,7 +21,12 @@ _CALL_EVENTS_MAX = 512
 _QUEUED_EVENTS_MAX = 20_000
 # Calls that wait for results may overlap: one waits for the slowest of its events, the next must not wait for it.
 _WAITING_CALLS_MAX = 16
-_STATUS_OF_LETTER: dict[int, EventStatus] = {ord("a"): "accepted", ord("p"): "applied", ord("d"): "duplicate"}
+_STATUS_OF_LETTER: dict[int, EventStatus] = {
+    ord("a"): "accepted",
+    ord("p"): "applied",
+    ord("d"): "duplicate",
+    ord("s"): "suppressed",
+}
 
 _encode = msgspec.msgpack.Encoder().encode
 _results = msgspec.msgpack.Decoder(list[EventResult])

@@ -52,6 +52,7 @@ class Vectors(Protocol):
     def put(self, customer_ids: Sequence[int], records: Sequence[MatchRecord]) -> None: ...
     def drop(self, customer_ids: Sequence[int]) -> None: ...
     def near(self, record: MatchRecord) -> list[int]: ...
+    def purge(self) -> None: ...
 
 
 class MatcherStatus(msgspec.Struct):
@@ -132,6 +133,13 @@ class Matcher:
         for shard, group in by_shard(customer_ids).items():
             states = await self._calls.call(shard, "states_of", group, timeout_s=_CALL_S)
             self._take(list(zip(group, states, strict=True)))
+
+    async def forget(self, customer_ids: list[int]) -> None:
+        """Drops what is held of these people, from memory and from the files of the vector index."""
+        await self._ready.wait()
+        self._take([(customer_id, None) for customer_id in customer_ids])
+        if self._vectors is not None:
+            self._vectors.purge()
 
     async def assess(self, record: MatchRecord, identifiers: list[str]) -> Assessment:
         """What would follow for somebody with this record and these identifiers. Changes nothing."""

@@ -31,6 +31,8 @@ from models.shard.commands import (
     Accept,
     Count,
     DeleteSegment,
+    Erase,
+    Erasure,
     Fold,
     Load,
     Matched,
@@ -39,13 +41,14 @@ from models.shard.commands import (
     Receive,
     Refresh,
     Reviewed,
+    Suppress,
     Tick,
     Unmerge,
     UnmergeRefused,
 )
 from models.shard.core import MachineSettings
 from models.shard.machine import ShardMachine
-from models.shard.protocol import DeadLetter, Finding, IngestResult, Paired, Pairing
+from models.shard.protocol import DeadLetter, Erased, Finding, IngestResult, Paired, Pairing
 from models.shard.tables import Effects
 
 _TIMER_S = 0.1
@@ -56,7 +59,7 @@ _FOLD_PAUSE_S = 0.02  # between two steps, so that they take a small part of the
 _SEGMENTS_POLL_S = 0.5
 _CONTROL_POLL_S = 0.5
 _LAST_ANSWER_S = 0.1
-_LETTER_OF_STATUS = {"accepted": "a", "applied": "p", "duplicate": "d"}
+_LETTER_OF_STATUS = {"accepted": "a", "applied": "p", "duplicate": "d", "suppressed": "s"}
 
 log = logging.getLogger("onefold.shard")
 
@@ -139,7 +142,7 @@ class Shard(ShardReads):
         `wait` when all are applied.
 
         Returns the sequence number that a later read can ask for, and either one letter per event (a: accepted, p:
-        applied, d: duplicate) or with `wait` the encoded list of EventResult.
+        applied, d: duplicate, s: suppressed) or with `wait` the encoded list of EventResult.
         """
         decoded = decode_events(events)
         result: IngestResult = await self._commits.submit(lambda call: Accept(call, decoded, wait), len(decoded))
@@ -187,6 +190,25 @@ class Shard(ShardReads):
     async def matched(self, done: list[tuple[int, int]], deferred: list[int]) -> None:
         """Profiles were matched as they were at their mark; others shall wait behind the rest."""
         await self._commits.submit(lambda call: Matched(call, done, deferred), len(done))
+
+    # Privacy
+
+    async def erase(self, erasure: Erasure) -> Erased:
+        """Erases a person whose profile is here, from all shards. Asked again with the same request id, the answer is
+        the same."""
+        answer: Erased = await self._commits.submit(lambda call: Erase(call, erasure))
+        return answer
+
+    async def suppress(self, identifiers: list[str], refused_until: int) -> None:
+        """Refuses events with these identifiers from before `refused_until` ms; 0 takes that back."""
+        await self._commits.submit(lambda call: Suppress(call, identifiers, refused_until), len(identifiers))
+
+    async def scrub(self) -> bool:
+        """Folds the write-ahead log into the file, so that nothing of what was deleted is left in it. False if a reader
+        was in the way: then again, later."""
+        scrubbed: list[bool] = []
+        await self._commits.between(lambda: scrubbed.append(self._store.scrub()))
+        return scrubbed[0]
 
     # Operators
 

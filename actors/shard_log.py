@@ -121,6 +121,11 @@ class ShardLog:
         """Customer ids of all profiles changed after sequence `after`. Reads the whole table."""
         return [row[0] for row in self._db.execute("SELECT customer_id FROM profiles WHERE sequence > ?", (after,))]
 
+    def identifiers(self, namespace: str) -> Iterable[str]:
+        """All identifiers of a namespace whose home is this shard."""
+        statement = "SELECT identifier FROM identifiers WHERE identifier >= ? AND identifier < ?"
+        return (identifier for (identifier,) in self._db.execute(statement, (f"{namespace}:", f"{namespace};")))
+
     def profile_states(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Up to `limit` profiles with a customer id above `after`, ascending: id, encoded profile."""
         statement = "SELECT customer_id, state FROM profiles WHERE customer_id > ? ORDER BY customer_id LIMIT ?"

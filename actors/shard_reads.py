@@ -19,6 +19,7 @@ from models.identity.customer_id import from_text, shard_of
 from models.identity.identifiers import IdentitySettings
 from models.identity.online import MatchingSettings
 from models.identity.resolution import Candidate
+from models.privacy.requests import IdentityFormat, hash_of
 from models.profile.state import decode_profile, encode_profile
 from models.shard.core import MARK_BITS, MachineSettings, ShardCore
 from models.shard.merging import candidate_of
@@ -260,6 +261,17 @@ class ShardReads(SegmentReads):
         log = ShardLog(self._data_dir, self._core.shard, self._shards)
         try:
             return log.changed_profiles(after)
+        finally:
+            log.close()
+
+    async def hashed(self, namespace: str, digests: list[str], form: IdentityFormat) -> list[str]:
+        """The identifiers of a namespace, at home here, whose value has one of these hashes (hexadecimal)."""
+        return await asyncio.to_thread(self._find_hashed, namespace, frozenset(digests), form)
+
+    def _find_hashed(self, namespace: str, digests: frozenset[str], form: IdentityFormat) -> list[str]:
+        log = ShardLog(self._data_dir, self._core.shard, self._shards)
+        try:
+            return [i for i in log.identifiers(namespace) if hash_of(i.partition(":")[2], form) in digests]
         finally:
             log.close()
 

@@ -109,6 +109,16 @@ class VectorIndex:
         if self._writes % _COMPACT_WRITES == 0:
             self._compact()
 
+    def purge(self) -> None:
+        """Writes what is gathered, and takes what was removed out of every file: rows, earlier versions, the index."""
+        self.flush()
+        dataset = self._table.to_lance()
+        dataset.optimize.compact_files(materialize_deletions_threshold=0.0)
+        self._table.checkout_latest()
+        if self._table.list_indices():
+            self._table.create_index("vector", config=IvfFlat(distance_type="cosine"), replace=True)
+        self._table.optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
+
     def _write_if_full(self) -> None:
         if len(self._fresh) + len(self._outdated) >= _GATHERED_MAX:
             self.flush()
@@ -147,6 +157,10 @@ class VectorCandidates:
     def drop(self, customer_ids: Sequence[int]) -> None:
         """Forgets records."""
         self._index.delete(customer_ids)
+
+    def purge(self) -> None:
+        """Takes what was forgotten out of the index's files."""
+        self._index.purge()
 
     def near(self, record: MatchRecord) -> list[int]:
         """Customer ids of the records that are near, the nearest first."""

@@ -8,6 +8,7 @@ can tell.
 import hmac
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b, sha256
 from ipaddress import ip_address
@@ -87,6 +88,17 @@ class Webhook(msgspec.Struct, frozen=True):
             raise ValueError(f"{FORMER_MAX} former secrets are still in use: rotate again when the first has ended")
         former.insert(0, FormerSecret(self.secret, now + ROTATION_MS))
         return msgspec.structs.replace(self, secret=secret, former=former)
+
+
+class _Data(msgspec.Struct):
+    customer_id: str = ""
+
+
+class _About(msgspec.Struct):
+    data: _Data
+
+
+_about = msgspec.json.Decoder(_About)
 
 
 class InvalidWebhook(ValueError):
@@ -177,6 +189,22 @@ def payload(change: SegmentChange, time_text: str) -> bytes:
         "cause": change.cause,
     }
     return msgspec.json.encode({"type": f"segment.{change.change}", "timestamp": time_text, "data": data})
+
+
+def customer_of(body: bytes) -> str:
+    """The customer id, as text, that the body of an entry or exit is about; "" for other messages."""
+    return _about.decode(body).data.customer_id
+
+
+def erasure_id(people: Iterable[int]) -> str:
+    """The stable id of the message of an erasure."""
+    return "erasure_" + blake2b(b"".join(each.to_bytes(8) for each in sorted(people)), digest_size=12).hexdigest()
+
+
+def erasure_payload(customer_ids: list[str], time_text: str) -> bytes:
+    """The body that tells that a person was erased, by all the ids that were told of them."""
+    data = {"customer_ids": customer_ids, "at": time_text}
+    return msgspec.json.encode({"type": "customer.erased", "timestamp": time_text, "data": data})
 
 
 def trial_payload(time_text: str) -> bytes:

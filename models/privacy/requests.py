@@ -4,6 +4,7 @@ A request passes through the states of OpenDSR 2.0 and tells of each. What it sa
 worked on; of a completed erasure, fingerprints alone stay (`models.privacy.suppression`).
 """
 
+from hashlib import new
 from typing import Any, Literal
 
 import msgspec
@@ -49,6 +50,7 @@ class SubjectRequest(msgspec.Struct, frozen=True, kw_only=True):
     extensions: dict[str, Any] = {}  # as given
     encoded: str = ""  # base64 of the body as it was received
     people: list[int] = []  # customer ids that were found
+    identifiers: list[str] = []  # erasure: all that these people have, while it is worked on
     fingerprints: list[str] = []  # erasure: of the identifiers that are refused from then on
     results_count: int = 0  # access, portability: records in the result; erasure: events that were erased
     results: str = ""  # access, portability: name of the result's file; erasure: id of the certificate
@@ -65,4 +67,9 @@ def advanced(request: SubjectRequest, state: State, now: int, note: str = "", **
 
 def anonymised(request: SubjectRequest) -> SubjectRequest:
     """A completed erasure without what names the person."""
-    return msgspec.structs.replace(request, identities=[], encoded="", extensions={})
+    return msgspec.structs.replace(request, identities=[], identifiers=[], encoded="", extensions={})
+
+
+def hash_of(value: str, form: IdentityFormat) -> str:
+    """A normal value as a request may name it, in hexadecimal. Not for secrecy: requesters choose the function."""
+    return value if form == "raw" else new(form, value.encode(), usedforsecurity=False).hexdigest()

@@ -14,7 +14,7 @@ from actors.delivery_store import DeliveryStatus, DeliveryStore
 from actors.errors import Unavailable
 from actors.webhook_sender import Sent
 from models.delivery.webhook import RetryPolicy, Webhook, make_secret
-from models.identity.customer_id import mint, shard_of
+from models.identity.customer_id import mint, shard_of, to_text
 from models.shard.protocol import SegmentChange
 
 NOW = 1_760_000_000_000
@@ -355,3 +355,27 @@ def test_what_a_webhook_that_was_deleted_meanwhile_answered_is_not_kept(world: W
     world.step()
     assert world.store.known() == set()
     assert world.store.waiting("w") == 0
+
+
+def test_of_an_erased_person_nothing_waits_and_every_webhook_is_told(world: World) -> None:
+    world.add()
+    world.add("off", "https://b.example", enabled=False)
+    world.statuses["https://a.example"] = 503
+    world.change(0, 1)
+    world.step()
+    world.statuses["https://a.example"] = 400
+    world.change(0)
+    world.step()
+    assert (world.status().waiting, world.status().dead) == (2, 1)
+    assert asyncio.run(world.deliverer.erase([PEOPLE[0], PEOPLE[2]])) == ["off", "w"]
+    assert asyncio.run(world.deliverer.erase([PEOPLE[2], PEOPLE[0]])) == ["off", "w"]
+    assert (world.status().waiting, world.status().dead, world.status("off").waiting) == (2, 0, 1)
+    (message,) = [m for m in world.store.due("w", world.now, 10) if m.message_id.startswith("erasure_")]
+    told = msgspec.json.decode(message.body)
+    assert told["type"] == "customer.erased"
+    assert told["data"]["customer_ids"] == sorted(to_text(PEOPLE[n]) for n in (0, 2))
+    world.statuses.clear()
+    world.now += 2_000
+    world.step()
+    assert message.message_id in world.ids()
+    assert world.status().waiting == 0

@@ -1,0 +1,94 @@
+"""What a request of a data subject asks of everything that holds people: shards, matchers, the deliverer."""
+
+import asyncio
+from collections.abc import Collection
+
+from actors.errors import Unavailable
+from actors.router import Router
+from actors.shard_calls import ShardCalls
+from models.identity.customer_id import shard_of
+from models.privacy.letters import Normalise, mentions
+from models.privacy.requests import IdentityFormat
+from models.profile.state import Profile
+from models.shard.commands import Erasure
+from models.shard.protocol import Erased
+
+ERASE_S = 120.0  # an erasure waits for what is on its way, and for shards that start
+_CALL_S = 60.0
+_ATTEMPT_S = 30.0
+_LETTERS_PAGE = 500
+_SCRUBS = 100  # until readers that are in the way have gone
+_SCRUB_PAUSE_S = 0.1
+
+
+class PrivacyCalls:
+    """The facade over all of them. Everything may be asked again."""
+
+    def __init__(self, router: Router, shards: ShardCalls, matchers: ShardCalls | None, deliveries: ShardCalls) -> None:
+        """`matchers`: None if matching is off; `deliveries`: the deliverer, as number 0."""
+        self.router = router
+        self._shards = shards
+        self._matchers = matchers
+        self._deliveries = deliveries
+
+    async def profile(self, key: str) -> Profile | None:
+        """The profile of a normalised key, None if there is none."""
+        return await self.router.profile(key)
+
+    async def find(self, namespace: str, digests: Collection[str], form: IdentityFormat) -> list[str]:
+        """The identifiers of a namespace whose value has one of these hashes (hexadecimal)."""
+        answers = await self._shards.all("hashed", namespace, list(digests), form, timeout_s=_CALL_S)
+        return [identifier for answer in answers for identifier in answer]
+
+    async def erase(self, request_id: str, customer_id: int, refused_until: int) -> Erased:
+        """Erases a person from all shards, wherever their profile is by now; nobody (`people` is empty) if it is gone.
+        Raises Unavailable."""
+        while True:
+            erasure = Erasure(request_id, customer_id, refused_until)
+            erased: Erased = await self._shards.call(
+                shard_of(customer_id), "erase", erasure, timeout_s=ERASE_S, attempt_s=_ATTEMPT_S
+            )
+            if not erased.moved_to:
+                return erased
+            customer_id = erased.moved_to
+
+    async def suppress(self, identifiers: list[str], refused_until: int) -> None:
+        """Every shard refuses events with these identifiers from before `refused_until` ms; 0 takes that back."""
+        if identifiers:
+            await self._shards.all("suppress", identifiers, refused_until, timeout_s=_CALL_S)
+
+    async def forget_letters(self, identifiers: Collection[str], normalise: Normalise) -> int:
+        """Deletes the dead letters that name one of these identifiers; how many."""
+        deleted, cursor = 0, ""
+        while identifiers:
+            letters, cursor = await self.router.dead_letters(_LETTERS_PAGE, cursor)
+            found = await asyncio.to_thread(
+                lambda page: [x.letter_id for x in page if mentions(x.body, identifiers, normalise)], letters
+            )
+            if found:
+                deleted += await self.router.delete_dead_letters(found)
+            if not cursor:
+                break
+        return deleted
+
+    async def forget_matches(self, people: list[int]) -> None:
+        """Matchers forget these people."""
+        if self._matchers is not None:
+            await self._matchers.all("forget", people, timeout_s=_CALL_S)
+
+    async def tell_recipients(self, people: list[int]) -> list[str]:
+        """Webhooks are told that these people were erased; ids of those webhooks."""
+        told: list[str] = await self._deliveries.call(0, "erase", people, timeout_s=_CALL_S)
+        return told
+
+    async def scrub(self) -> None:
+        """Nothing of what was deleted is left in any write-ahead log. Raises Unavailable if readers stay in the way."""
+        left = set(range(self._shards.shards))
+        for _ in range(_SCRUBS):
+            for shard in sorted(left):
+                if await self._shards.call(shard, "scrub", timeout_s=_CALL_S):
+                    left.discard(shard)
+            if not left:
+                return
+            await asyncio.sleep(_SCRUB_PAUSE_S)
+        raise Unavailable("readers keep a shard's write-ahead log from being emptied: it is tried again")

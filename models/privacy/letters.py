@@ -1,0 +1,42 @@
+"""Which refused messages are about a person: those that name one of their identifiers, in whatever spelling."""
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+import msgspec
+
+PART_CHARS_MIN = 6  # a shorter value is looked for as a whole text only: "7" is in too many
+
+Normalise = Callable[[str, str], str | None]
+"""Namespace and value to the normal form "namespace:value"; None if it has none."""
+
+
+def mentions(body: bytes, identifiers: Collection[str], normalise: Normalise) -> bool:
+    """Whether a message (JSON, or what was meant to be) names one of these normalised identifiers."""
+    try:
+        texts = list(_texts(msgspec.json.decode(body)))
+    except (ValueError, RecursionError):
+        texts = [body.decode(errors="replace")]
+    values = {identifier.partition(":")[2].casefold() for identifier in identifiers}
+    parts = [value for value in values if len(value) >= PART_CHARS_MIN]
+    for text in texts:
+        folded = text.casefold()
+        if folded in values or any(part in folded for part in parts):
+            return True
+    namespaces = {identifier.partition(":")[0] for identifier in identifiers}
+    return any(normalise(namespace, text) in identifiers for text in texts for namespace in namespaces)
+
+
+def _texts(value: Any) -> Iterable[str]:
+    """All texts and whole numbers in a JSON value, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield str(value)

@@ -1,0 +1,262 @@
+"""The desk over real shards in one process: what is erased is in no file any more, whenever the desk is killed."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from actors.errors import Unavailable
+from actors.privacy_calls import PrivacyCalls
+from actors.privacy_desk import Desk, Finished
+from actors.privacy_store import PrivacyStore
+from actors.router import Router
+from actors.shard_calls import ShardCalls
+from models.identity.customer_id import to_text
+from models.identity.identifiers import IdentifierNormaliser
+from models.privacy.requests import SubjectIdentity, SubjectRequest
+from models.shard.protocol import DeadLetter
+from tests.unit.actors.local_shards import NOW, LocalShards, identify, settings, track
+
+SHARDS = 3
+CANARY = "canary-7f3a"
+Scenario = Callable[["Place"], Awaitable[None]]
+
+
+class Killed(BaseException):
+    """The desk's process is gone."""
+
+
+class Deliveries:
+    """Stands for the deliverer: notes who is told."""
+
+    def __init__(self) -> None:
+        self.told: list[list[int]] = []
+
+    async def call(self, number: int, method: str, *arguments: Any, timeout_s: float) -> Any:
+        assert (number, method) == (0, "erase")
+        self.told.append(arguments[0])
+        return ["crm"]
+
+
+class Place:
+    """Shards, the desk's store, and desks that can be killed after any number of calls."""
+
+    def __init__(self, data_dir: Path, shards: LocalShards) -> None:
+        self.data_dir = data_dir
+        self.shards = shards
+        self.router = Router(SHARDS, data_dir, shards, timeout_s=5)
+        self.store = PrivacyStore(data_dir / "privacy.sqlite")
+        self.deliveries = Deliveries()
+        self.finished: list[Finished] = []
+        self.calls_left = 1_000_000
+        self.normaliser = IdentifierNormaliser(settings().identity)
+
+    def desk(self) -> Desk:
+        async def certify(finished: Finished) -> str:
+            self._count()
+            self.finished.append(finished)
+            return "cert_1"
+
+        async def export(request: SubjectRequest, keys: list[str]) -> tuple[str, int]:
+            return ",".join(keys), len(keys)
+
+        calls = PrivacyCalls(self.router, ShardCalls(SHARDS, self), None, ShardCalls(1, self.deliveries))
+        return Desk(
+            self.store,
+            calls,
+            lambda namespace, value: self.normaliser.normalise(namespace, value).identifier or None,
+            lambda request: True,
+            lambda request: msgspec.json.encode({"request_status": request.state}),
+            certify,
+            export,
+            lambda: NOW,
+        )
+
+    async def call(self, shard: int, method: str, *arguments: object, timeout_s: float) -> Any:
+        self._count()
+        answer = await self.shards.call(shard, method, *arguments, timeout_s=timeout_s)
+        self._count()
+        return answer
+
+    def _count(self) -> None:
+        self.calls_left -= 1
+        if self.calls_left < 0:
+            raise Killed
+
+    def found(self, text: str) -> list[str]:
+        """The files that hold a text, whatever its case."""
+        needle = text.lower().encode()
+        files = [path for path in self.data_dir.rglob("*") if path.is_file()]
+        return sorted(path.name for path in files if needle in path.read_bytes().lower())
+
+
+def ask(kind: str = "erasure", number: int = 1, **changes: Any) -> SubjectRequest:
+    identities = [SubjectIdentity("email", f"jane.{CANARY}@example.com")]
+    fields = {"identities": identities, "callbacks": ["https://example.com/told"], "received_at": NOW, **changes}
+    request_id = f"6f9d0ab5-0000-4000-8000-{number:012d}"
+    return SubjectRequest(
+        request_id=request_id,
+        kind=kind,  # type: ignore[arg-type]
+        regulation="gdpr",
+        submitted_at=NOW,
+        due_at=NOW,
+        **fields,
+    )
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[[Scenario], None]:
+    def runner(scenario: Scenario) -> None:
+        async def main() -> None:
+            made = msgspec.structs.replace(settings(), suppression_key=b"k" * 32)
+            shards = LocalShards(tmp_path, SHARDS, made)
+            shards.start_all()
+            place = Place(tmp_path, shards)
+            try:
+                await scenario(place)
+            finally:
+                place.store.close()
+                await shards.stop_all()
+            assert not shards.deaths
+
+        asyncio.run(main())
+
+    return runner
+
+
+async def settled(place: Place, people: int = 40) -> None:
+    """People with much in common; Jane's every field holds the canary."""
+    others = [identify(f"o{n}", f"user_id:u{n}", f"email:person{n}@example.com", city="Oslo") for n in range(people)]
+    mail, user, device = f"email:jane.{CANARY}@example.com", f"user_id:{CANARY}", f"anonymous_id:{CANARY}.9"
+    jane = [
+        identify(f"{CANARY}-1", mail, device, note=f"likes {CANARY}"),
+        track(f"{CANARY}-2", device, name=f"Seen {CANARY}", text=CANARY),
+        identify(f"{CANARY}-3", user, phone=f"{CANARY}"),
+        identify(f"{CANARY}-4", user, mail),  # a merge
+        track(f"{CANARY}-5", user, name="Order Completed", order_id=CANARY, revenue=5),
+    ]
+    for event in [*others, *jane]:
+        await place.router.ingest([event], wait=True)
+    letters = [
+        DeadLetter(f"l{n}", NOW, "web", "track", [], body)
+        for n, body in enumerate(
+            [
+                b'{"type":"track","userId":"' + CANARY.encode() + b'","note":"a"}',
+                b'{"type":"identify","traits":{"email":" Jane.' + CANARY.upper().encode() + b'@Example.com "}}',
+                b'{"type":"track","userId":"u1"}',
+            ]
+        )
+    ]
+    await place.router.reject(letters)
+
+
+def test_an_erased_person_is_in_no_file_and_comes_back_by_no_event(run: Callable[[Scenario], None]) -> None:
+    async def scenario(place: Place) -> None:
+        await settled(place)
+        jane = await place.router.profile(f"user_id:{CANARY}")
+        assert jane is not None
+        assert len(jane.absorbed) == 1
+        request = place.store.add(ask())
+        assert place.found(CANARY), "a search that would find nothing"
+        assert await place.desk().work() == 1
+        assert place.found(CANARY) == []
+        done = place.store.request(request.request_id)
+        assert (done.state, done.results, done.results_count, done.identities) == ("completed", "cert_1", 5, [])
+        assert [step.state for step in done.steps] == ["in_progress", "completed"]
+        assert sorted(done.people) == sorted([jane.customer_id, *jane.absorbed])
+        (finished,) = place.finished
+        assert (finished.letters, finished.recipients, finished.events) == (2, ["crm"], 5)
+        assert place.deliveries.told == [done.people]
+        for customer_id in done.people:
+            assert await place.router.profile(f"customer_id:{to_text(customer_id)}") is None
+        late = identify("late", f"anonymous_id:{CANARY}.9", f"user_id:new-{CANARY}")
+        (result,) = (await place.router.ingest([late], wait=True)).results
+        assert result.status == "suppressed"
+        (result,) = (await place.router.ingest([msgspec.structs.replace(late, message_id="again")])).results
+        assert result.status == "suppressed"
+        await place.shards.stop_all()  # and after a restart
+        place.shards.start_all()
+        (result,) = (await place.router.ingest([late], wait=True)).results
+        assert result.status == "suppressed"
+        assert place.found(CANARY) == []
+        for n in range(40):
+            other = await place.router.profile(f"user_id:u{n}")
+            assert other is not None
+            assert other.attributes["city"].winner.value == "Oslo"
+        assert [letter.letter_id for letter in (await place.router.dead_letters(10))[0]] == ["l2"]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("calls", range(0, 60, 8))
+def test_a_desk_that_was_killed_goes_on_where_it_was(run: Callable[[Scenario], None], calls: int) -> None:
+    async def scenario(place: Place) -> None:
+        await settled(place, people=3)
+        request = place.store.add(ask())
+        place.calls_left = calls
+        with suppress(Killed):
+            await place.desk().work()
+        place.calls_left = 1_000_000
+        await place.shards.stop_all()
+        place.shards.start_all()
+        await place.desk().work()
+        done = place.store.request(request.request_id)
+        assert done.state == "completed"
+        assert len(done.people) == 2
+        assert place.found(CANARY) == []
+
+    run(scenario)
+
+
+def test_a_hashed_identity_is_found(run: Callable[[Scenario], None]) -> None:
+    async def scenario(place: Place) -> None:
+        await settled(place, people=3)
+        hashed = hashlib.sha256(f"jane.{CANARY}@example.com".encode()).hexdigest()
+        place.store.add(ask(identities=[SubjectIdentity("email", hashed, "sha256")]))
+        assert await place.desk().work() == 1
+        assert place.found(CANARY) == []
+
+    run(scenario)
+
+
+def test_somebody_unknown_is_refused_from_then_on(run: Callable[[Scenario], None]) -> None:
+    async def scenario(place: Place) -> None:
+        request = place.store.add(ask())
+        assert await place.desk().work() == 1
+        assert place.store.request(request.request_id).people == []
+        assert place.deliveries.told == []
+        event = identify("m1", f"email:jane.{CANARY}@example.com")
+        (result,) = (await place.router.ingest([event], wait=True)).results
+        assert result.status == "suppressed"
+
+    run(scenario)
+
+
+def test_what_cannot_be_done_now_is_tried_again_and_holds_nobody_up(
+    run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.privacy_desk.RETRY_S", 0.0)
+    monkeypatch.setattr("actors.privacy_calls.ERASE_S", 0.1)
+
+    async def scenario(place: Place) -> None:
+        await settled(place, people=3)
+        first = place.store.add(ask())
+        second = place.store.add(ask("access", 2, received_at=NOW + 1))
+        desk = place.desk()
+
+        async def busy(shard: int, method: str, *arguments: object, timeout_s: float) -> Any:
+            raise Unavailable("busy")
+
+        plain, place.call = place.call, busy  # type: ignore[method-assign]
+        assert await desk.work() == 1
+        assert [place.store.request(r.request_id).state for r in (first, second)] == ["in_progress", "completed"]
+        place.call = plain  # type: ignore[method-assign]
+        assert await desk.work() == 1
+        assert place.store.request(first.request_id).state == "completed"
+
+    run(scenario)
