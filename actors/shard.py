@@ -25,6 +25,8 @@ from actors.group_commit import GroupCommit
 from actors.shard_reads import ShardReads
 from actors.store import Envelopes, Store
 from models.events.event import decode_events
+from models.identity.identifiers import IdentifierNormaliser
+from models.privacy.letters import named_in
 from models.segments.catalogue import catalogue_of, resolve
 from models.segments.field_reader import InvalidCriteria
 from models.shard.commands import (
@@ -97,6 +99,7 @@ class Shard(ShardReads):
         core = self._machine.core
         commits = GroupCommit(self._machine, self._store, _now, core.settled, self._after_commit)
         super().__init__(data_dir, shards, core, commits)
+        self._normaliser = IdentifierNormaliser(settings.identity)
         self._peers = peers
         self._die = die
         self._control_path = data_dir / "control.sqlite"
@@ -156,8 +159,14 @@ class Shard(ShardReads):
         return int(await self._commits.submit(lambda call: Receive(call, source, first, envelopes), len(envelopes)))
 
     async def put_letters(self, letters: list[DeadLetter]) -> None:
-        """Keeps dead letters."""
+        """Keeps dead letters, but those that name an erased person."""
+        if len(self._core.suppressed):
+            letters = [letter for letter in letters if not self._names_erased(letter.body)]
         await self._commits.write(lambda: self._store.put_letters(letters))
+
+    def _names_erased(self, body: bytes) -> bool:
+        named = named_in(body, lambda namespace, value: self._normaliser.normalise(namespace, value).identifier)
+        return self._core.suppressions.names_any(named)
 
     async def mark_replayed(self, letter_ids: list[str], now: int) -> None:
         """Notes that these letters, of which some may be elsewhere, were taken after all."""

@@ -63,6 +63,7 @@ class IngestMethods(Methods):
             taken = await self._take(request, call)
             summary.accepted += len(taken.parsed.events)
             summary.duplicates += taken.duplicates
+            summary.suppressed += taken.suppressed
             summary.rejected += len(taken.parsed.rejected)
             for rejection in _rejections(taken, request, received):
                 if len(summary.rejections) < REJECTIONS_MAX:

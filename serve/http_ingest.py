@@ -60,6 +60,7 @@ def answer_of(taken: Taken, wait: bool) -> IngestAnswer:
         success=True,
         accepted=len(parsed.events),
         duplicates=taken.duplicates,
+        suppressed=taken.suppressed,
         sequence=taken.result.sequence,
         rejected=[
             RejectedMessage(rejected.index, rejected.kind, [Reason(**reason) for reason in rejected.reasons])

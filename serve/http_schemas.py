@@ -78,7 +78,7 @@ class MessageResult(msgspec.Struct, frozen=True):
 
     index: int
     message_id: str
-    status: Literal["applied", "duplicate", "accepted"]
+    status: Literal["applied", "duplicate", "accepted", "suppressed"]
     customer_id: CustomerId | None
     created: bool
     confidence: Fraction
@@ -97,6 +97,7 @@ class IngestAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     accepted: int
     duplicates: int
     sequence: Annotated[str, Meta(description="give it as min_seq to read what these messages did")]
+    suppressed: Annotated[int, Meta(description="not kept: they carry an identifier of an erased person")] = 0
     rejected: list[RejectedMessage] = []
     warnings: list[MessageNotice] = []
     results: list[MessageResult] | UnsetType = UNSET

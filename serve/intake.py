@@ -31,6 +31,7 @@ class Taken:
     parsed: ParsedBatch
     result: IngestResult
     duplicates: int
+    suppressed: int  # of erased people: not kept
 
 
 class Intake:
@@ -83,10 +84,11 @@ class Intake:
                     for rejected in parsed.rejected
                 ]
             )
-        return Taken(parsed, result, self._count(parsed, result))
+        counts = self._count(parsed, result)
+        return Taken(parsed, result, counts["duplicate"], counts["suppressed"])
 
-    def _count(self, parsed: ParsedBatch, result: IngestResult) -> int:
-        """Counts what was taken and refused; returns the number of duplicates."""
+    def _count(self, parsed: ParsedBatch, result: IngestResult) -> Counter[str]:
+        """Counts what was taken and refused; returns how many events met which end."""
         metrics = self._services.metrics
         outcomes = Counter(
             (event.type, outcome.status) for event, outcome in zip(parsed.events, result.results, strict=True)
@@ -97,7 +99,7 @@ class Intake:
             metrics.count("onefold_events", amount, type=kind, outcome="rejected")
         for code, amount in Counter(reason["code"] for r in parsed.rejected for reason in r.reasons[:1]).items():
             metrics.count("onefold_rejections", amount, code=code)
-        return sum(amount for (_, status), amount in outcomes.items() if status == "duplicate")
+        return Counter(outcome.status for outcome in result.results)
 
 
 def wire_limits(limits: settings.Limits) -> Limits:

@@ -1,11 +1,20 @@
 """Which refused messages are about a person: those that name one of their identifiers, in whatever spelling."""
 
 from collections.abc import Callable, Collection, Iterable
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 PART_CHARS_MIN = 6  # a shorter value is looked for as a whole text only: "7" is in too many
+
+_NAMESPACES = frozenset({"user_id", "anonymous_id", "email", "phone", "device_id", "idfa", "gaid", "advertising_id"})
+_KEYS = frozenset(
+    {"userId", "anonymousId", "previousId", "user_id", "anonymous_id", "previous_id", "id", "value", "type"}
+    | {"email", "phone", "advertisingId", "deviceId", "idfa", "gaid"}
+)
+_STATED_MAX = 200  # values of one message that are looked at
+_TYPES_MAX = 16
 
 Normalise = Callable[[str, str], str | None]
 """Namespace and value to the normal form "namespace:value"; None if it has none."""
@@ -25,6 +34,28 @@ def mentions(body: bytes, identifiers: Collection[str], normalise: Normalise) ->
             return True
     namespaces = {identifier.partition(":")[0] for identifier in identifiers}
     return any(normalise(namespace, text) in identifiers for text in texts for namespace in namespaces)
+
+
+def named_in(body: bytes, normalise: Normalise) -> set[str]:
+    """The normalised identifiers that a message (JSON) states, where messages state them, or in any text with an @."""
+    try:
+        stated = list(islice(_stated(msgspec.json.decode(body), ""), _STATED_MAX))
+    except (ValueError, RecursionError):
+        return set()
+    namespaces = _NAMESPACES.union([value for key, value in stated if key == "type"][:_TYPES_MAX])
+    found = {normalise(namespace, value) for key, value in stated if key != "type" for namespace in namespaces}
+    return {identifier for identifier in found if identifier is not None}
+
+
+def _stated(value: Any, key: str) -> Iterable[tuple[str, str]]:
+    if isinstance(value, dict):
+        for inner_key, inner in value.items():
+            yield from _stated(inner, inner_key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _stated(inner, key)
+    elif isinstance(value, str | int) and not isinstance(value, bool) and (key in _KEYS or "@" in str(value)):
+        yield key, str(value)
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -1,5 +1,7 @@
 """What a shard refuses because it is an erased person's: every shard knows all fingerprints."""
 
+from collections.abc import Iterable
+
 from models.events.event import Event
 from models.privacy.suppression import carried, fingerprint, moment_of
 from models.shard.tables import Table
@@ -27,6 +29,10 @@ class Suppressions:
             return False
         moment = moment_of(event)
         return any(moment <= (self._held.get(self.fingerprint(i)) or -1) for i in carried(event))
+
+    def names_any(self, identifiers: Iterable[str]) -> bool:
+        """Whether one of these identifiers is an erased person's."""
+        return any(self.fingerprint(i) in self._held for i in identifiers)
 
     def fingerprint(self, identifier: str) -> str:
         """What is kept of an identifier."""

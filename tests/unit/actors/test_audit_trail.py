@@ -148,6 +148,21 @@ def test_flush_writes_all_that_waits(trail: AuditTrail, log: Memory) -> None:
     asyncio.run(stop())
 
 
+def test_a_flush_that_nobody_waits_for_any_more_takes_nothing_along(trail: AuditTrail, log: Memory) -> None:
+    """The request that asked for it may be cancelled while actions of others are being written."""
+
+    async def cancel() -> None:
+        action = trail.action("key_1", "x", "200", [], ())
+        flush = asyncio.ensure_future(trail.flush())
+        await asyncio.sleep(0)
+        flush.cancel()
+        async with asyncio.timeout(5):
+            await action
+
+    asyncio.run(cancel())
+    assert len(log.records) == 1
+
+
 def test_beyond_the_bound_answers_wait_and_nothing_is_dropped(
     trail: AuditTrail, log: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

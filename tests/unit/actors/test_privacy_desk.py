@@ -188,6 +188,8 @@ def test_an_erased_person_is_in_no_file_and_comes_back_by_no_event(run: Callable
             other = await place.router.profile(f"user_id:u{n}")
             assert other is not None
             assert other.attributes["city"].winner.value == "Oslo"
+        refused = b'{"type":"track","context":{"externalIds":[{"type":"email","id":"JANE.' + CANARY.encode()
+        await place.router.reject([DeadLetter("l9", NOW, "web", "track", [], refused + b'@example.com"}]}}')])
         assert [letter.letter_id for letter in (await place.router.dead_letters(10))[0]] == ["l2"]
 
     run(scenario)

@@ -12,7 +12,7 @@ from actors.schema import create_shards
 from actors.shard_log import ShardLog
 from actors.store import Store
 from models.segments.bulk_moves import BulkMove, pack_ids
-from models.shard.machine import dedupe_key
+from models.shard.core import dedupe_key
 from models.shard.protocol import Link, MergeRecord, SegmentChange
 from models.shard.tables import Effects, EventRow
 from tests.unit.actors.local_shards import NOW, track
