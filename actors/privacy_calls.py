@@ -11,7 +11,7 @@ from models.privacy.letters import Normalise, mentions
 from models.privacy.requests import IdentityFormat
 from models.profile.state import Profile
 from models.shard.commands import Erasure
-from models.shard.protocol import Erased
+from models.shard.protocol import DeadLetter, Erased, Review, SegmentChange
 
 ERASE_S = 120.0  # an erasure waits for what is on its way, and for shards that start
 _CALL_S = 60.0
@@ -40,6 +40,29 @@ class PrivacyCalls:
         answers = await self._shards.all("hashed", namespace, list(digests), form, timeout_s=_CALL_S)
         return [identifier for answer in answers for identifier in answer]
 
+    async def changes(self, people: list[int]) -> list[SegmentChange]:
+        """All entries and exits of these profiles, by time."""
+        answers = await self._shards.all("changes_of", people, timeout_s=_CALL_S)
+        return sorted((change for answer in answers for change in answer), key=lambda change: change.at)
+
+    async def reviews(self, people: list[int]) -> list[Review]:
+        """All reviews with one of these profiles on either side."""
+        answers = await self._shards.all("reviews_about", people, timeout_s=_CALL_S)
+        return [review for answer in answers for review in answer]
+
+    async def letters(self, identifiers: Collection[str], normalise: Normalise) -> list[DeadLetter]:
+        """The dead letters that name one of these identifiers."""
+        found: list[DeadLetter] = []
+        cursor = ""
+        while identifiers:
+            page, cursor = await self.router.dead_letters(_LETTERS_PAGE, cursor)
+            found += await asyncio.to_thread(
+                lambda letters: [x for x in letters if mentions(x.body, identifiers, normalise)], page
+            )
+            if not cursor:
+                break
+        return found
+
     async def erase(self, request_id: str, customer_id: int, refused_until: int) -> Erased:
         """Erases a person from all shards, wherever their profile is by now; nobody (`people` is empty) if it is gone.
         Raises Unavailable."""
@@ -59,17 +82,8 @@ class PrivacyCalls:
 
     async def forget_letters(self, identifiers: Collection[str], normalise: Normalise) -> int:
         """Deletes the dead letters that name one of these identifiers; how many."""
-        deleted, cursor = 0, ""
-        while identifiers:
-            letters, cursor = await self.router.dead_letters(_LETTERS_PAGE, cursor)
-            found = await asyncio.to_thread(
-                lambda page: [x.letter_id for x in page if mentions(x.body, identifiers, normalise)], letters
-            )
-            if found:
-                deleted += await self.router.delete_dead_letters(found)
-            if not cursor:
-                break
-        return deleted
+        found = [letter.letter_id for letter in await self.letters(identifiers, normalise)]
+        return await self.router.delete_dead_letters(found) if found else 0
 
     async def forget_matches(self, people: list[int]) -> None:
         """Matchers forget these people."""

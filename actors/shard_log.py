@@ -15,7 +15,7 @@ from actors.reader import shard_path
 from actors.schema import connect
 from actors.store import CHAIN
 from models.events.event import decode_event
-from models.segments.bulk_moves import BulkMove
+from models.segments.bulk_moves import BulkMove, offset_in
 from models.segments.holdout import is_held_out
 from models.segments.times import FOREVER
 from models.shard.protocol import DeadLetter, Link, MergeRecord, SegmentChange, StoredEvent
@@ -99,6 +99,17 @@ class ShardLog:
             found.append((move.first, move))
         found.sort(key=lambda each: each[0], reverse=True)
         return [each for _, each in found]
+
+    def changes_of(self, customer_ids: Sequence[int]) -> list[SegmentChange]:
+        """All entries and exits of these profiles, oldest first."""
+        single = f"SELECT body FROM segment_changes WHERE customer_id IN ({_marks(customer_ids)})"
+        found = [_change.decode(body) for (body,) in self._db.execute(single, customer_ids)]
+        for (body,) in self._db.execute("SELECT body FROM segment_moves WHERE exits + entries > 0"):
+            move = _move.decode(body)
+            for customer_id in customer_ids:
+                if (offset := offset_in(move, customer_id)) >= 0:
+                    found += _moves_of(move, move.first + offset - 1, 1)
+        return sorted(found, key=lambda change: change.sequence)
 
     def flow(self, segment_id: str, times: Sequence[int]) -> list[tuple[int, int]]:
         """How many entered and how many left in each step between these ascending times (ms), later than the first."""

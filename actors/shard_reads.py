@@ -264,6 +264,17 @@ class ShardReads(SegmentReads):
         finally:
             log.close()
 
+    async def changes_of(self, customer_ids: list[int]) -> list[SegmentChange]:
+        """All entries and exits of these profiles, oldest first."""
+        return self._log.changes_of(customer_ids)
+
+    async def reviews_about(self, customer_ids: list[int]) -> list[Review]:
+        """The reviews that are kept here with one of these profiles on either side."""
+        await self._commits.consistent()
+        core = self._core
+        ids = {review_id for c in customer_ids for review_id in core.reviews_of.get(c, ())}
+        return [core.reviews[review_id] for review_id in sorted(ids)]
+
     async def hashed(self, namespace: str, digests: list[str], form: IdentityFormat) -> list[str]:
         """The identifiers of a namespace, at home here, whose value has one of these hashes (hexadecimal)."""
         return await asyncio.to_thread(self._find_hashed, namespace, frozenset(digests), form)

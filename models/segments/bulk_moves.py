@@ -79,6 +79,11 @@ class _Held:
         return -1
 
 
+def offset_in(move: BulkMove, customer_id: int) -> int:
+    """Which of a move's entries and exits is this person's; -1 for none."""
+    return _Held(move).offset(customer_id)
+
+
 class BulkMoves:
     """The moves that some profiles do not hold yet, in order."""
 

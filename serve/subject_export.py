@@ -1,0 +1,164 @@
+"""The result of an access or portability request: all that is known of a person, for the person.
+
+A ZIP archive: `data.json` with everything, and tables of what can be taken elsewhere as CSV. It says where each thing
+came from and who was told of it.
+"""
+
+import csv
+import io
+import os
+import secrets
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors.privacy_calls import PrivacyCalls
+from models.delivery.webhook import Webhook
+from models.identity.customer_id import to_text
+from models.privacy.letters import Normalise
+from models.privacy.requests import SubjectRequest
+from models.profile.document import document
+from models.profile.lifecycle import LifecycleRules
+from models.profile.state import Profile
+from models.shard.protocol import SegmentChange, StoredEvent
+from serve.http_events import event_entry
+from serve.http_schemas import time_text
+from serve.identity_entries import link_entry, merge_entry, review_entry
+
+FOLDER = "privacy/results"  # in the data directory
+_EVENTS_PAGE = 1_000
+
+
+class SubjectExport:
+    """Writes results into a data directory."""
+
+    def __init__(
+        self,
+        calls: PrivacyCalls,
+        data_dir: Path,
+        normalise: Normalise,
+        rules: LifecycleRules,
+        webhooks: Mapping[str, Webhook],
+        readers: Mapping[int, Sequence[str]],
+    ) -> None:
+        """`webhooks`: those that there are, by id; `readers`: who read a customer id, as the audit log tells."""
+        self._calls = calls
+        self._folder = data_dir / FOLDER
+        self._normalise = normalise
+        self._rules = rules
+        self._webhooks = webhooks
+        self._readers = readers
+
+    async def write(self, request: SubjectRequest, keys: Iterable[str], now: int) -> tuple[str, int]:
+        """The name of the file with all that is known under these normalised keys, and how many records it holds."""
+        people: dict[int, Profile] = {}
+        named = dict.fromkeys(keys)
+        for key in list(named):
+            profile = await self._calls.profile(key)
+            if profile is not None:
+                people[profile.customer_id] = profile
+                named |= dict.fromkeys(profile.identifiers)
+        found = [await self._person(profile, now) for profile in people.values()]
+        letters = await self._calls.letters(list(named), self._normalise)
+        data = {
+            "request_id": request.request_id,
+            "made_at": time_text(now),
+            "people": found,
+            "refused_messages": [
+                {"received_at": time_text(x.received_at), "source": x.source, "body": x.body.decode(errors="replace")}
+                for x in letters
+            ],
+        }
+        records = len(letters) + sum(len(part) for person in found for part in person.values() if part)
+        name = f"{secrets.token_hex(16)}.zip"
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_private(self._folder / name, _archive(data, found))
+        return name, records
+
+    async def _person(self, profile: Profile, now: int) -> dict[str, Any]:
+        key = f"customer_id:{to_text(profile.customer_id)}"
+        lineage = [profile.customer_id, *profile.absorbed]
+        changes = await self._calls.changes(lineage)
+        events = [stored async for stored in self._events(key)]
+        router = self._calls.router
+        return {
+            "profile": document(profile, now, {}, self._rules),
+            "events": [msgspec.to_builtins(event_entry(stored)) for stored in events],
+            "segments": [_move(change) for change in changes],
+            "links": [msgspec.to_builtins(link_entry(link)) for link in await router.links(key)],
+            "merges": [msgspec.to_builtins(merge_entry(merge)) for merge in await router.merges(key)],
+            "reviews": [msgspec.to_builtins(review_entry(x)) for x in await self._calls.reviews(lineage)],
+            "sources": sorted({stored.event.source for stored in events}),
+            "recipients": self._recipients(lineage, changes),
+        }
+
+    async def _events(self, key: str) -> Any:
+        cursor = ""
+        while True:
+            page, cursor = await self._calls.router.events(key, _EVENTS_PAGE, cursor)
+            for stored in page:
+                yield stored
+            if not cursor:
+                return
+
+    def _recipients(self, lineage: list[int], changes: list[SegmentChange]) -> list[dict[str, str]]:
+        told = [
+            {"kind": "webhook", "id": webhook.id, "url": webhook.url}
+            for webhook in self._webhooks.values()
+            if any(webhook.wants(change) for change in changes)
+        ]
+        readers = dict.fromkeys(reader for each in lineage for reader in self._readers.get(each, ()))
+        return told + [{"kind": "api_key", "id": reader} for reader in readers]
+
+
+def _move(change: SegmentChange) -> dict[str, str]:
+    return {"segment_id": change.segment_id, "change": change.change, "at": time_text(change.at), "cause": change.cause}
+
+
+def _archive(data: dict[str, Any], people: list[dict[str, Any]]) -> bytes:
+    tables: dict[str, list[dict[str, Any]]] = {
+        "events.csv": [row for person in people for row in person["events"]],
+        "identifiers.csv": [row for person in people for row in person["profile"]["identities"]],
+        "traits.csv": [
+            {"name": name, **told} for person in people for name, told in person["profile"]["attributes"].items()
+        ],
+        "segments.csv": [row for person in people for row in person["segments"]],
+    }
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("data.json", msgspec.json.format(msgspec.json.encode(data)))
+        for name, rows in tables.items():
+            archive.writestr(name, _csv(rows))
+    return made.getvalue()
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    """A table with all fields of the rows; what is inside objects and lists as JSON. No cell is read as a formula."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    writer.writerows([[_cell(row.get(column)) for column in columns] for row in rows])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, dict | list):
+        return msgspec.json.encode(value).decode()
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return "'" + value
+    return value
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Whole or not at all, for the owner only."""
+    draft = path.with_suffix(".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
