@@ -12,7 +12,9 @@ For one event loop at a time.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import Context
 from typing import Protocol
 
 from actors.errors import Unavailable
@@ -58,10 +60,12 @@ class AuditTrail:
         self._reads: _Gathering = {}
         self._refusals: _Gathering = {}
         self._actions: list[tuple[Record, asyncio.Future[None]]] = []
+        self._flushes: list[asyncio.Future[None]] = []
         self._held: list[Record] = []  # what could not be written and will be tried again
         self._size = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="audit")  # the process's others may be busy for long
         self._task: asyncio.Task[None] | None = None
-        self._remake()
+        self._urgent = self._written = asyncio.Event()  # of an event loop, made anew with the task
 
     def read(
         self, actor: str, action: str, outcome: str, subjects: Sequence[int], facts: Facts = (), requests: int = 1
@@ -96,8 +100,7 @@ class AuditTrail:
         Unavailable is raised there if that cannot be; the entry is kept then, and tried again. It is written too if
         nobody waits for it: a client that goes away leaves its trace.
         """
-        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        written.add_done_callback(lambda done: done.cancelled() or done.exception())
+        written = _awaited()
         record = Record(self._now(), actor, action, outcome, tuple(subjects), _detail("action", facts))
         self._actions.append((record, written))
         self._size += 1 + len(record.subjects)
@@ -126,51 +129,64 @@ class AuditTrail:
             raise _unwritten() from None
 
     async def flush(self) -> None:
-        """Writes all that waits. Raises Unavailable if that cannot be."""
-        if not await self._write(everything=True):
-            raise _unwritten()
+        """Writes all that waits, refusals too. Raises Unavailable if that cannot be."""
+        written = _awaited()
+        self._flushes.append(written)
+        if self._task is None or self._task.done():
+            self._start()
+        self._urgent.set()
+        await written
 
     def _start(self) -> None:
-        self._remake()
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    def _remake(self) -> None:
-        """What belongs to an event loop, new with the task."""
-        self._urgent, self._written, self._writing = asyncio.Event(), asyncio.Event(), asyncio.Lock()
+        self._urgent, self._written = asyncio.Event(), asyncio.Event()
+        # With nothing of the request that happens to start it: not its id in the logs, either.
+        self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
 
     async def _run(self) -> None:
-        """Writes until nothing is left."""
-        while self._reads or self._refusals or self._actions or self._held:
+        """Writes until nothing is left. Nobody else does, so that no write ends with the request that asked for it."""
+        while self._reads or self._refusals or self._actions or self._flushes or self._held:
             with suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_S):
                     await self._urgent.wait()
             self._urgent.clear()
-            if not await self._write(everything=False):
+            if not await self._write():
                 await asyncio.sleep(FLUSH_S)
 
-    async def _write(self, everything: bool) -> bool:
+    async def _write(self) -> bool:
         """Writes what is due. Returns whether it could."""
-        async with self._writing:
-            actions, self._actions = self._actions, []
-            records, self._held = [*self._held, *self._due(everything), *(record for record, _ in actions)], []
-            if not records:
-                return True
-            try:
-                await asyncio.to_thread(self._log.append, records)
-            except Exception as error:
-                log.error("the audit log cannot be written", exc_info=error)
+        actions, self._actions = self._actions, []
+        flushes, self._flushes = self._flushes, []
+        records = [*self._held, *self._due(everything=bool(flushes)), *(record for record, _ in actions)]
+        self._held = []
+        waiting = [*(written for _, written in actions), *flushes]
+        submitted = self._thread.submit(self._append, records)
+        try:
+            await asyncio.wrap_future(submitted)
+        except asyncio.CancelledError:  # the event loop ends
+            if submitted.cancelled():
                 self._held = records
-                for _, written in actions:
-                    if not written.done():
-                        written.set_exception(_unwritten())
-                return False
-            self._size -= sum(_size(record) for record in records)
-            for _, written in actions:
+            else:
+                self._size -= sum(_size(record) for record in records)
+            raise
+        except Exception as error:
+            log.error("the audit log cannot be written", exc_info=error)
+            self._held = records
+            for written in waiting:
                 if not written.done():
-                    written.set_result(None)
-            done, self._written = self._written, asyncio.Event()
-            done.set()
-            return True
+                    written.set_exception(_unwritten())
+            return False
+        self._size -= sum(_size(record) for record in records)
+        for written in waiting:
+            if not written.done():
+                written.set_result(None)
+        done, self._written = self._written, asyncio.Event()
+        done.set()
+        return True
+
+    def _append(self, records: Sequence[Record]) -> None:
+        """In the thread, one after the other: even of nothing the end says that all before it are written."""
+        if records:
+            self._log.append(records)
 
     def _due(self, everything: bool) -> list[Record]:
         """Takes the reads, and the refusals that have been gathered long enough."""
@@ -207,6 +223,13 @@ def _size(record: Record) -> int:
     if record.detail["kind"] == "read":
         return int(record.detail["requests"]) + len(record.subjects)
     return 1 + len(record.subjects)
+
+
+def _awaited() -> asyncio.Future[None]:
+    """A future whose error is nobody's trouble if nobody waits for it any more."""
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future
 
 
 def _unwritten() -> Unavailable:

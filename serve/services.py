@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from actors.audit_log import AuditLog
 from actors.audit_trail import AuditTrail
 from actors.control import ControlStore
+from actors.privacy_store import PrivacyStore
 from actors.shard_calls import ShardCalls
+from models.privacy.signing import Signer
 from serve.auth import Authenticator
 from serve.metrics import Metrics
 from serve.profile_reads import ProfileReads
@@ -34,8 +36,10 @@ class Services:
     deliveries: ShardCalls  # to the deliverer of webhooks
     control: ControlStore  # API keys, sources, segment definitions, attribute policies
     authenticator: Authenticator
-    audit: AuditTrail  # who did what, on its way into
-    audit_log: AuditLog
+    audit: AuditTrail  # who did what, on its way to the log
+    audit_log: AuditLog  # for those who read it
+    privacy: PrivacyStore  # requests of data subjects
+    signer: Callable[[], Signer]  # signs what OpenDSR answers; the first call may make the key
     metrics: Metrics
     now: Callable[[], int]  # wall clock, ms since 1970
     new_id: Callable[[], str]  # a fresh random id (message ids that clients left out, request ids)

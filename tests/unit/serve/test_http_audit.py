@@ -221,14 +221,14 @@ def test_busy_senders_are_not_recorded(tmp_path: Path) -> None:
     assert scene.new_entries() == []
 
 
-def test_an_action_is_on_disk_before_its_answer(scene: Scene) -> None:
+def test_an_action_is_on_disk_before_its_answer(scene: Scene, tmp_path: Path) -> None:
     """Looked at from another connection, at the moment at which the answer begins."""
     seen: list[int] = []
 
     async def call() -> None:
         async def send(message: Any) -> None:
             if message["type"] == "http.response.start":
-                db = sqlite3.connect(Path(scene.service.audit_log._dir) / FILE)
+                db = sqlite3.connect(tmp_path / FILE)
                 seen.append(db.execute("SELECT count(*) FROM entries WHERE action LIKE '%admin/keys'").fetchone()[0])
                 db.close()
 

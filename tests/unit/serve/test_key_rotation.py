@@ -222,6 +222,24 @@ def test_a_key_is_rotated_over_http(tmp_path: Path) -> None:
     assert (entry.detail["key_id"], entry.detail["replaced"]) == (rotated["key"]["id"], rotated["replaced"]["id"])
 
 
+def test_who_waits_for_changes_is_told_none_after_the_end_of_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = HttpService(tmp_path)
+    service.send({"type": "track", "userId": "u1", "event": "x"})
+    service.key = service.create_key("read")
+    changed = service.router.changed_profiles
+
+    async def revoked_meanwhile(after: dict[int, int], timeout_s: float) -> tuple[list[int], dict[int, int]]:
+        service.control.revoke_key("web")
+        service.pass_time(1_000)
+        return await changed(after, timeout_s)
+
+    monkeypatch.setattr(service.router, "changed_profiles", revoked_meanwhile)
+    answer = service.get("/v1/profiles/changes?after=0:0,1:0")
+    assert answer.status_code == 401 and "cus_" not in answer.text
+
+
 def test_the_default_overlap_is_an_hour(tmp_path: Path) -> None:
     service = HttpService(tmp_path)
     service.control.create_key("web", ["read"])
