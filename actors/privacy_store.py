@@ -15,17 +15,21 @@ import msgspec
 from actors.errors import Conflict, NotFound
 from models.privacy.requests import State, SubjectRequest
 
+FILE = "privacy.sqlite"
 SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE requests (
-    request_id TEXT PRIMARY KEY, received_at INTEGER NOT NULL, state TEXT NOT NULL, body BLOB NOT NULL
+    request_id TEXT PRIMARY KEY, received_at INTEGER NOT NULL, state TEXT NOT NULL, results TEXT NOT NULL,
+    body BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX requests_state ON requests (state, received_at);
+CREATE INDEX requests_results ON requests (results) WHERE results != '';
 CREATE TABLE callbacks (
     number INTEGER PRIMARY KEY AUTOINCREMENT, request_id TEXT NOT NULL, url TEXT NOT NULL, due INTEGER NOT NULL,
     failures INTEGER NOT NULL, body BLOB NOT NULL
 );
 CREATE INDEX callbacks_due ON callbacks (due);
+CREATE INDEX callbacks_told ON callbacks (request_id, url, number);
 """
 _BUSY_TIMEOUT_MS = 10_000
 Tell = Callable[[SubjectRequest], bytes]
@@ -78,8 +82,8 @@ class PrivacyStore:
         with self._transaction():
             row = self._db.execute("SELECT body FROM requests WHERE request_id = ?", (request.request_id,)).fetchone()
             if row is None:
-                values = (request.request_id, request.received_at, request.state, _encode(request))
-                self._db.execute("INSERT INTO requests VALUES (?, ?, ?, ?)", values)
+                values = (request.request_id, request.received_at, request.state, request.results, _encode(request))
+                self._db.execute("INSERT INTO requests VALUES (?, ?, ?, ?, ?)", values)
                 self._tell(request, tell)
                 return request
         known = _decode(row[0])
@@ -95,6 +99,15 @@ class PrivacyStore:
             row = self._db.execute("SELECT body FROM requests WHERE request_id = ?", (request_id,)).fetchone()
         if row is None:
             raise NotFound("request_id: there is no such request")
+        return _decode(row[0])
+
+    def with_results(self, name: str) -> SubjectRequest:
+        """The request that has these results. Raises NotFound."""
+        statement = "SELECT body FROM requests WHERE results = ? AND results != ''"
+        with self._lock:
+            row = self._db.execute(statement, (name,)).fetchone()
+        if row is None:
+            raise NotFound("name: there are no such results")
         return _decode(row[0])
 
     def requests(self, states: tuple[State, ...], limit: int, after: tuple[int, str] = (0, "")) -> list[SubjectRequest]:
@@ -118,17 +131,20 @@ class PrivacyStore:
             if row is None:
                 raise NotFound("request_id: there is no such request")
             request = change(_decode(row[0]))
-            values = (request.state, _encode(request), request_id)
-            self._db.execute("UPDATE requests SET state = ?, body = ? WHERE request_id = ?", values)
+            values = (request.state, request.results, _encode(request), request_id)
+            self._db.execute("UPDATE requests SET state = ?, results = ?, body = ? WHERE request_id = ?", values)
             self._tell(request, tell)
         return request
 
     # Callbacks
 
     def due_callbacks(self, now: int, limit: int) -> list[Callback]:
-        """Up to `limit` callbacks that are due at `now` ms, those due first."""
+        """Up to `limit` callbacks that are due at `now` ms, those due first. Of those of one request to one URL only the
+        first: it is told of changes in their order."""
         statement = (
-            "SELECT number, request_id, url, due, failures, body FROM callbacks WHERE due <= ? ORDER BY due LIMIT ?"
+            "SELECT number, request_id, url, due, failures, body FROM callbacks AS this WHERE due <= ? AND NOT EXISTS "
+            "(SELECT 1 FROM callbacks AS that WHERE that.request_id = this.request_id AND that.url = this.url "
+            "AND that.number < this.number) ORDER BY due, number LIMIT ?"
         )
         with self._lock:
             return [Callback(*row) for row in self._db.execute(statement, (now, limit))]

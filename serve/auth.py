@@ -12,7 +12,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Protocol
 
 from actors.api_keys import ApiKey, Scope, allows, digest
@@ -146,13 +145,3 @@ def credential_of(authorization: str) -> str | None:
     """The secret in an Authorization header or gRPC metadata: Basic (as the user name) or Bearer; None if none is."""
     credential = envelope.credential_of({"authorization": authorization})
     return credential.key if credential else None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's own, reached from nowhere else."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -13,9 +13,10 @@ import grpc
 
 from actors.api_keys import Scope
 from actors.errors import Conflict, Invalid, NotFound, OnefoldError, Unavailable
+from models.delivery.addresses import is_loopback
 from serve import logs
 from serve.audit_records import REFUSED_KEYS, Told, note, record, rule_of
-from serve.auth import OPEN, Authenticator, Principal, credential_of, is_loopback
+from serve.auth import OPEN, Authenticator, Principal, credential_of
 from serve.errors import Forbidden, RateLimited, TooLarge, Unauthenticated
 from serve.grpc_context import GrpcContext
 

@@ -9,8 +9,9 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from actors.api_keys import Scope
+from models.delivery.addresses import is_loopback
 from models.events.envelope import credential_of
-from serve.auth import OPEN, Principal, is_loopback
+from serve.auth import OPEN, Principal
 from serve.errors import Forbidden
 from serve.http_audit import tell_caller
 from serve.http_middleware import route_of

@@ -1,4 +1,5 @@
-"""Which IP addresses webhooks may call: those of the internet, and nothing that only this network can reach."""
+"""Which addresses are this machine's own, and which webhooks may call: those of the internet, and nothing that only this
+network can reach."""
 
 import ipaddress
 
@@ -24,3 +25,13 @@ def is_public(address: str) -> bool:
         elif found not in _UNICAST or any(found in network for network in _NOT_CALLED):
             return False
     return found.is_global and not found.is_multicast and not found.is_reserved
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own, reached from nowhere else."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

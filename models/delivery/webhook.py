@@ -125,7 +125,7 @@ def parse_webhook(asked: dict[str, Any], is_new: bool = True) -> dict[str, Any]:
     if not isinstance(given_id, str) or not _ID.fullmatch(given_id):
         problems.append(("id", "expected 1 to 64 lower-case letters, digits, - or _, beginning with a letter or digit"))
     url = asked.get("url")
-    if not isinstance(url, str) or (problem := _problem_of(url)):
+    if not isinstance(url, str) or (problem := address_problem(url)):
         problems.append(("url", problem if isinstance(url, str) else "expected an http or https address"))
     segments = asked.get("segments", [])
     if not isinstance(segments, list) or len(segments) > SEGMENTS_MAX or not all(isinstance(s, str) for s in segments):
@@ -141,7 +141,7 @@ def parse_webhook(asked: dict[str, Any], is_new: bool = True) -> dict[str, Any]:
     return {"id": given_id, "url": url, "segments": segments, "changes": changes, "enabled": asked.get("enabled", True)}
 
 
-def _problem_of(url: str) -> str:
+def address_problem(url: str) -> str:
     """What is wrong with an address; "" if nothing is."""
     usual = f"expected an http or https address of at most {URL_MAX} characters"
     if len(url) > URL_MAX or _NEVER_IN_URL.search(url):

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from models.privacy.settings import PrivacySettings
 from models.privacy.suppression import Suppress
 
 RequestKind = Literal["access", "portability", "erasure"]
@@ -45,6 +46,8 @@ class SubjectRequest(msgspec.Struct, frozen=True, kw_only=True):
     identities: list[SubjectIdentity]
     state: State = "pending"
     actor: str = ""  # id of the key that brought it, or who used the command line
+    verified_by: str = ""  # who noted that the requester is the person, or acts for them
+    verified_how: str = ""  # how that was found out; never names the person
     callbacks: list[str] = []  # URLs that are told of each change of state
     suppress: Suppress = "all"  # erasure: which later events are refused
     extensions: dict[str, Any] = {}  # as given
@@ -63,6 +66,16 @@ def advanced(request: SubjectRequest, state: State, now: int, note: str = "", **
     """The request in its next state."""
     steps = [*request.steps, Step(now, state, note)]
     return msgspec.structs.replace(request, state=state, steps=steps, **changes)
+
+
+def is_ready(request: SubjectRequest, settings: PrivacySettings) -> bool:
+    """Whether the work on a request may begin."""
+    return request.state == "pending" and (not settings.require_verification or bool(request.verified_by))
+
+
+def is_open(request: SubjectRequest) -> bool:
+    """Whether something is still to be done."""
+    return request.state in ("pending", "in_progress")
 
 
 def anonymised(request: SubjectRequest) -> SubjectRequest:

@@ -6,7 +6,8 @@ import pytest
 
 from actors.api_keys import SCOPES, ApiKey
 from actors.control import ControlStore
-from serve.auth import OPEN, Authenticator, KeyStore, is_loopback
+from models.delivery.addresses import is_loopback
+from serve.auth import OPEN, Authenticator, KeyStore
 from serve.errors import Forbidden, Unauthenticated
 
 

@@ -1,0 +1,26 @@
+"""Settings of the requests of data subjects: the table [privacy] of onefold.toml."""
+
+import re
+
+import msgspec
+
+CONTROLLER_ID_CHARS_MAX = 200
+_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
+
+
+class PrivacySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the service names itself in OpenDSR answers, and what a request needs before it is worked on."""
+
+    controller_id: str = "onefold"  # whoever decides about the data, as OpenDSR answers name them
+    processor_domain: str = ""  # that the service is reached under, over https; "" for this machine only
+    require_verification: bool = False  # whether somebody must note who the requester is before anything is done
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.controller_id) <= CONTROLLER_ID_CHARS_MAX:
+            raise ValueError(f"privacy.controller_id must have 1 to {CONTROLLER_ID_CHARS_MAX} characters")
+        if self.processor_domain and not _DOMAIN.fullmatch(self.processor_domain):
+            raise ValueError(
+                "privacy.processor_domain must be a domain name in lower case, such as privacy.example.com, "
+                "without https:// and port; or empty"
+            )
