@@ -97,6 +97,10 @@ class ApiClient:
         """The answer to a GET as it is. Raises ApiError."""
         return self._answer("GET", path, None).decode()
 
+    def data(self, path: str) -> bytes:
+        """The answer to a GET as bytes. Raises ApiError."""
+        return self._answer("GET", path, None)
+
     def request(self, method: str, path: str, body: bytes | None = None) -> Any:
         """JSON answer, None if empty. Only for requests that may be repeated. Raises ApiError."""
         data = self._answer(method, path, body)
@@ -212,8 +216,11 @@ def _notice(entry: dict[str, Any], about: dict[str, Any]) -> Notice:
 def _failure(status: int, data: bytes) -> ApiError:
     try:
         body = msgspec.json.decode(data)
+        if "error" in body:  # OpenDSR's form, of requests of data subjects
+            details = body["error"]["errors"]
+            return ApiError(status, str(details[0]["reason"]), "; ".join(str(each["message"]) for each in details))
         return ApiError(status, str(body["code"]), str(body["message"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError):
         return ApiError(status, f"http_{status}", "the answer is not an Onefold error; is this an Onefold service?")
 
 

@@ -1,7 +1,8 @@
-"""Where the service listens: its addresses for clients on this machine, and whether it can listen there."""
+"""Where the service listens: its addresses for clients, and whether it can listen there."""
 
 import socket
 
+from models.privacy.open_dsr_documents import Processor
 from serve.settings import Settings
 
 
@@ -13,6 +14,13 @@ def http_url(settings: Settings) -> str:
 def grpc_address(settings: Settings) -> str:
     """host:port of the gRPC API, as a client on this machine reaches it."""
     return f"{_reachable(settings.http_host)}:{settings.grpc_port}"
+
+
+def processor_of(settings: Settings) -> Processor:
+    """How the service names itself to those who send it requests of data subjects."""
+    domain = settings.privacy.processor_domain
+    base_url = f"https://{domain}" if domain else http_url(settings)
+    return Processor(settings.privacy.controller_id, domain or "localhost", base_url)
 
 
 def port_problem(host: str, port: int) -> str:

@@ -6,6 +6,7 @@ share what a replica holds: its router, its reader, its caches. What makes it fa
 
 import secrets
 import time
+from functools import cache
 
 import ray
 from ray import serve as ray_serve
@@ -18,10 +19,14 @@ from actors.audit_log import AuditLog
 from actors.audit_trail import AuditTrail
 from actors.cluster import RayDeliverer
 from actors.control import ControlStore
+from actors.privacy_store import FILE as PRIVACY_FILE
+from actors.privacy_store import PrivacyStore
 from actors.reader import CommittedReader
 from actors.router import Router
 from actors.shard_calls import ShardCalls
+from actors.signing_key import load_signer
 from serve import logs, metrics
+from serve.addresses import processor_of
 from serve.auth import Authenticator
 from serve.grpc_context import GrpcContext
 from serve.grpc_methods import GrpcMethods
@@ -73,6 +78,8 @@ def build_services(settings: Settings, shards: int, reader: CommittedReader | No
         authenticator=Authenticator(control, settings.is_loopback, _now),
         audit=AuditTrail(audit_log, _now),
         audit_log=audit_log,
+        privacy=PrivacyStore(settings.data_path / PRIVACY_FILE),
+        signer=cache(lambda: load_signer(settings.data_path, processor_of(settings).domain, _now)),
         metrics=metrics.for_this_process(),
         now=_now,
         new_id=lambda: secrets.token_hex(16),

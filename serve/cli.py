@@ -18,6 +18,7 @@ from serve import (
     cli_doctor,
     cli_identity,
     cli_keys,
+    cli_privacy,
     cli_reresolve,
     cli_resolve,
     cli_reviews,
@@ -66,6 +67,7 @@ app.command("profile", rich_help_panel=DATA)(cli_data.profile)
 app.add_typer(cli_segments.segments, name="segments", rich_help_panel=DATA)
 app.add_typer(cli_webhooks.webhooks, name="webhooks", rich_help_panel=DATA)
 app.add_typer(cli_data.events, name="events", rich_help_panel=DATA)
+app.add_typer(cli_privacy.privacy, name="privacy", rich_help_panel=DATA)
 app.add_typer(cli_bench.bench, name="bench", rich_help_panel=DATA)
 app.add_typer(cli_data.deadletter, name="deadletter", rich_help_panel=DATA)
 app.command("resolve", rich_help_panel=IDENTITY)(cli_resolve.resolve)

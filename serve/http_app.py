@@ -8,6 +8,8 @@ GET  /v1/profiles/{key}...                                            one person
 *    /v1/webhooks..., GET /v1/segments...stream                       who comes, goes  serve.http_webhooks
 GET  /v1/events, /v1/deadletters...                                   the stream       serve.http_events
 *    /v1/status, /v1/admin...                                         operators        serve.http_admin
+*    /v2...                                                           data subjects    serve.http_open_dsr
+*    /v1/privacy...                                                   their requests   serve.http_privacy
 GET  /v1/audit...                                                    who did what     serve.http_audit_routes
 GET  /healthz, /readyz, /metrics                                      machines         serve.http_health
 """
@@ -31,6 +33,8 @@ from serve import (
     http_health,
     http_identity,
     http_ingest,
+    http_open_dsr,
+    http_privacy,
     http_profiles,
     http_reviews,
     http_segment_analysis,
@@ -68,6 +72,7 @@ def build_http_app(services: Services) -> FastAPI:
         *(http_ingest, http_profiles, http_identity, http_reviews),
         *(http_segment_analysis, http_segment_stream),  # before segments: "schema" and "stream" are no ids
         *(http_segments, http_computed_traits, http_webhooks),
+        *(http_open_dsr, http_privacy),
         *(http_events, http_admin, http_audit_routes, http_health),
     )
     for module in modules:

@@ -1,5 +1,5 @@
 """The OpenAPI document: what each route takes and answers, in FastAPI's terms, from the shapes in `http_schemas`,
-`http_identity_schemas`, `http_segment_schemas` and `http_audit_schemas`.
+`http_identity_schemas`, `http_segment_schemas`, `http_audit_schemas` and `http_privacy_schemas`.
 
 Bodies are read and written as msgspec structs (they are checked faster and their errors quote no values), so FastAPI
 is told their schemas; paths, parameters and descriptions it takes from the handlers themselves.
@@ -11,11 +11,12 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from serve import http_audit_schemas, http_identity_schemas, http_schemas, http_segment_schemas
+from serve import http_audit_schemas, http_identity_schemas, http_privacy_schemas, http_schemas, http_segment_schemas
 from serve.http_event_schemas import EVENT_SCHEMAS, PROFILE_SCHEMA, body_name
 from serve.http_scopes import PUBLIC, SCOPES
 
 PROFILE = "Profile"
+ERROR = "ErrorBody"
 _REFERENCE = "#/components/schemas/{name}"
 _DESCRIPTIONS = {
     400: "The request is wrong; the message says where and the way out",
@@ -30,16 +31,19 @@ _DESCRIPTIONS = {
 _RETRY_AFTER = {"Retry-After": {"description": "seconds", "schema": {"type": "integer", "minimum": 1}}}
 
 
-def answers(kind: type[msgspec.Struct] | str, *errors: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that answers 200 with `kind` (a struct, or a component's name), or these errors."""
+def answers(
+    kind: type[msgspec.Struct] | str, *errors: int, status: int = 200, error: str = ERROR
+) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that answers `status` with `kind` (a struct, or a component's name), or these errors,
+    each an `error`."""
     responses: dict[int | str, dict[str, Any]] = {
-        200: {"description": "Success", "content": _json(kind if isinstance(kind, str) else kind.__name__)}
+        status: {"description": "Success", "content": _json(kind if isinstance(kind, str) else kind.__name__)}
     }
-    for status in errors:
-        responses[status] = {"description": _DESCRIPTIONS[status], "content": _json("ErrorBody")}
-        if status in (429, 503):
-            responses[status]["headers"] = _RETRY_AFTER
-    responses["default"] = {"description": "Any other error", "content": _json("ErrorBody")}
+    for refused in errors:
+        responses[refused] = {"description": _DESCRIPTIONS[refused], "content": _json(error)}
+        if refused in (429, 503):
+            responses[refused]["headers"] = _RETRY_AFTER
+    responses["default"] = {"description": "Any other error", "content": _json(error)}
     return responses
 
 
@@ -74,7 +78,7 @@ def install_openapi(app: FastAPI) -> None:
 
 def _document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    modules = (http_schemas, http_identity_schemas, http_segment_schemas, http_audit_schemas)
+    modules = (http_schemas, http_identity_schemas, http_segment_schemas, http_audit_schemas, http_privacy_schemas)
     shapes = [shape for module in modules for shape in vars(module).values()]
     kinds = list(dict.fromkeys(kind for kind in shapes if isinstance(kind, type) and issubclass(kind, msgspec.Struct)))
     _, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)

@@ -21,6 +21,7 @@ from models.delivery.webhook import RetryPolicy
 from models.identity.customer_id import SHARDS_MAX
 from models.identity.identifiers import IdentitySettings, check_settings
 from models.identity.online import MatchingSettings
+from models.privacy.settings import PrivacySettings
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
 
@@ -82,6 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lifecycle: LifecycleRules = LifecycleRules()
     segments: SegmentSettings = SegmentSettings()
     webhooks: RetryPolicy = RetryPolicy()
+    privacy: PrivacySettings = PrivacySettings()
 
     @property
     def data_path(self) -> Path:

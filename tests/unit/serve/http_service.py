@@ -15,6 +15,8 @@ from actors.audit_trail import AuditTrail
 from actors.control import ControlStore
 from actors.deliverer import Deliverer
 from actors.delivery_store import DeliveryStore
+from actors.privacy_store import FILE as PRIVACY_FILE
+from actors.privacy_store import PrivacyStore
 from actors.shard_calls import ShardCalls
 from actors.webhook_sender import Sent
 from models.audit.chain import Entry
@@ -25,6 +27,7 @@ from serve.http_app import build_http_app
 from serve.profile_reads import ProfileReads
 from serve.services import Services
 from serve.settings import Settings
+from tests.strategies.signing import one_signer
 from tests.unit.serve.fake_router import FakeRouter
 
 NOW = 1_772_368_200_000  # 2026-03-01T12:30:00Z
@@ -91,6 +94,7 @@ class HttpService:
         self.control = ControlStore(data_dir / "control.sqlite", create=True, clock=lambda: self.now)
         self.audit_log = AuditLog(data_dir)
         self.audit = AuditTrail(self.audit_log, lambda: self.now)
+        self.privacy = PrivacyStore(data_dir / PRIVACY_FILE)
         self._ids = 0
         self.receiver = Receiver()
         deliveries = DeliveryStore(data_dir / "deliveries.sqlite")
@@ -107,6 +111,8 @@ class HttpService:
             authenticator=Authenticator(self.control, loopback, lambda: self.now, lambda: self.seconds),
             audit=self.audit,
             audit_log=self.audit_log,
+            privacy=self.privacy,
+            signer=one_signer,
             metrics=self.metrics,
             now=lambda: self.now,
             new_id=self._new_id,

@@ -146,6 +146,7 @@ def test_every_command_explains_itself_and_offers_json(onefold: Call) -> None:
         "deadletter": ("list", "replay", "delete"),
         "bench": ("lookup", "ingest"),
         "reviews": ("list", "show", "accept", "reject"),
+        "privacy": ("requests", "status", "submit", "cancel", "verify-requester", "extend", "erase", "export"),
     }
     for command in ("init", "serve", "stop", "status", "doctor", "demo", "import", "profile"):
         assert f" {command} " in top

@@ -1,0 +1,71 @@
+"""The shapes of /v1/privacy, and those of OpenDSR that /v2 takes and answers. Nothing in them names a person but what a
+request itself says."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from models.privacy.open_dsr_documents import OpenDsrCancellation as OpenDsrCancellation
+from models.privacy.open_dsr_documents import OpenDsrDiscovery as OpenDsrDiscovery
+from models.privacy.open_dsr_documents import OpenDsrError as OpenDsrError
+from models.privacy.open_dsr_documents import OpenDsrReceipt as OpenDsrReceipt
+from models.privacy.open_dsr_documents import OpenDsrRequest as OpenDsrRequest
+from models.privacy.open_dsr_documents import OpenDsrStatus as OpenDsrStatus
+from models.privacy.requests import Regulation, RequestKind, State
+from serve.http_schemas import Cursor, Time
+
+Words = Annotated[str, Meta(min_length=1, max_length=200, description="never names the person")]
+
+
+class PrivacyStep(msgspec.Struct, frozen=True):
+    """Something that happened to a request."""
+
+    at: Time
+    state: State
+    note: str
+
+
+class PrivacyRequestEntry(msgspec.Struct, frozen=True):
+    """A request of a data subject, without what names the person."""
+
+    id: str
+    kind: RequestKind
+    regulation: Regulation
+    state: State
+    submitted_at: Time
+    received_at: Time
+    due_at: Annotated[Time, Meta(description="by when it must be completed")]
+    overdue: Annotated[bool, Meta(description="it is not, and that is over")]
+    due_soon: Annotated[bool, Meta(description="it is not, and that is at most seven days away")]
+    extended: bool
+    ready: Annotated[bool, Meta(description="it waits for nothing but its turn")]
+    verified_by: str | None
+    verified_how: str | None
+    namespaces: Annotated[list[str], Meta(description="of the identifiers that it names", examples=[["email"]])]
+    results: Annotated[str | None, Meta(description="name of the file, or id of the erasure's certificate")]
+    results_count: int
+    steps: list[PrivacyStep]
+
+
+class PrivacyRequestsPage(msgspec.Struct, frozen=True):
+    """Requests, those received first before the others."""
+
+    data: list[PrivacyRequestEntry]
+    cursor: Cursor
+
+
+class VerifyRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Who found out that the requester is the person or acts for them, and how."""
+
+    verified_by: Annotated[str, Meta(min_length=1, max_length=200, examples=["privacy team, a.meier"])]
+    method: Annotated[Words, Meta(examples=["answered a message to the address on file"])]
+
+
+class ExtendRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Why a request takes longer; the requester is told before the first deadline."""
+
+    reason: Annotated[Words, Meta(examples=["many requests at once"])]
+
+
+StateFilter = Literal["", "pending", "in_progress", "completed", "cancelled"]
