@@ -219,6 +219,7 @@ def export(
             raise CommandError("the request is completed and has no results")
         content = client.data(RESULTS_PATH + name)
     with open(os.open(out, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+        os.fchmod(file.fileno(), 0o600)  # of one that was there, too
         file.write(content)
     records = f"{found['results_count']} records in {out}"
     emit(as_json, found | {"file": str(out)}, lambda console: console.print(records, highlight=False))

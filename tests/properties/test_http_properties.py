@@ -13,7 +13,9 @@ from tests.unit.serve.http_service import HttpService
 
 WRITES = sorted((method, path) for method, path in SCOPES if method in ("POST", "PUT", "DELETE"))
 ENDLESS = {"/v1/segments/stream"}
-READS = sorted(path for method, path in SCOPES if method == "GET" and path.startswith("/v1/") and path not in ENDLESS)
+READS = sorted(
+    path for method, path in SCOPES if method == "GET" and path.startswith(("/v1/", "/v2/")) and path not in ENDLESS
+)
 FIELDS = [
     *("batch", "type", "event", "userId", "anonymousId", "previousId", "groupId", "traits", "properties", "context"),
     *("messageId", "timestamp", "sentAt", "mergeProperties", "value", "externalIds", "keys", "min_seq", "identifiers"),

@@ -14,6 +14,13 @@ from serve.http_openapi import PROFILE
 from serve.http_scopes import PUBLIC, SCOPES
 from tests.unit.serve.http_service import HttpService
 
+DATA_SUBJECT = {
+    "regulation": "gdpr",
+    "subject_request_id": "a7551968-d5d6-44b2-9831-815ac9017798",
+    "subject_request_type": "access",
+    "submitted_time": "2026-02-27T15:00:00Z",
+    "subject_identities": [{"identity_type": "cookie", "identity_value": "a1", "identity_format": "raw"}],
+}
 PERSON = {"firstName": "Martha", "lastName": "Cunningham", "birthday": "1968-03-12"}
 
 
@@ -123,6 +130,16 @@ def test_answers_are_what_the_document_says(service: HttpService, document: dict
         ("GET", "/v1/status", "", None),
         ("PUT", "/v1/admin/sources/{source_id}", "", {"schemas": {"track": {"document": {}}}}),
         ("GET", "/v1/admin/sources", "", None),
+        ("GET", "/v2/discovery", "", None),
+        ("POST", "/v2/requests", "", DATA_SUBJECT),
+        ("POST", "/v2/requests", "", {}),
+        ("GET", "/v2/requests/{subject_request_id}", "", None),
+        ("POST", "/v1/privacy/requests/{subject_request_id}/verify", "", {"verified_by": "team", "method": "letter"}),
+        ("POST", "/v1/privacy/requests/{subject_request_id}/extend", "", {"reason": "many at once"}),
+        ("GET", "/v1/privacy/requests", "", None),
+        ("DELETE", "/v2/requests/{subject_request_id}", "", None),
+        ("DELETE", "/v2/requests/{subject_request_id}", "", None),
+        ("GET", "/v1/privacy/results/{name}", "", None),
         ("GET", "/healthz", "", None),
         ("GET", "/readyz", "", None),
         ("GET", "/v1/admin/keys", "", None),
@@ -136,6 +153,7 @@ def test_answers_are_what_the_document_says(service: HttpService, document: dict
             review_id = service.router.open_review("user_id:p1", "user_id:p2").review_id
         concrete = path.replace("{key}", "user_id:u1").replace("{segment_id}", "pro").replace("{source_id}", "src")
         concrete = concrete.replace("{review_id}", review_id)
+        concrete = concrete.replace("{subject_request_id}", str(DATA_SUBJECT["subject_request_id"]))
         response = service.request(method, concrete + query, body)
         status = str(response.status_code)
         place = path.replace("~", "~0").replace("/", "~1").replace("{", "%7B").replace("}", "%7D")
