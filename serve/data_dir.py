@@ -4,6 +4,9 @@
     control.sqlite    keys, sources, segments, webhooks, and the number of shards, which never changes
     admin.key         the key that the command line uses (mode 0600)
     audit.sqlite      who did what, with audit.head and audit.key, which show that it is whole
+    privacy.sqlite    requests of data subjects
+    privacy-signing.pem  the key that answers to them are signed with, made when it is first needed
+    privacy/          what access and portability requests have found
     shards/           one SQLite file a shard
     deliveries.sqlite where deliveries to webhooks stand
     run/              lock, record and sockets of the running service
