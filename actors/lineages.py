@@ -14,6 +14,7 @@ from actors.errors import Invalid
 from actors.lookups import Lookups, by_shard
 from actors.shard_calls import ShardCalls
 from models.identity.customer_id import shard_of
+from models.privacy.ledger import ConsentRecord
 from models.shard.protocol import Link, MergeRecord, StoredEvent
 
 _NEWEST = -1
@@ -76,6 +77,13 @@ class Lineages:
         mine = profile.identifiers
         links: list[Link] = [x for answer in answers.values() for x in answer if x.left in mine and x.right in mine]
         return sorted(links, key=lambda link: (link.at, link.sequence))
+
+    async def consents(self, key: str, timeout_s: float) -> list[ConsentRecord]:
+        """All answers on consent of the person, by the time at which they were given."""
+        groups = by_shard(await self._lineage(key, timeout_s))
+        answers = await self._calls.each("consents", {s: (group,) for s, group in groups.items()}, timeout_s)
+        records: list[ConsentRecord] = [record for answer in answers.values() for record in answer]
+        return sorted(records, key=lambda record: (record.at, record.recorded_at, record.sequence))
 
     async def merges(self, key: str, timeout_s: float) -> list[MergeRecord]:
         """The merges that made the person, and those taken back, oldest first."""

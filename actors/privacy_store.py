@@ -139,8 +139,8 @@ class PrivacyStore:
     # Callbacks
 
     def due_callbacks(self, now: int, limit: int) -> list[Callback]:
-        """Up to `limit` callbacks that are due at `now` ms, those due first. Of those of one request to one URL only the
-        first: it is told of changes in their order."""
+        """Up to `limit` callbacks that are due at `now` ms, those due first. Of those of one request to one URL only
+        the first: it is told of changes in their order."""
         statement = (
             "SELECT number, request_id, url, due, failures, body FROM callbacks AS this WHERE due <= ? AND NOT EXISTS "
             "(SELECT 1 FROM callbacks AS that WHERE that.request_id = this.request_id AND that.url = this.url "

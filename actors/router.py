@@ -27,6 +27,7 @@ from models.identity.identifiers import IdentitySettings
 from models.identity.placement import home_shard
 from models.identity.record import MatchRecord
 from models.identity.resolution import plan
+from models.privacy.ledger import ConsentRecord
 from models.profile.state import Profile
 from models.shard.core import exact_methods
 from models.shard.protocol import (
@@ -114,6 +115,10 @@ class Router(SegmentCalls):
     async def events(self, key: str, limit: int, cursor: str = "") -> tuple[list[StoredEvent], str]:
         """A page of the person's events, newest first, and the cursor of the next page ("" at the end)."""
         return await self._lineages.events(key, limit, cursor, self._timeout_s)
+
+    async def consents(self, key: str) -> list[ConsentRecord]:
+        """All answers on consent of the person, by the time at which they were given."""
+        return await self._lineages.consents(key, self._timeout_s)
 
     async def links(self, key: str) -> list[Link]:
         """The edges of the person's identity graph, oldest first."""

@@ -42,6 +42,8 @@ CREATE TABLE merges (
 ) WITHOUT ROWID;
 CREATE INDEX merges_winner ON merges (winner);
 CREATE INDEX merges_loser ON merges (loser);
+CREATE TABLE consents (sequence INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX consents_customer ON consents (customer_id);
 CREATE TABLE segment_changes (
     sequence INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL, segment_id TEXT NOT NULL, at INTEGER NOT NULL,
     entries INTEGER NOT NULL, body BLOB NOT NULL

@@ -15,12 +15,14 @@ from actors.reader import shard_path
 from actors.schema import connect
 from actors.store import CHAIN
 from models.events.event import decode_event
+from models.privacy.ledger import ConsentRecord
 from models.segments.bulk_moves import BulkMove, offset_in
 from models.segments.holdout import is_held_out
 from models.segments.times import FOREVER
 from models.shard.protocol import DeadLetter, Link, MergeRecord, SegmentChange, StoredEvent
 
 _link = msgspec.msgpack.Decoder(Link)
+_consent = msgspec.msgpack.Decoder(ConsentRecord)
 _merge = msgspec.msgpack.Decoder(MergeRecord)
 _change = msgspec.msgpack.Decoder(SegmentChange)
 _move = msgspec.msgpack.Decoder(BulkMove)
@@ -60,6 +62,11 @@ class ShardLog:
         """Edges of the identity graph that were found at these profiles, oldest first."""
         statement = f"SELECT body FROM links WHERE customer_id IN ({_marks(customer_ids)}) ORDER BY sequence"
         return [_link.decode(body) for (body,) in self._db.execute(statement, customer_ids)]
+
+    def consents(self, customer_ids: Sequence[int]) -> list[ConsentRecord]:
+        """The answers on consent of these profiles, as they were recorded."""
+        statement = f"SELECT body FROM consents WHERE customer_id IN ({_marks(customer_ids)}) ORDER BY sequence"
+        return [_consent.decode(body) for (body,) in self._db.execute(statement, customer_ids)]
 
     def merges(self, customer_ids: Sequence[int]) -> list[MergeRecord]:
         """Merges, undone ones too, with any of these profiles on either side, oldest first."""

@@ -139,6 +139,9 @@ class Store:
             self._write_small(effects)
         if effects.links:
             many("INSERT INTO links VALUES (?, ?, ?)", [(x.sequence, x.customer_id, _encode(x)) for x in effects.links])
+        if effects.consents:
+            rows_told = [(x.sequence, x.customer_id, _encode(x)) for x in effects.consents]
+            many("INSERT INTO consents VALUES (?, ?, ?)", rows_told)
         if effects.changes:
             rows_changed = [
                 (x.sequence, x.customer_id, x.segment_id, x.at, x.change == "entered", _encode(x))
@@ -182,11 +185,12 @@ class Store:
         self._db.execute("UPDATE segment_moves SET folded = 1, body = ? WHERE first = ?", (kept, first))
 
     def _forget(self, people: list[int]) -> None:
-        """Links of erased people go. Their entries and exits are counted in every history: these stay, without what
-        caused them."""
+        """Links and consents of erased people go. Their entries and exits are counted in every history: these stay,
+        without what caused them."""
         db = self._db
         for customer_id in people:
             db.execute("DELETE FROM links WHERE customer_id = ?", (customer_id,))
+            db.execute("DELETE FROM consents WHERE customer_id = ?", (customer_id,))
             statement = "SELECT sequence, body FROM segment_changes WHERE customer_id = ?"
             for sequence, body in db.execute(statement, (customer_id,)).fetchall():
                 change = _change.decode(body)

@@ -47,8 +47,8 @@ DEFINITIONS: Mapping[str, Definition] = {
     "onefold_request_seconds": Definition("histogram", "Time to answer a request, in seconds.", ("transport", "route")),
     "onefold_events": Definition(
         "counter",
-        "Events by type and outcome: accepted (durable), applied (its result was waited for), duplicate, suppressed (of "
-        "an erased person), rejected.",
+        "Events by type and outcome: accepted (durable), applied (its result was waited for), duplicate, suppressed "
+        "(of an erased person), rejected.",
         ("type", "outcome"),
     ),
     "onefold_rejections": Definition("counter", "Events sent to the dead-letter store, by reason.", ("code",)),

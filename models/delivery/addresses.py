@@ -1,5 +1,5 @@
-"""Which addresses are this machine's own, and which webhooks may call: those of the internet, and nothing that only this
-network can reach."""
+"""Which addresses are this machine's own, and which webhooks may call: those of the internet, and nothing that this
+network alone can reach."""
 
 import ipaddress
 

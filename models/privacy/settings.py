@@ -4,6 +4,8 @@ import re
 
 import msgspec
 
+from models.privacy.purposes import NO_PURPOSES, Purposes
+
 CONTROLLER_ID_CHARS_MAX = 200
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
@@ -14,6 +16,7 @@ class PrivacySettings(msgspec.Struct, frozen=True, kw_only=True):
 
     controller_id: str = "onefold"  # whoever decides about the data, as OpenDSR answers name them
     processor_domain: str = ""  # that the service is reached under, over https; "" for this machine only
+    purposes: Purposes = NO_PURPOSES
     require_verification: bool = False  # whether somebody must note who the requester is before anything is done
 
     def __post_init__(self) -> None:

@@ -3,6 +3,8 @@
 from typing import Any
 
 from models.events.event import Event
+from models.privacy.purposes import Purposes
+from models.privacy.statements import restricts, stated
 from models.profile.policy import ProfileLimits, ProfilePolicy
 from models.profile.registers import is_later, is_later_permission, observe, observe_permission
 from models.profile.room import leave_out
@@ -48,25 +50,18 @@ def observe_subscription(
     return name if observe_permission(preferences, name, told) else ""
 
 
-def observe_consents(profile: Profile, event: Event, timestamp: int, tie: int, limits: ProfileLimits) -> list[str]:
-    """Tells what the event says of consent. Returns the categories that are another one now.
-
-    Read from context.consent.categoryPreferences of every event, as "Segment Consent Preference Updated"
-    and every other event of a consent-aware client carries them.
-    """
-    given = event.context.get("consent")
-    if not isinstance(given, dict):
-        return []
-    categories = given.get("categoryPreferences")
-    if not isinstance(categories, dict):
-        return []
+def observe_consents(
+    profile: Profile, event: Event, timestamp: int, tie: int, limits: ProfileLimits, purposes: Purposes
+) -> list[str]:
+    """Tells what the event says of consent (`models.privacy.statements`). Returns the categories and purposes that are
+    another one now."""
     consents = profile.consents
     changed = []
-    for category, value in categories.items():
+    for category, value in stated(event, purposes).items():
         if category not in consents and (len(consents) >= limits.consents or len(category) > limits.text):
             leave_out(profile.beyond_limits, "privacy")
             continue
-        told = Observation(timestamp, tie, value is True, event.source)
+        told = Observation(timestamp, tie, value, event.source)
         if observe_permission(consents, category, told):
             changed.append(category)
     return changed
@@ -82,13 +77,21 @@ def merge_preferences(into: dict[str, Observation], other: dict[str, Observation
 
 
 def merge_consents(into: Profile, other: Profile, limits: ProfileLimits) -> None:
-    """Joins two persons' consents."""
+    """Joins two persons' consents: of what one of the two has refused, the refusal holds, until a later word."""
     consents = into.consents
     for category, theirs in other.consents.items():
-        if category not in consents and len(consents) >= limits.consents:
-            leave_out(into.beyond_limits, "privacy")
+        held = consents.get(category)
+        if held is None:
+            if len(consents) >= limits.consents:
+                leave_out(into.beyond_limits, "privacy")
+            else:
+                consents[category] = theirs
             continue
-        observe_permission(consents, category, theirs)
+        strict = max(restricts(held.value, category), restricts(theirs.value, category))
+        refusals = [each for each in (held, theirs) if restricts(each.value, category) == strict]
+        # As of the later word of the two, so that only what comes after both can lift it.
+        at, tie = max((held.timestamp, held.tie), (theirs.timestamp, theirs.tie))
+        consents[category] = Observation(at, tie, refusals[0].value, min(each.source for each in refusals))
 
 
 def _is_yes(value: Any) -> bool:

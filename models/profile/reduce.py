@@ -6,6 +6,7 @@ below `policy.limits`; what is left out beyond them is what came too late.
 """
 
 from models.events.event import Event
+from models.privacy.purposes import NO_PURPOSES, Purposes
 from models.profile.attributes import merge_attributes, observe_attribute, room_of
 from models.profile.behaviors import count_event, merge_events, names_of
 from models.profile.engagement import PASSIVE_ACTIONS, channel_of, count_engagement, merge_channels
@@ -32,8 +33,10 @@ def add_identifier(profile: Profile, identifier: str, event: Event) -> None:
         profile.identifiers[identifier] = IdentifierInfo(at, at, 0, event.source)
 
 
-def apply(profile: Profile, event: Event, policy: ProfilePolicy) -> list[str]:
+def apply(profile: Profile, event: Event, policy: ProfilePolicy, purposes: Purposes = NO_PURPOSES) -> list[str]:
     """Folds one event into the profile, in place, once: duplicates are the caller's to keep out.
+
+    `purposes` tells what signals of consent mean. What may be kept of the event was decided before.
 
     Returns the paths of the document that are another one now, such as "attributes.city", "behaviors.Product
     Viewed", "transactions", "engagement.web", "preferences.language", "privacy.consents.analytics",
@@ -54,7 +57,7 @@ def apply(profile: Profile, event: Event, policy: ProfilePolicy) -> list[str]:
     if event.type == "identify" or "traits" in context:
         _apply_traits(profile, event, policy, at, tie, changed)
     if "consent" in context:
-        categories = observe_consents(profile, event, at, tie, policy.limits)
+        categories = observe_consents(profile, event, at, tie, policy.limits, purposes)
         changed += [f"privacy.consents.{category}" for category in categories]
     names = names_of(event)
     if names:

@@ -19,6 +19,9 @@ from models.identity.online import MatchingSettings
 from models.identity.placement import home_shard
 from models.identity.profile_record import is_matched_by, profile_record
 from models.identity.resolution import Candidate
+from models.privacy.gate import admitted
+from models.privacy.ledger import ConsentRecord, records_of
+from models.privacy.purposes import NO_PURPOSES, Purposes
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
 from models.profile.reduce import apply
@@ -58,6 +61,7 @@ class MachineSettings(msgspec.Struct):
     policy: ProfilePolicy
     lifecycle: LifecycleRules
     matching: MatchingSettings = MatchingSettings(enabled=False)
+    purposes: Purposes = NO_PURPOSES
     suppression_key: bytes = b""  # see models.privacy.suppression
 
 
@@ -172,6 +176,7 @@ class ShardCore:
         self.unseen: list[str] = []  # dedupe keys of erased events
         self.forgotten: list[int] = []
         self.link_rows: list[Link] = []
+        self.consent_rows: list[ConsentRecord] = []
         self.change_rows: list[SegmentChange] = []
         self.move_rows: list[BulkMove] = []
         self.folded_moves: list[int] = []
@@ -365,9 +370,12 @@ class ShardCore:
         demoted: list[str] | None = None,
     ) -> EventResult | None:
         """Folds the event into the profile, moves its memberships and logs it. Returns what the caller may wait for."""
-        event = intake.event
-        changed = apply(profile, event, self.settings.policy)
-        self.column_keeper.observe(profile, event, changed, self.settings.policy)
+        policy, purposes = self.settings.policy, self.settings.purposes
+        admission = admitted(profile, intake.event, purposes)
+        event = admission.event or intake.event
+        changed = apply(profile, event, policy, purposes)
+        self._keep_consents(event, profile.customer_id, changed)
+        self.column_keeper.observe(profile, event, changed, policy)
         self.log_event(profile, event)
         moved = self.reevaluate(profile, self.index.affected(changed, profile), event.message_id)
         self.save(profile)
@@ -387,8 +395,17 @@ class ShardCore:
             segment_changes=[*(changes or []), *moved],
             merged=merged or [],
             demoted_identifiers=demoted or [],
+            withheld=list(admission.left_out),
             processing_ms=float(self.now - intake.started),
         )
+
+    def _keep_consents(self, event: Event, customer_id: int, changed: list[str]) -> None:
+        if "consent" in event.context:
+            prefix = "privacy.consents."
+            answers = [path.removeprefix(prefix) for path in changed if path.startswith(prefix)]
+            records = records_of(event, customer_id, answers, self.settings.purposes, self.sequence)
+            self.sequence += len(records)
+            self.consent_rows += records
 
     def log_event(self, profile: Profile, event: Event) -> None:
         """Appends the event to the log, at the head of the profile's chain."""

@@ -343,6 +343,7 @@ class ShardMachine:
         effects.dedupe_deleted, core.unseen = core.unseen, []
         effects.forgotten, core.forgotten = core.forgotten, []
         effects.links, core.link_rows = core.link_rows, []
+        effects.consents, core.consent_rows = core.consent_rows, []
         effects.changes, core.change_rows = core.change_rows, []
         effects.moves, core.move_rows = core.move_rows, []
         effects.moves_folded, core.folded_moves = core.folded_moves, []

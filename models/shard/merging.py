@@ -68,7 +68,7 @@ def replay(
             for identifier in entry.event.identifiers:
                 if identifier in identifiers and identifier not in profile.identifiers:
                     add_identifier(profile, identifier, entry.event)
-            apply(profile, entry.event, core.settings.policy)
+            apply(profile, entry.event, core.settings.policy, core.settings.purposes)
             if rows is None:
                 core.log_event(profile, entry.event)
             else:

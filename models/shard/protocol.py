@@ -43,6 +43,7 @@ class EventResult(msgspec.Struct):
     segment_changes: list[SegmentChange] = []
     merged: list[int] = []  # customer ids that were merged into `customer_id`
     demoted_identifiers: list[str] = []  # identifiers of the event that limits kept off the profile
+    withheld: list[str] = []  # paths of what was not kept, for want of a purpose with a basis
     processing_ms: float = 0.0
 
 

@@ -60,12 +60,15 @@ def test_permission_holds_the_strictest_of_the_latest(
     assert held == told(observe_permission, shuffled)
     preferences: dict[str, Observation] = {}
     consenting = Profile(1, 1)
-    for part in (shuffled[:cut], shuffled[cut:]):
-        if part:
-            found = {"sms_opt_in": told(observe_permission, part)}
-            merge_preferences(preferences, found)
-            merge_consents(consenting, Profile(2, 1, consents=found), ProfileLimits())
-    assert preferences == consenting.consents == {"sms_opt_in": held}
+    parts = [told(observe_permission, part) for part in (shuffled[:cut], shuffled[cut:]) if part]
+    for found in parts:
+        merge_preferences(preferences, {"sms_opt_in": found})
+        merge_consents(consenting, Profile(2, 1, consents={"sms_opt_in": found}), ProfileLimits())
+    assert preferences == {"sms_opt_in": held}
+    joined = consenting.consents["sms_opt_in"]
+    assert (joined.value is True) == all(found.value is True for found in parts)  # people who are joined: the refusal
+    later = Observation(joined.timestamp + 1, 0, True)
+    assert told(observe_permission, [joined, later]) == later
     values = [o.value for o in history if o.timestamp == max(o.timestamp for o in history)]
     assert held.value is (False if False in values else None if None in values else True)
 

@@ -52,7 +52,7 @@ def events_of(rng: random.Random, person: int, count: int) -> list[Event]:
                 route=chosen[-1],
                 traits={"note": mark} if kind == "identify" else {},
                 properties={"text": mark} if kind == "track" else {},
-                context={"page": {"title": mark}},
+                context={"page": {"title": mark}, "consent": {"categoryPreferences": {mark: True}}},
             )
         )
     return events

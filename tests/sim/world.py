@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from models.events.event import Event
+from models.privacy.ledger import ConsentRecord
 from models.profile.state import Profile, decode_profile
 from models.segments.bulk_moves import BulkMove, BulkMoves
 from models.shard.commands import Accept, Count, Erase, Erasure, Fold, Load, Receive, Tick, Unmerge
@@ -44,6 +45,7 @@ class Disk:
     outbox: dict[int, dict[int, bytes]] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
     changes: list[SegmentChange] = field(default_factory=list)
+    consents: list[ConsentRecord] = field(default_factory=list)
     sent: dict[int, int] = field(default_factory=dict)
     moves: dict[int, BulkMove] = field(default_factory=dict)  # that some profiles do not hold
 
@@ -79,6 +81,7 @@ class Disk:
         for key in effects.dedupe_deleted:
             self.dedupe.pop(key, None)
         self.links = [link for link in [*self.links, *effects.links] if link.customer_id not in effects.forgotten]
+        self.consents = [x for x in [*self.consents, *effects.consents] if x.customer_id not in effects.forgotten]
         self.changes += effects.changes
         for index, change in enumerate(self.changes):
             if change.customer_id in effects.forgotten and change.cause not in STANDING_CAUSES:

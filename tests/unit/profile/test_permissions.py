@@ -74,7 +74,12 @@ def test_consents() -> None:
     apply(other, told(4, ads=False, analytics=True), POLICY)
     merge(profile, other, POLICY)
     found = document(profile, 9, {})["privacy"]["consents"]
-    assert {category: entry["granted"] for category, entry in found.items()} == {"ads": False, "analytics": True}
+    # What one of the two has refused holds for both, until a later word.
+    assert {category: entry["granted"] for category, entry in found.items()} == {"ads": False, "analytics": False}
+    apply(profile, told(4, analytics=True), POLICY)
+    assert profile.consents["analytics"].value is False
+    apply(profile, told(5, analytics=True), POLICY)
+    assert profile.consents["analytics"].value is True
 
 
 @pytest.mark.parametrize("consent", [None, "junk", {}, {"categoryPreferences": None}, {"categoryPreferences": [1]}])
