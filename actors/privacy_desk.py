@@ -7,8 +7,8 @@ Every step may be done again, so that a restart goes on with the request that wa
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -23,6 +23,8 @@ from models.shard.protocol import Erased
 PAGE = 50
 POLL_S = 0.2
 RETRY_S = 2.0
+
+Result = TypeVar("Result")
 
 log = logging.getLogger("onefold.privacy")
 
@@ -49,8 +51,9 @@ class Finished(NamedTuple):
     recipients: list[str]  # ids of the webhooks that are told
 
 
-Certify = Callable[[Finished], Awaitable[str]]
-"""Scans every store for what was erased; returns the id of the signed certificate. Raises Conflict if it found some."""
+Certify = Callable[[Sequence[Finished]], Awaitable[Mapping[str, str]]]
+"""Scans every store, once, for all who were erased. Request id -> id of the signed certificate, for those of whom
+nothing was found."""
 
 Export = Callable[[SubjectRequest, list[str]], Awaitable[tuple[str, int]]]
 """Writes the result of an access or portability request about these keys: its name, and how many records it holds."""
@@ -93,17 +96,22 @@ class Desk:
         """Takes every request that can be worked on as far as it goes; how many were completed."""
         completed, after = 0, (0, "")
         while page := self._store.requests(("in_progress", "pending"), PAGE, after):
+            finished = []
             for request in page:
                 if request.state == "in_progress" or self._is_ready(request):
-                    completed += await self._try(request)
+                    erasure = await self._try(request, self._complete(request.request_id))
+                    finished += [erasure] if isinstance(erasure, Finished) else []
+                    completed += erasure is None
+            if finished:
+                completed += await self._try(finished[0].request, self._prove(finished)) or 0
             after = (page[-1].received_at, page[-1].request_id)
         return completed
 
-    async def _try(self, request: SubjectRequest) -> bool:
-        """Whether the request was completed."""
+    async def _try(self, request: SubjectRequest, work: Coroutine[Any, Any, Result]) -> Result | Literal[False]:
+        """What comes of some work on a request; False if it cannot be done now."""
         fields = {"request_id": request.request_id}
         try:
-            await self._complete(request.request_id)
+            return await work
         except Cancelled:
             return False
         except OnefoldError as error:
@@ -112,18 +120,29 @@ class Desk:
             # Its message may hold personal data: it is not logged.
             reason = type(error).__name__
             log.error("a request of a data subject failed", extra={"fields": {**fields, "reason": reason}})
-        else:
-            return True
         await asyncio.sleep(RETRY_S)
         return False
 
-    async def _complete(self, request_id: str) -> None:
+    async def _complete(self, request_id: str) -> Finished | None:
+        """None if the request is completed; of an erasure what is left to prove."""
         request = self._store.change(request_id, self._begun, self._tell)
         if request.kind == "erasure":
-            await self._erase(request)
-        else:
-            name, count = await self._export(request, await self._keys(request))
-            self._close(request_id, results=name, results_count=count)
+            return await self._erase(request)
+        name, count = await self._export(request, await self._keys(request))
+        self._close(request_id, name, count)
+        return None
+
+    async def _prove(self, finished: list[Finished]) -> int:
+        """Completes the erasures of whom nothing is found any more; how many."""
+        await self._platform.scrub()
+        certificates = await self._certify(finished)
+        for each in finished:
+            request_id = each.request.request_id
+            if request_id in certificates:
+                self._close(request_id, certificates[request_id], each.events)
+            else:
+                log.error("something of an erased person was found", extra={"fields": {"request_id": request_id}})
+        return len(certificates)
 
     def _begun(self, request: SubjectRequest) -> SubjectRequest:
         if request.state == "in_progress":
@@ -148,7 +167,7 @@ class Desk:
                 keys += await self._platform.find(identity.namespace, [identity.value], identity.format)
         return list(dict.fromkeys(keys))
 
-    async def _erase(self, request: SubjectRequest) -> None:
+    async def _erase(self, request: SubjectRequest) -> Finished:
         platform, request_id = self._platform, request.request_id
         until = refused_until(request.suppress, request.received_at)
         keys = await self._keys(request)
@@ -171,9 +190,7 @@ class Desk:
         letters = await platform.forget_letters(request.identifiers, self._normalise)
         await platform.forget_matches(request.people)
         recipients = await platform.tell_recipients(request.people) if people else []
-        await platform.scrub()
-        certificate = await self._certify(Finished(request, events, letters, recipients))
-        self._close(request_id, results=certificate, results_count=events)
+        return Finished(request, events, letters, recipients)
 
     def _keep(self, request_id: str, people: Iterable[int], identifiers: Iterable[str]) -> SubjectRequest:
         changes = {"people": list(people), "identifiers": list(identifiers)}

@@ -9,7 +9,7 @@ import io
 import os
 import secrets
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from models.privacy.requests import SubjectRequest
 from models.profile.document import document
 from models.profile.lifecycle import LifecycleRules
 from models.profile.state import Profile
-from models.shard.protocol import SegmentChange, StoredEvent
+from models.shard.protocol import SegmentChange
 from serve.http_events import event_entry
 from serve.http_schemas import time_text
 from serve.identity_entries import link_entry, merge_entry, review_entry
@@ -41,10 +41,10 @@ class SubjectExport:
         data_dir: Path,
         normalise: Normalise,
         rules: LifecycleRules,
-        webhooks: Mapping[str, Webhook],
-        readers: Mapping[int, Sequence[str]],
+        webhooks: Callable[[], Mapping[str, Webhook]],
+        readers: Callable[[int], Iterable[str]],
     ) -> None:
-        """`webhooks`: those that there are, by id; `readers`: who read a customer id, as the audit log tells."""
+        """`webhooks`: those that there are, by id; `readers`: who has read a customer id's data."""
         self._calls = calls
         self._folder = data_dir / FOLDER
         self._normalise = normalise
@@ -107,10 +107,10 @@ class SubjectExport:
     def _recipients(self, lineage: list[int], changes: list[SegmentChange]) -> list[dict[str, str]]:
         told = [
             {"kind": "webhook", "id": webhook.id, "url": webhook.url}
-            for webhook in self._webhooks.values()
+            for webhook in self._webhooks().values()
             if any(webhook.wants(change) for change in changes)
         ]
-        readers = dict.fromkeys(reader for each in lineage for reader in self._readers.get(each, ()))
+        readers = dict.fromkeys(reader for each in lineage for reader in self._readers(each))
         return told + [{"kind": "api_key", "id": reader} for reader in readers]
 
 
