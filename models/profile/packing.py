@@ -4,7 +4,9 @@ A shard keeps a million profiles in memory, so their bytes matter more than the 
 first byte names the dictionary. Packed profiles are stored: a dictionary never changes, a new one gets a new number.
 """
 
+import re
 import zlib
+from collections.abc import Iterator
 
 import msgspec
 
@@ -39,6 +41,14 @@ _DICTIONARY = b"".join(
 )
 
 
+# How packed data begins: the number, and a block of deflate that is coded.
+_BEGINNING = re.compile(
+    _NUMBER + b"(?=[" + b"".join(re.escape(bytes([x])) for x in range(256) if x & 6 in (2, 4)) + b"])"
+)
+_LARGE_ARRAY = b"\xdc\x00"  # how a profile begins: a MessagePack array of more than 15 and less than 256
+_PIECE = 256
+
+
 def pack(data: bytes) -> bytes:
     """Packed form of `data`."""
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, _MEMORY, zdict=_DICTIONARY)
@@ -53,3 +63,27 @@ def unpack(data: bytes) -> bytes:
         return zlib.decompressobj(-zlib.MAX_WBITS, _DICTIONARY).decompress(memoryview(data)[1:])
     except zlib.error as error:
         raise ValueError(f"damaged packed profile: {error}") from None
+
+
+def packed_within(data: bytes, until: int) -> Iterator[bytes]:
+    """What each packed profile that begins before byte `until` of `data` holds, as far as it can be read.
+
+    For bytes in which profiles lie unordered and perhaps in parts, such as free pages and logs.
+    """
+    for beginning in _BEGINNING.finditer(data, 0, min(len(data), until + 1)):
+        at = beginning.end()
+        unpacker = zlib.decompressobj(-zlib.MAX_WBITS, _DICTIONARY)
+        try:
+            held = unpacker.decompress(data[at : at + _PIECE], len(_LARGE_ARRAY))
+        except zlib.error:
+            continue
+        if held != _LARGE_ARRAY:
+            continue
+        try:
+            held += unpacker.decompress(unpacker.unconsumed_tail)
+            while not unpacker.eof and at + _PIECE < len(data):
+                at += _PIECE
+                held += unpacker.decompress(data[at : at + _PIECE])
+        except zlib.error:
+            pass  # the rest was written over, or is elsewhere
+        yield held
