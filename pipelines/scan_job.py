@@ -1,5 +1,6 @@
 """One task of a scan, as a worker process does it: some files or one Lance table, searched raw and decoded."""
 
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
@@ -61,8 +62,8 @@ def run_job(job: Job, needles: Sequence[Needle]) -> list[JobResult]:
 
 
 def _file(path: Path, name: str, search: Search) -> JobResult | None:
-    named = Counter(search.in_bytes(name.encode("utf-8", "surrogateescape")))
-    result = JobResult(WITHHELD if named else name)
+    named = Counter(search.in_bytes(os.fsencode(name)))
+    result = JobResult(_shown(name, named))
     _add_hits(result, named, NAME, "raw")
     try:
         hits, result.bytes = search_raw(path, search)
@@ -77,6 +78,10 @@ def _file(path: Path, name: str, search: Search) -> JobResult | None:
         # What errors say may quote data.
         result.problems.append(f"{result.file} cannot be read ({type(error).__name__})")
     return result
+
+
+def _shown(name: str, hits: Hits) -> str:
+    return WITHHELD if hits else name.encode("utf-8", "backslashreplace").decode()
 
 
 def _kind_of(path: Path) -> FileKind:
@@ -97,11 +102,12 @@ def _decode(path: Path, kind: FileKind, search: Search, result: JobResult) -> No
         _add_hits(result, search_compressed(path, search, kind), CONTENT, "decoded")
 
 
-def _lance(path: Path, name: str, search: Search) -> JobResult:
+def _lance(path: Path, name: str, search: Search) -> JobResult | None:
     from pipelines.scan_lance import search_lance  # takes seconds to import
 
-    named = any(True for _ in search.in_bytes(name.encode("utf-8", "surrogateescape")))
-    result = JobResult(WITHHELD if named else name)
+    if not path.is_dir():
+        return None
+    result = JobResult(_shown(name, Counter(search.in_bytes(os.fsencode(name)))))
     try:
         _add_tables(result, search_lance(path, search))
     except ValueError as error:

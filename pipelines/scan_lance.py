@@ -5,6 +5,7 @@ a scratch directory that shows the same files with nothing deleted.
 """
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import lancedb
@@ -16,16 +17,24 @@ from pipelines.scan_tables import TableHits, search_batch, texts_of
 
 SUFFIX = ".lance"
 _BATCH_ROWS = 5_000
+_TRIES = 3
 
 
 def search_lance(path: Path, search: Search) -> TableHits:
     """All versions of the table in a directory. Raises ValueError if part of it cannot be read."""
+    for _ in range(_TRIES - 1):  # its owner may compact it meanwhile, and then files go
+        with suppress(ValueError):
+            return _search_once(path, search)
+    return _search_once(path, search)
+
+
+def _search_once(path: Path, search: Search) -> TableHits:
     try:
         with tempfile.TemporaryDirectory(prefix="onefold-scan-") as scratch:
             _undeleted(path, Path(scratch) / path.name)
             return _search(Path(scratch), path.name.removesuffix(SUFFIX), search)
     except (OSError, RuntimeError, pa.ArrowException) as error:
-        raise ValueError("a Lance table that cannot be read; was it being compacted? Scan again") from error
+        raise ValueError("a Lance table that cannot be read; if it was being compacted, scan again") from error
 
 
 def _search(database: Path, name: str, search: Search) -> TableHits:

@@ -201,6 +201,7 @@ def test_text_across_blocks_and_in_names(tmp_path: Path) -> None:
         before = b"." * (BLOCK_BYTES - cut)
         (tmp_path / "logs" / f"{cut}.log").write_bytes(before + CANARY.encode())
     (tmp_path / "spill" / f"{CANARY}.bin").write_bytes(b"x")
+    (tmp_path / "logs" / "\udcff").write_bytes(b"a name that is not UTF-8")
     report = scanned(tmp_path)
     logs, spill = report.stores
     assert [(each.count, each.place) for each in logs.found] == [(1, "bytes")] * (len(CANARY) + 1)
