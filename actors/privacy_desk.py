@@ -51,9 +51,15 @@ class Finished(NamedTuple):
     recipients: list[str]  # ids of the webhooks that are told
 
 
-Certify = Callable[[Sequence[Finished]], Awaitable[Mapping[str, str]]]
-"""Scans every store, once, for all who were erased. Request id -> id of the signed certificate, for those of whom
-nothing was found."""
+class Prover(Protocol):
+    """Looks for people in every store (`serve.erasure_proof.ErasureProof`)."""
+
+    async def look(self, requests: Sequence[SubjectRequest]) -> object:
+        """What is found of these people before they are erased."""
+
+    async def certify(self, finished: Sequence[Finished], before: object) -> Mapping[str, str]:
+        """Looks again, once for all. Request id -> id of the signed certificate, for those of whom nothing is found."""
+
 
 Export = Callable[[SubjectRequest, list[str]], Awaitable[tuple[str, int]]]
 """Writes the result of an access or portability request about these keys: its name, and how many records it holds."""
@@ -64,7 +70,8 @@ class Cancelled(Exception):
 
 
 class Desk:
-    """Works until it is cancelled. `is_ready` says which pending requests may be begun; `now` is in ms."""
+    """Works until it is cancelled. `is_ready` says which pending requests may be begun, `discard` deletes the results
+    of a request by their name; `now` is in ms."""
 
     def __init__(
         self,
@@ -73,8 +80,9 @@ class Desk:
         normalise: Normalise,
         is_ready: Callable[[SubjectRequest], bool],
         tell: Tell,
-        certify: Certify,
+        prover: Prover,
         export: Export,
+        discard: Callable[[str], None],
         now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._store = store
@@ -82,8 +90,9 @@ class Desk:
         self._normalise = normalise
         self._is_ready = is_ready
         self._tell = tell
-        self._certify = certify
+        self._prover = prover
         self._export = export
+        self._discard = discard
         self._now = now
 
     async def run(self) -> None:
@@ -96,14 +105,14 @@ class Desk:
         """Takes every request that can be worked on as far as it goes; how many were completed."""
         completed, after = 0, (0, "")
         while page := self._store.requests(("in_progress", "pending"), PAGE, after):
-            finished = []
+            erasures = []
             for request in page:
                 if request.state == "in_progress" or self._is_ready(request):
-                    erasure = await self._try(request, self._complete(request.request_id))
-                    finished += [erasure] if isinstance(erasure, Finished) else []
-                    completed += erasure is None
-            if finished:
-                completed += await self._try(finished[0].request, self._prove(finished)) or 0
+                    begun = await self._try(request, self._begin(request.request_id))
+                    erasures += [begun] if isinstance(begun, SubjectRequest) else []
+                    completed += begun is None
+            if erasures:
+                completed += await self._try(erasures[0], self._erase_all(erasures)) or 0
             after = (page[-1].received_at, page[-1].request_id)
         return completed
 
@@ -123,19 +132,23 @@ class Desk:
         await asyncio.sleep(RETRY_S)
         return False
 
-    async def _complete(self, request_id: str) -> Finished | None:
-        """None if the request is completed; of an erasure what is left to prove."""
+    async def _begin(self, request_id: str) -> SubjectRequest | None:
+        """Completes a request; of an erasure, finds whom it is about."""
         request = self._store.change(request_id, self._begun, self._tell)
+        keys = await self._keys(request)
         if request.kind == "erasure":
-            return await self._erase(request)
-        name, count = await self._export(request, await self._keys(request))
+            return await self._find(request, keys)
+        name, count = await self._export(request, keys)
         self._close(request_id, name, count)
         return None
 
-    async def _prove(self, finished: list[Finished]) -> int:
-        """Completes the erasures of whom nothing is found any more; how many."""
+    async def _erase_all(self, requests: list[SubjectRequest]) -> int:
+        """Erases people, and completes the requests of whom nothing is found any more; how many."""
+        before = await self._prover.look(requests)
+        erased = [await self._try(request, self._erase(request)) for request in requests]
+        finished = [each for each in erased if each]
         await self._platform.scrub()
-        certificates = await self._certify(finished)
+        certificates = await self._prover.certify(finished, before)
         for each in finished:
             request_id = each.request.request_id
             if request_id in certificates:
@@ -167,30 +180,46 @@ class Desk:
                 keys += await self._platform.find(identity.namespace, [identity.value], identity.format)
         return list(dict.fromkeys(keys))
 
-    async def _erase(self, request: SubjectRequest) -> Finished:
-        platform, request_id = self._platform, request.request_id
-        until = refused_until(request.suppress, request.received_at)
-        keys = await self._keys(request)
+    async def _find(self, request: SubjectRequest, keys: list[str]) -> SubjectRequest:
+        """Notes all that the people have whom these keys lead to, before anything is erased: whoever goes on after a
+        crash could not find it any more."""
         people = dict.fromkeys(request.people)
         identifiers = dict.fromkeys([*request.identifiers, *keys])
         for key in keys:
-            profile = await platform.profile(key)
+            profile = await self._platform.profile(key)
             if profile is not None:
                 people |= dict.fromkeys([profile.customer_id, *profile.absorbed])
                 identifiers |= dict.fromkeys(profile.identifiers)
-        # Before anything is erased: whoever goes on after a crash could not find them any more.
-        request = self._keep(request_id, people, identifiers)
-        await platform.suppress(list(identifiers), until)
+        return self._keep(request.request_id, people, identifiers)
+
+    async def _erase(self, request: SubjectRequest) -> Finished:
+        platform, request_id = self._platform, request.request_id
+        until = refused_until(request.suppress, request.received_at)
+        await platform.suppress(request.identifiers, until)
         events = 0
+        people = dict.fromkeys(request.people)
         for customer_id in request.people:
             erased = await platform.erase(f"{request_id}:{customer_id}", customer_id, until)
             events += erased.events
             people |= dict.fromkeys(erased.people)
-        request = self._keep(request_id, people, identifiers)
+        request = self._keep(request_id, people, request.identifiers)
         letters = await platform.forget_letters(request.identifiers, self._normalise)
         await platform.forget_matches(request.people)
         recipients = await platform.tell_recipients(request.people) if people else []
+        self._forget_requests(request)
         return Finished(request, events, letters, recipients)
+
+    def _forget_requests(self, erasure: SubjectRequest) -> None:
+        """Of earlier requests of the person there stays that they were made."""
+        mine, after = set(erasure.identifiers), (0, "")
+        while page := self._store.requests(("completed", "cancelled"), PAGE, after):
+            for request in page:
+                if mine.intersection(f"{each.namespace}:{each.value}" for each in request.identities):
+                    if request.kind != "erasure":
+                        self._discard(request.results)
+                    self._store.change(request.request_id, lambda told: anonymised(told))
+            after = (page[-1].received_at, page[-1].request_id)
+        self._store.scrub()
 
     def _keep(self, request_id: str, people: Iterable[int], identifiers: Iterable[str]) -> SubjectRequest:
         changes = {"people": list(people), "identifiers": list(identifiers)}

@@ -2,15 +2,22 @@
 
 Many processes add requests and read them; the desk alone takes them further. A change is made in one transaction on
 what is there at that moment, so that a cancellation and the beginning of the work cannot both happen.
+
+What a request says of the person is sealed (AES-256-GCM), so that the queue itself is no place where an erased person
+is found, and of no use to whoever has the file alone.
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from actors.errors import Conflict, NotFound
 from models.privacy.requests import State, SubjectRequest
@@ -35,6 +42,7 @@ _BUSY_TIMEOUT_MS = 10_000
 Tell = Callable[[SubjectRequest], bytes]
 """Makes the body of a callback, JSON."""
 
+_NONCE_BYTES = 12
 _decode = msgspec.msgpack.Decoder(SubjectRequest).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -53,8 +61,10 @@ class Callback(msgspec.Struct, frozen=True):
 class PrivacyStore:
     """The open store. Safe to share between threads, and the file between processes."""
 
-    def __init__(self, path: Path) -> None:
-        """Makes the file if it is missing. Raises Conflict if a later version wrote it."""
+    def __init__(self, path: Path, key: bytes) -> None:
+        """Makes the file if it is missing. `key`: a secret of the data directory. Raises Conflict if a later version
+        wrote the file."""
+        self._cipher = AESGCM(blake2b(b"requests of data subjects", key=key, digest_size=32).digest())
         if not path.exists():
             path.touch(mode=0o600)
         self._lock = threading.Lock()
@@ -82,11 +92,11 @@ class PrivacyStore:
         with self._transaction():
             row = self._db.execute("SELECT body FROM requests WHERE request_id = ?", (request.request_id,)).fetchone()
             if row is None:
-                values = (request.request_id, request.received_at, request.state, request.results, _encode(request))
+                values = (request.request_id, request.received_at, request.state, request.results, self._seal(request))
                 self._db.execute("INSERT INTO requests VALUES (?, ?, ?, ?, ?)", values)
                 self._tell(request, tell)
                 return request
-        known = _decode(row[0])
+        known = self._open(row[0])
         if (known.kind, known.regulation) != (request.kind, request.regulation) or (
             known.identities and known.identities != request.identities
         ):
@@ -99,7 +109,7 @@ class PrivacyStore:
             row = self._db.execute("SELECT body FROM requests WHERE request_id = ?", (request_id,)).fetchone()
         if row is None:
             raise NotFound("request_id: there is no such request")
-        return _decode(row[0])
+        return self._open(row[0])
 
     def with_results(self, name: str) -> SubjectRequest:
         """The request that has these results. Raises NotFound."""
@@ -108,7 +118,7 @@ class PrivacyStore:
             row = self._db.execute(statement, (name,)).fetchone()
         if row is None:
             raise NotFound("name: there are no such results")
-        return _decode(row[0])
+        return self._open(row[0])
 
     def requests(self, states: tuple[State, ...], limit: int, after: tuple[int, str] = (0, "")) -> list[SubjectRequest]:
         """Up to `limit` requests in these states, the oldest first, received after (ms, request id)."""
@@ -119,7 +129,7 @@ class PrivacyStore:
         )
         with self._lock:
             rows = self._db.execute(statement, (*states, *after, limit)).fetchall()
-        return [_decode(body) for (body,) in rows]
+        return [self._open(body) for (body,) in rows]
 
     def change(
         self, request_id: str, change: Callable[[SubjectRequest], SubjectRequest], tell: Tell | None = None
@@ -130,8 +140,8 @@ class PrivacyStore:
             row = self._db.execute("SELECT body FROM requests WHERE request_id = ?", (request_id,)).fetchone()
             if row is None:
                 raise NotFound("request_id: there is no such request")
-            request = change(_decode(row[0]))
-            values = (request.state, request.results, _encode(request), request_id)
+            request = change(self._open(row[0]))
+            values = (request.state, request.results, self._seal(request), request_id)
             self._db.execute("UPDATE requests SET state = ?, results = ?, body = ? WHERE request_id = ?", values)
             self._tell(request, tell)
         return request
@@ -163,6 +173,16 @@ class PrivacyStore:
         """Folds the write-ahead log into the file, so that nothing of what was deleted is left in it."""
         with self._lock:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _seal(self, request: SubjectRequest) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, _encode(request), None)
+
+    def _open(self, body: bytes) -> SubjectRequest:
+        try:
+            return _decode(self._cipher.decrypt(body[:_NONCE_BYTES], body[_NONCE_BYTES:], None))
+        except InvalidTag:
+            raise Conflict("the requests of data subjects were sealed with another suppression.key") from None
 
     def _tell(self, request: SubjectRequest, tell: Tell | None) -> None:
         if tell is not None and request.callbacks:

@@ -28,6 +28,7 @@ from actors.signing_key import load_signer
 from serve import logs, metrics
 from serve.addresses import processor_of
 from serve.auth import Authenticator
+from serve.data_dir import suppression_key
 from serve.grpc_context import GrpcContext
 from serve.grpc_methods import GrpcMethods
 from serve.grpc_services import IMPORT_PATH
@@ -78,7 +79,7 @@ def build_services(settings: Settings, shards: int, reader: CommittedReader | No
         authenticator=Authenticator(control, settings.is_loopback, _now),
         audit=AuditTrail(audit_log, _now),
         audit_log=audit_log,
-        privacy=PrivacyStore(settings.data_path / PRIVACY_FILE),
+        privacy=PrivacyStore(settings.data_path / PRIVACY_FILE, suppression_key(settings.data_path)),
         signer=cache(lambda: load_signer(settings.data_path, processor_of(settings).domain, _now)),
         metrics=metrics.for_this_process(),
         now=_now,

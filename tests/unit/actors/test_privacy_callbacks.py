@@ -38,7 +38,7 @@ class Network:
 
 @pytest.fixture
 def store(tmp_path: Path) -> PrivacyStore:
-    return PrivacyStore(tmp_path / FILE)
+    return PrivacyStore(tmp_path / FILE, b"k" * 32)
 
 
 def tell(request: SubjectRequest) -> bytes:

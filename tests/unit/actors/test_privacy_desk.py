@@ -50,18 +50,15 @@ class Place:
         self.data_dir = data_dir
         self.shards = shards
         self.router = Router(SHARDS, data_dir, shards, timeout_s=5)
-        self.store = PrivacyStore(data_dir / "privacy.sqlite")
+        self.store = PrivacyStore(data_dir / "privacy.sqlite", b"k" * 32)
         self.deliveries = Deliveries()
         self.finished: list[Finished] = []
+        self.before: object = None
+        self.discarded: list[str] = []
         self.calls_left = 1_000_000
         self.normaliser = IdentifierNormaliser(settings().identity)
 
     def desk(self) -> Desk:
-        async def certify(finished: Sequence[Finished]) -> dict[str, str]:
-            self._count()
-            self.finished += finished
-            return {each.request.request_id: "cert_1" for each in finished}
-
         async def export(request: SubjectRequest, keys: list[str]) -> tuple[str, int]:
             return ",".join(keys), len(keys)
 
@@ -72,10 +69,21 @@ class Place:
             lambda namespace, value: self.normaliser.normalise(namespace, value).identifier or None,
             lambda request: True,
             lambda request: msgspec.json.encode({"request_status": request.state}),
-            certify,
+            self,
             export,
+            self.discarded.append,
             lambda: NOW,
         )
+
+    async def look(self, requests: Sequence[SubjectRequest]) -> object:
+        self._count()
+        return [request.identifiers for request in requests]
+
+    async def certify(self, finished: Sequence[Finished], before: object) -> dict[str, str]:
+        self._count()
+        self.finished += finished
+        self.before = before
+        return {each.request.request_id: "cert_1" for each in finished}
 
     async def call(self, shard: int, method: str, *arguments: object, timeout_s: float) -> Any:
         self._count()

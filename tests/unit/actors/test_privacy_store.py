@@ -33,7 +33,7 @@ def tell(request: SubjectRequest) -> bytes:
 
 @pytest.fixture
 def store(tmp_path: Path) -> PrivacyStore:
-    return PrivacyStore(tmp_path / FILE)
+    return PrivacyStore(tmp_path / FILE, b"k" * 32)
 
 
 def test_the_same_request_again_is_the_one_that_is_there(store: PrivacyStore) -> None:
@@ -90,9 +90,9 @@ def test_a_url_is_told_of_changes_in_their_order(store: PrivacyStore) -> None:
 
 
 def test_the_file_is_for_its_owner_and_of_this_version(tmp_path: Path) -> None:
-    store = PrivacyStore(tmp_path / FILE)
+    store = PrivacyStore(tmp_path / FILE, b"k" * 32)
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
     store._db.execute("PRAGMA user_version=99")
     store.close()
     with pytest.raises(Conflict, match="schema 99"):
-        PrivacyStore(tmp_path / FILE)
+        PrivacyStore(tmp_path / FILE, b"k" * 32)

@@ -94,7 +94,7 @@ class HttpService:
         self.control = ControlStore(data_dir / "control.sqlite", create=True, clock=lambda: self.now)
         self.audit_log = AuditLog(data_dir)
         self.audit = AuditTrail(self.audit_log, lambda: self.now)
-        self.privacy = PrivacyStore(data_dir / PRIVACY_FILE)
+        self.privacy = PrivacyStore(data_dir / PRIVACY_FILE, b"k" * 32)
         self._ids = 0
         self.receiver = Receiver()
         deliveries = DeliveryStore(data_dir / "deliveries.sqlite")
