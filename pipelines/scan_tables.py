@@ -20,8 +20,8 @@ from models.privacy.needles import Hit, Search
 
 _BATCH_ROWS = 200
 _BUSY_TIMEOUT_MS = 10_000
-# Digests: bytes that encode nothing.
-_OPAQUE = frozenset({"dedupe.message", "keys.digest", "entries.hash"})
+# Digests, and what is sealed with a key: bytes that encode nothing that could be read from them.
+_OPAQUE = frozenset({"dedupe.message", "keys.digest", "entries.hash", "requests.body"})
 _SEPARATOR = b"\0"
 
 
