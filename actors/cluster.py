@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from actors.deliverer import Deliverer
 from actors.delivery_store import Dead, DeliveryStatus, DeliveryStore
 from actors.errors import Invalid, NotFound, OnefoldError, Unavailable
 from actors.matcher import Matcher, Vectors
+from actors.privacy_calls import PrivacyCalls
+from actors.router import Router
 from actors.schema import create_shards
 from actors.segment_calls import SegmentCalls
 from actors.shard import Shard
@@ -36,11 +38,15 @@ from models.shard.core import MachineSettings
 
 NAMESPACE = "onefold"
 DELIVERER = "deliverer"
+DESK = "privacy-desk"
 START_TIMEOUT_S = 120.0
 _CALLS_MAX = 10_000  # in one shard; the router's bounds come first
 _LOCK_TIMEOUT_S = 30.0
 _MISPLACED_PAUSE_S = 2.0
 _PEER_TIMEOUT_S = 10.0
+
+WorkOnRequests = Callable[[PrivacyCalls], Coroutine[Any, Any, None]]
+"""Works on the requests of data subjects until it is cancelled."""
 
 log = logging.getLogger("onefold.cluster")
 
@@ -70,13 +76,16 @@ def start(
     timeout_s: float = START_TIMEOUT_S,
     load_matcher: Callable[[str | None], PairMatcher] | None = None,
     webhooks: RetryPolicy | None = None,
+    work_on_requests: WorkOnRequests | None = None,
 ) -> None:
     """Starts those of the `shards` actors that do not run yet, and returns when all have recovered; then the matchers.
 
     Makes the shards' files if there are none. `configure` runs first in each actor's process (logging, say);
-    `load_matcher` in each matcher's, with the path `matching.model` or None. Ray must have been initialised. Raises
-    Conflict if the data directory was made for another number of shards, Unavailable if a shard does not come up, and
-    Invalid if matching is on and nothing says how.
+    `load_matcher` in each matcher's, with the path `matching.model` or None. `work_on_requests` works on the requests
+    of data subjects, in a process of its own. Ray must have been initialised.
+
+    Raises Conflict if the data directory was made for another number of shards, Unavailable if a shard does not come
+    up, and Invalid if matching is on and nothing says how.
     """
     if settings.matching.enabled and load_matcher is None:
         raise Invalid("matching.enabled: there is no matcher to match with; set it to false")
@@ -114,11 +123,15 @@ def start(
     ray.remote(DelivererActor).options(name=DELIVERER, **options).remote(
         shards, str(data_dir), webhooks or RetryPolicy(), configure
     )
+    if work_on_requests is not None:
+        ray.remote(DeskActor).options(name=DESK, **options).remote(
+            shards, matchers, str(data_dir), work_on_requests, configure
+        )
 
 
 def stop(shards: int) -> None:
     """Ends the actors, so that Ray does not restart them. What was acknowledged is on disk before and after."""
-    for name in [DELIVERER, *map(matcher_name, range(shards)), *map(actor_name, range(shards))]:
+    for name in [DESK, DELIVERER, *map(matcher_name, range(shards)), *map(actor_name, range(shards))]:
         try:
             ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=True)
         except ValueError:
@@ -224,6 +237,35 @@ class DelivererActor:
 
     async def replay(self, webhook_id: str, message_ids: list[str] | None) -> int:
         return await self._deliverer.replay(webhook_id, message_ids)
+
+    async def process_id(self) -> int:
+        return os.getpid()
+
+
+class DeskActor:
+    """The actor: works on the requests of data subjects, in a process of its own, which ends when it cannot go on.
+
+    Starts again where the queue stands.
+    """
+
+    def __init__(
+        self,
+        shards: int,
+        matchers: int,
+        data_dir: str,
+        work_on_requests: WorkOnRequests,
+        configure: Callable[[], None] | None,
+    ) -> None:
+        if configure is not None:
+            configure()
+        calls = PrivacyCalls(
+            Router(shards, Path(data_dir)),
+            ShardCalls(shards, RayShards()),
+            ShardCalls(matchers, RayMatchers()) if matchers else None,
+            ShardCalls(1, RayDeliverer()),
+        )
+        self._task = asyncio.get_running_loop().create_task(work_on_requests(calls))
+        self._task.add_done_callback(_end_if_failed)
 
     async def process_id(self) -> int:
         return os.getpid()

@@ -4,6 +4,7 @@
     control.sqlite    keys, sources, segments, webhooks, and the number of shards, which never changes
     admin.key         the key that the command line uses (mode 0600)
     audit.sqlite      who did what, with audit.head and audit.key, which show that it is whole
+    suppression.key   with which the identifiers of erased people are hashed
     privacy.sqlite    requests of data subjects
     privacy-signing.pem  the key that answers to them are signed with, made when it is first needed
     privacy/          what access and portability requests have found
@@ -17,16 +18,19 @@ Everything in it is for its owner only: the directory has mode 0700.
 """
 
 import os
+import secrets
 import stat
 from pathlib import Path
 
 import msgspec
 
 from actors.control import ControlStore
+from models.privacy.suppression import KEY_BYTES
 from serve.command_audit import record_command
 from serve.settings import FILE_NAME, LOOPBACK, Settings, flatten
 
 ADMIN_KEY_FILE = "admin.key"
+SUPPRESSION_KEY_FILE = "suppression.key"
 INGEST_KEY_NAME = "default"
 ADMIN_KEY_NAME = "cli"
 
@@ -164,6 +168,20 @@ def check(settings: Settings) -> int:
     finally:
         control.close()
     return shards
+
+
+def suppression_key(path: Path) -> bytes:
+    """The secret with which identifiers of erased people are hashed; made once. Raises DirectoryError if it is lost."""
+    file = path / SUPPRESSION_KEY_FILE
+    if not file.exists():
+        write_private(file, secrets.token_hex(KEY_BYTES) + "\n")
+    try:
+        key = bytes.fromhex(file.read_text().strip())
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise DirectoryError(f"{file} is damaged: put back the one that was made with this data directory")
+    return key
 
 
 def privacy_problem(path: Path) -> str:

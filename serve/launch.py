@@ -145,7 +145,10 @@ def stop(settings: Settings, timeout_s: float) -> Stopped:
 
 def machine_settings(settings: Settings) -> MachineSettings:
     """What the shards need of the settings."""
-    return MachineSettings(settings.identity, settings.profile, settings.lifecycle, settings.matching)
+    key = data_dir.suppression_key(settings.data_path)
+    return MachineSettings(
+        settings.identity, settings.profile, settings.lifecycle, settings.matching, settings.privacy.purposes, key
+    )
 
 
 def _start_or_explain(settings: Settings, shards: int) -> None:
@@ -171,6 +174,7 @@ def _start(settings: Settings, shards: int) -> None:
     from actors import cluster
     from actors.match_models import load_matcher
     from serve import app
+    from serve.privacy_work import work_on_requests
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
 
@@ -190,6 +194,7 @@ def _start(settings: Settings, shards: int) -> None:
             timeout_s=settings.start_timeout_s,
             load_matcher=load_matcher,
             webhooks=settings.webhooks,
+            work_on_requests=partial(work_on_requests, settings),
         )
         serving.result()
     ray_serve.run(app.build_app(settings, shards), name=app.APP_NAME, route_prefix="/")

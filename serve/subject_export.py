@@ -78,6 +78,10 @@ class SubjectExport:
         _write_private(self._folder / name, _archive(data, found))
         return name, records
 
+    def discard(self, name: str) -> None:
+        """Deletes a result."""
+        (self._folder / Path(name).name).unlink(missing_ok=True)
+
     async def _person(self, profile: Profile, now: int) -> dict[str, Any]:
         key = f"customer_id:{to_text(profile.customer_id)}"
         lineage = [profile.customer_id, *profile.absorbed]

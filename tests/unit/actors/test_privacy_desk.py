@@ -251,7 +251,8 @@ def test_what_cannot_be_done_now_is_tried_again_and_holds_nobody_up(
     run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("actors.privacy_desk.RETRY_S", 0.0)
-    monkeypatch.setattr("actors.privacy_calls.ERASE_S", 0.1)
+    for bound in ("ERASE_S", "_CALL_S"):
+        monkeypatch.setattr(f"actors.privacy_calls.{bound}", 0.1)
 
     async def scenario(place: Place) -> None:
         await settled(place, people=3)

@@ -1,0 +1,92 @@
+"""The proof of erasures: every store is searched for the people before and after, and what came of it is signed.
+
+One search serves many requests. A certificate speaks of one request alone.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from actors.privacy_desk import Finished
+from models.identity.customer_id import to_text
+from models.privacy.certificate import Recipient
+from models.privacy.needles import needles_of
+from models.privacy.requests import SubjectRequest
+from models.privacy.scan_report import ScanReport
+from models.privacy.suppression import fingerprint
+from pipelines.erasure_certificate import CannotCertify, Erasure, issue
+from pipelines.privacy_scan import scan
+from serve import logs
+
+FOLDER = "privacy/certificates"  # in the data directory
+
+log = logs.logger("privacy")
+
+
+class ErasureProof:
+    """Implements `actors.privacy_desk.Prover` for a data directory."""
+
+    def __init__(self, data_dir: Path, beside: Sequence[Path], key: bytes) -> None:
+        """`beside`: directories outside of it that belong to it; `key`: that of the fingerprints."""
+        self._data_dir = data_dir
+        self._beside = beside
+        self._key = key
+
+    async def look(self, requests: Sequence[SubjectRequest]) -> ScanReport | None:
+        """What is found of these people; None if there is nobody to look for."""
+        identifiers = [identifier for request in requests for identifier in request.identifiers]
+        return await self._scan(identifiers) if identifiers else None
+
+    async def certify(self, finished: Sequence[Finished], before: object) -> Mapping[str, str]:
+        """Looks again. Request id -> id of its certificate, for those of whom nothing is found."""
+        after = await self._scan([i for each in finished for i in each.request.identifiers])
+        issued: dict[str, str] = {}
+        for each in finished:
+            fingerprints = {fingerprint(i, self._key) for i in each.request.identifiers}
+            earlier = _about(before, fingerprints) if isinstance(before, ScanReport) else None
+            # Nobody was found under these identifiers, or the work on the request goes on after a crash.
+            seen_before = earlier if earlier is not None and earlier.found else None
+            try:
+                issued[each.request.request_id] = self._issue(
+                    each, fingerprints, seen_before, _about(after, fingerprints)
+                )
+            except CannotCertify as error:
+                log.error("an erasure cannot be certified", extra=logs.fields(reason=str(error)))
+        return issued
+
+    def _issue(self, finished: Finished, fingerprints: set[str], before: ScanReport | None, after: ScanReport) -> str:
+        request = finished.request
+        erasure = Erasure(
+            request_id=request.request_id,
+            regulation=request.regulation,
+            fingerprints=sorted(fingerprints),
+            customer_ids=[to_text(customer_id) for customer_id in request.people],
+            events=finished.events,
+            recipients=[Recipient(name=f"webhook:{webhook_id}", state="waiting") for webhook_id in finished.recipients],
+        )
+        certificate_id, document = issue(self._data_dir, erasure, before, after, time.time_ns() // 1_000_000)
+        folder = self._data_dir / FOLDER
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / f"{certificate_id}.json"
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(document)
+            file.flush()
+            os.fsync(file.fileno())
+        return certificate_id
+
+    async def _scan(self, identifiers: Sequence[str]) -> ScanReport:
+        needles = needles_of(identifiers, (), self._key)
+        return await asyncio.to_thread(scan, self._data_dir, needles, (), self._beside)
+
+
+def _about(report: ScanReport, fingerprints: set[str]) -> ScanReport:
+    """What a report says of one person."""
+    stores = [
+        msgspec.structs.replace(store, found=[found for found in store.found if found.needle in fingerprints])
+        for store in report.stores
+    ]
+    return msgspec.structs.replace(report, stores=stores)

@@ -1,0 +1,92 @@
+"""What works on the requests of data subjects: the desk, the callbacks and the clock of deadlines, put together."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from typing import NoReturn
+
+import msgspec
+
+from actors.audit_log import AuditLog, EntryFilter
+from actors.control import ControlStore
+from actors.privacy_callbacks import CallbackSender
+from actors.privacy_calls import PrivacyCalls
+from actors.privacy_desk import Desk
+from actors.privacy_store import FILE, PrivacyStore
+from actors.signing_key import load_signer
+from actors.webhook_sender import WebhookSender
+from models.identity.identifiers import IdentifierNormaliser
+from models.privacy import open_dsr_documents
+from models.privacy.deadlines import escalates_at
+from models.privacy.requests import SubjectRequest, is_ready
+from serve import ray_node
+from serve.addresses import processor_of
+from serve.data_dir import suppression_key
+from serve.erasure_proof import ErasureProof
+from serve.settings import Settings
+from serve.subject_export import SubjectExport
+
+_POLL_S = 0.5
+_CLOCK_S = 60.0
+_READERS_MAX = 10_000  # entries of the audit log that are looked through for one person
+
+log = logging.getLogger("onefold.privacy")
+
+
+async def work_on_requests(settings: Settings, calls: PrivacyCalls) -> None:
+    """Works until it is cancelled."""
+    key = suppression_key(settings.data_path)
+    store = PrivacyStore(settings.data_path / FILE, key)
+    control = ControlStore(settings.control_path)
+    audit = AuditLog(settings.data_path)
+    normaliser = IdentifierNormaliser(settings.identity)
+    processor = processor_of(settings)
+
+    def normalise(namespace: str, value: str) -> str | None:
+        return normaliser.normalise(namespace, value).identifier
+
+    def readers(customer_id: int) -> Iterable[str]:
+        entries = audit.entries(EntryFilter(subject=customer_id), 1 << 62, _READERS_MAX)
+        return dict.fromkeys(entry.actor for entry in entries if entry.actor)
+
+    export = SubjectExport(calls, settings.data_path, normalise, settings.lifecycle, control.webhooks, readers)
+
+    async def exported(request: SubjectRequest, keys: list[str]) -> tuple[str, int]:
+        return await export.write(request, keys, _now())
+
+    desk = Desk(
+        store,
+        calls,
+        normalise,
+        lambda request: is_ready(request, settings.privacy),
+        lambda request: open_dsr_documents.callback(request, processor),
+        ErasureProof(settings.data_path, ray_node.outside(settings), key),
+        exported,
+        export.discard,
+    )
+    signer = await asyncio.to_thread(load_signer, settings.data_path, processor.domain, _now)
+    callbacks = CallbackSender(store, WebhookSender(settings.webhooks), signer, processor.domain)
+    await asyncio.gather(desk.run(), _send(callbacks), _watch(store))
+
+
+async def _send(callbacks: CallbackSender) -> NoReturn:
+    while True:
+        if not await callbacks.send_due(_now()):
+            await asyncio.sleep(_POLL_S)
+
+
+async def _watch(store: PrivacyStore) -> NoReturn:
+    """Says so, once, when a request comes near its deadline."""
+    while True:
+        now = _now()
+        for request in store.requests(("pending", "in_progress"), 1_000):
+            if not request.escalated and now >= escalates_at(request.due_at):
+                store.change(request.request_id, lambda due: msgspec.structs.replace(due, escalated=True))
+                fields = {"request_id": request.request_id, "left_ms": request.due_at - now}
+                log.warning("a request of a data subject is near its deadline", extra={"fields": fields})
+        await asyncio.sleep(_CLOCK_S)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
