@@ -75,6 +75,7 @@ class Deliverer:
         self._now = now
         self._webhooks: dict[str, Webhook] = {}
         self._tasks: dict[Made, asyncio.Task[None]] = {}
+        self._erased: set[str] = set()  # customer ids, as text: of them nothing that is under way is kept
         self._quiet_until: dict[str, int] = {}  # webhook -> ms: its receiver has asked to be left alone
 
     async def run(self) -> None:
@@ -200,6 +201,9 @@ class Deliverer:
         now = self._now()
         quiet_until = self._quiet_until.get(webhook.id, now)
         delivered, waiting, dead = [], [message._replace(due=quiet_until) for message in unsent], []
+        if self._erased:
+            outcomes = [(message, sent) for message, sent in outcomes if customer_of(message.body) not in self._erased]
+            waiting = [message for message in waiting if customer_of(message.body) not in self._erased]
         for message, sent in outcomes:
             judged = verdict(sent.status)
             if judged == "delivered":
@@ -268,6 +272,7 @@ class Deliverer:
         """Drops what waits to be told of these people, and tells every webhook, enabled or not, that they were erased:
         a message like any other, tried until it is taken. Returns the ids of those webhooks."""
         mine = {to_text(customer_id) for customer_id in people}
+        self._erased |= mine
         gone = [message_id for message_id, body in self._store.kept() if customer_of(body) in mine]
         self._store.take_out(gone)
         self._store.scrub()
