@@ -9,8 +9,6 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from actors.privacy_desk import Finished
 from models.identity.customer_id import to_text
 from models.privacy.certificate import Recipient
@@ -47,12 +45,12 @@ class ErasureProof:
         issued: dict[str, str] = {}
         for each in finished:
             fingerprints = {fingerprint(i, self._key) for i in each.request.identifiers}
-            earlier = _about(before, fingerprints) if isinstance(before, ScanReport) else None
+            earlier = before.about(fingerprints) if isinstance(before, ScanReport) else None
             # Nobody was found under these identifiers, or the work on the request goes on after a crash.
             seen_before = earlier if earlier is not None and earlier.found else None
             try:
                 issued[each.request.request_id] = self._issue(
-                    each, fingerprints, seen_before, _about(after, fingerprints)
+                    each, fingerprints, seen_before, after.about(fingerprints)
                 )
             except CannotCertify as error:
                 log.error("an erasure cannot be certified", extra=logs.fields(reason=str(error)))
@@ -81,12 +79,3 @@ class ErasureProof:
     async def _scan(self, identifiers: Sequence[str]) -> ScanReport:
         needles = needles_of(identifiers, (), self._key)
         return await asyncio.to_thread(scan, self._data_dir, needles, (), self._beside)
-
-
-def _about(report: ScanReport, fingerprints: set[str]) -> ScanReport:
-    """What a report says of one person."""
-    stores = [
-        msgspec.structs.replace(store, found=[found for found in store.found if found.needle in fingerprints])
-        for store in report.stores
-    ]
-    return msgspec.structs.replace(report, stores=stores)
