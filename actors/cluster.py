@@ -232,7 +232,7 @@ class DelivererActor:
     async def dead_letters(self, webhook_id: str, limit: int, after: str) -> list[Dead]:
         return await self._deliverer.dead_letters(webhook_id, limit, after)
 
-    async def erase(self, people: list[int]) -> list[str]:
+    async def erase(self, people: list[list[int]]) -> list[str]:
         return await self._deliverer.erase(people)
 
     async def replay(self, webhook_id: str, message_ids: list[str] | None) -> int:

@@ -268,20 +268,21 @@ class Deliverer:
         """Messages that were given up, by id."""
         return self._store.dead_letters(webhook_id, limit, after)
 
-    async def erase(self, people: list[int]) -> list[str]:
-        """Drops what waits to be told of these people, and tells every webhook, enabled or not, that they were erased:
-        a message like any other, tried until it is taken. Returns the ids of those webhooks."""
-        mine = {to_text(customer_id) for customer_id in people}
-        self._erased |= mine
-        gone = [message_id for message_id, body in self._store.kept() if customer_of(body) in mine]
-        self._store.take_out(gone)
-        self._store.scrub()
+    async def erase(self, people: list[list[int]]) -> list[str]:
+        """Drops what waits to be told of these people, each given by all their customer ids, and tells every webhook,
+        enabled or not, that they were erased: a message like any other, tried until it is taken. Returns the ids of
+        those webhooks."""
+        self._erased |= {to_text(customer_id) for each in people for customer_id in each}
+        self._store.take_out([key for key, body in self._store.kept() if customer_of(body) in self._erased])
         now = self._now()
-        told = erasure_payload(sorted(mine), _time_text(now))
-        message = Waiting(erasure_id(people), 0, 0, "", told)
+        messages = [
+            Waiting(erasure_id(each), 0, 0, "", erasure_payload(sorted(map(to_text, each)), _time_text(now)))
+            for each in people
+        ]
         webhooks = list(self._control.webhooks())
         for webhook_id in webhooks:
-            self._store.note(webhook_id, now, waiting=[message])
+            self._store.note(webhook_id, now, waiting=messages)
+        self._store.scrub()
         return webhooks
 
     async def replay(self, webhook_id: str, message_ids: list[str] | None) -> int:

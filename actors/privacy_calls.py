@@ -90,8 +90,9 @@ class PrivacyCalls:
         if self._matchers is not None:
             await self._matchers.all("forget", people, timeout_s=_CALL_S)
 
-    async def tell_recipients(self, people: list[int]) -> list[str]:
-        """Webhooks are told that these people were erased; ids of those webhooks."""
+    async def tell_recipients(self, people: list[list[int]]) -> list[str]:
+        """Webhooks are told of each of these people, by all their customer ids, that they were erased; ids of those
+        webhooks."""
         told: list[str] = await self._deliveries.call(0, "erase", people, timeout_s=_CALL_S)
         return told
 

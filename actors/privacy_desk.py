@@ -7,7 +7,7 @@ Every step may be done again, so that a restart goes on with the request that wa
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -20,7 +20,7 @@ from models.privacy.suppression import refused_until
 from models.profile.state import Profile
 from models.shard.protocol import Erased
 
-PAGE = 50
+PAGE = 500  # requests that are worked on together: all stores are searched once for all of them
 POLL_S = 0.2
 RETRY_S = 2.0
 
@@ -36,9 +36,9 @@ class Platform(Protocol):
     async def find(self, namespace: str, digests: Sequence[str], form: IdentityFormat) -> list[str]: ...
     async def erase(self, request_id: str, customer_id: int, refused_until: int) -> Erased: ...
     async def suppress(self, identifiers: list[str], refused_until: int) -> None: ...
-    async def forget_letters(self, identifiers: Sequence[str], normalise: Normalise) -> int: ...
+    async def forget_letters(self, identifiers: Collection[str], normalise: Normalise) -> int: ...
     async def forget_matches(self, people: list[int]) -> None: ...
-    async def tell_recipients(self, people: list[int]) -> list[str]: ...
+    async def tell_recipients(self, people: list[list[int]]) -> list[str]: ...
     async def scrub(self) -> None: ...
 
 
@@ -47,8 +47,7 @@ class Finished(NamedTuple):
 
     request: SubjectRequest
     events: int  # that were erased
-    letters: int  # dead letters that were deleted
-    recipients: list[str]  # ids of the webhooks that are told
+    recipients: Sequence[str] = ()  # ids of the webhooks that are told
 
 
 class Prover(Protocol):
@@ -147,7 +146,8 @@ class Desk:
         before = await self._prover.look(requests)
         erased = [await self._try(request, self._erase(request)) for request in requests]
         finished = [each for each in erased if each]
-        await self._platform.scrub()
+        recipients = await self._clear([each.request for each in finished])
+        finished = [each._replace(recipients=recipients if each.request.people else []) for each in finished]
         certificates = await self._prover.certify(finished, before)
         for each in finished:
             request_id = each.request.request_id
@@ -202,16 +202,25 @@ class Desk:
             erased = await platform.erase(f"{request_id}:{customer_id}", customer_id, until)
             events += erased.events
             people |= dict.fromkeys(erased.people)
-        request = self._keep(request_id, people, request.identifiers)
-        letters = await platform.forget_letters(request.identifiers, self._normalise)
-        await platform.forget_matches(request.people)
-        recipients = await platform.tell_recipients(request.people) if people else []
-        self._forget_requests(request)
-        return Finished(request, events, letters, recipients)
+        return Finished(self._keep(request_id, people, request.identifiers), events)
 
-    def _forget_requests(self, erasure: SubjectRequest) -> None:
-        """Of earlier requests of the person there stays that they were made."""
-        mine, after = set(erasure.identifiers), (0, "")
+    async def _clear(self, requests: list[SubjectRequest]) -> list[str]:
+        """Takes people who are erased from the shards out of everything else; ids of the webhooks that are told."""
+        platform = self._platform
+        identifiers = {identifier for request in requests for identifier in request.identifiers}
+        people = [request.people for request in requests if request.people]
+        await platform.forget_letters(identifiers, self._normalise)
+        recipients: list[str] = []
+        if people:
+            await platform.forget_matches([customer_id for each in people for customer_id in each])
+            recipients = await platform.tell_recipients(people)
+        self._forget_requests(identifiers)
+        await platform.scrub()
+        return recipients
+
+    def _forget_requests(self, mine: set[str]) -> None:
+        """Of earlier requests of erased people there stays that they were made."""
+        after = (0, "")
         while page := self._store.requests(("completed", "cancelled"), PAGE, after):
             for request in page:
                 if mine.intersection(f"{each.namespace}:{each.value}" for each in request.identities):

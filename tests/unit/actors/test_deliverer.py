@@ -367,8 +367,8 @@ def test_of_an_erased_person_nothing_waits_and_every_webhook_is_told(world: Worl
     world.change(0)
     world.step()
     assert (world.status().waiting, world.status().dead) == (2, 1)
-    assert asyncio.run(world.deliverer.erase([PEOPLE[0], PEOPLE[2]])) == ["off", "w"]
-    assert asyncio.run(world.deliverer.erase([PEOPLE[2], PEOPLE[0]])) == ["off", "w"]
+    assert asyncio.run(world.deliverer.erase([[PEOPLE[0], PEOPLE[2]]])) == ["off", "w"]
+    assert asyncio.run(world.deliverer.erase([[PEOPLE[2], PEOPLE[0]]])) == ["off", "w"]
     assert (world.status().waiting, world.status().dead, world.status("off").waiting) == (2, 0, 1)
     (message,) = [m for m in world.store.due("w", world.now, 10) if m.message_id.startswith("erasure_")]
     told = msgspec.json.decode(message.body)
