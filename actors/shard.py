@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from actors.channel import Channel
 from actors.control import ControlStore
 from actors.errors import Conflict, NotFound
 from actors.group_commit import GroupCommit
+from actors.page_scrub import PageScrubber, Scrubbed
 from actors.shard_reads import ShardReads
 from actors.store import Envelopes, Store
 from models.events.event import decode_events
@@ -213,11 +215,17 @@ class Shard(ShardReads):
         await self._commits.submit(lambda call: Suppress(call, identifiers, refused_until), len(identifiers))
 
     async def scrub(self) -> bool:
-        """Folds the write-ahead log into the file, so that nothing of what was deleted is left in it. False if a reader
-        was in the way: then again, later."""
-        scrubbed: list[bool] = []
-        await self._commits.between(lambda: scrubbed.append(self._store.scrub()))
-        return scrubbed[0]
+        """Leaves nothing of what was deleted in the write-ahead log or in unused space of the file, some pages at a
+        time. False if a reader was in the way: then again, later."""
+        with await asyncio.to_thread(PageScrubber, self._store.path) as scrubber:
+            page = 0
+            while page >= 0:
+                found: list[Scrubbed | None] = []
+                await self._commits.between(partial(_scrub, self._store, scrubber, page, found))
+                if not found or found[0] is None:
+                    return False
+                page = found[0].next
+        return True
 
     # Operators
 
@@ -348,6 +356,10 @@ class Shard(ShardReads):
                 log.warning("a segment cannot be installed", extra={"fields": fields})
                 continue
             await self.put_segment(segment_id, msgspec.json.encode(resolved))
+
+
+def _scrub(store: Store, scrubber: PageScrubber, page: int, found: list[Scrubbed | None]) -> None:
+    found.append(store.scrub(lambda: scrubber.scrub(page)))
 
 
 def _refresh(segment_id: str) -> Callable[[int], Refresh]:

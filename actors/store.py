@@ -8,7 +8,7 @@ file at once. `write` and `commit` are apart because only the commit waits for t
 import fcntl
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +16,7 @@ from typing import Protocol
 import msgspec
 
 from actors.errors import Unavailable
+from actors.page_scrub import Scrubbed
 from actors.reader import shard_path
 from actors.schema import connect
 from models.events.event import decode_event, encode_event
@@ -102,10 +103,14 @@ class Store:
         """Makes it durable: returns when the disk has it."""
         self._db.execute("COMMIT")
 
-    def scrub(self) -> bool:
-        """Empties the write-ahead log into the file, between two transactions. False if a reader was in the way."""
+    def scrub(self, scrub_pages: Callable[[], Scrubbed]) -> Scrubbed | None:
+        """Empties the write-ahead log into the file, lets go of all pages, and has some scrubbed, between two
+        transactions. None if a reader was in the way."""
         busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        return not busy
+        if busy:
+            return None
+        self._db.execute("PRAGMA shrink_memory")
+        return scrub_pages()
 
     def write(self, effects: Effects) -> Envelopes:
         """Adds what one drain left. Returns its envelopes, numbered, to be sent after the commit."""
