@@ -11,6 +11,7 @@ import heapq
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from actors.errors import Conflict, Invalid, NotFound
 from actors.ingestion import Ingestion
@@ -28,6 +29,7 @@ from models.identity.placement import home_shard
 from models.identity.record import MatchRecord
 from models.identity.resolution import plan
 from models.privacy.ledger import ConsentRecord
+from models.privacy.statements import STATEMENT
 from models.profile.state import Profile
 from models.shard.core import exact_methods
 from models.shard.protocol import (
@@ -192,6 +194,23 @@ class Router(SegmentCalls):
             identifiers=identifiers,
             route=identifiers[0],
             explicit=True,
+        )
+        return (await self.ingest([event], True, self._timeout_s)).results[0]
+
+    async def state_consents(self, key: str, consent: dict[str, Any], source: str, now: int) -> EventResult:
+        """An operator's statement of what a person has answered: `consent` as of `models.privacy.statements`. Raises
+        NotFound if the key is nobody's."""
+        identifier = await self._identifier(key, "key", await self._identity_settings())
+        event = Event(
+            message_id=f"consent-{self._new_id()}",
+            type=STATEMENT,
+            name="",
+            timestamp=now,
+            received_at=now,
+            source=source,
+            identifiers=(identifier,),
+            route=identifier,
+            context={"consent": consent},
         )
         return (await self.ingest([event], True, self._timeout_s)).results[0]
 

@@ -11,6 +11,7 @@ from msgspec import UNSET
 from starlette.responses import Response
 
 from models.identity.customer_id import to_text
+from models.privacy.signals import from_gpc
 from models.shard.protocol import EventResult
 from serve.http_body import read_body
 from serve.http_context import Context, authenticate, is_operator, key_in, respond
@@ -44,7 +45,8 @@ async def take_events(
     intake.admit(caller)
     services = context.services
     path = request.scope["path"].rpartition("/")[2]
-    source = intake.source(caller.source_id, is_operator(request, caller))
+    is_opted_out = from_gpc(request.headers.get("sec-gpc", ""))
+    source = intake.source(caller.source_id, is_operator(request, caller), is_opted_out)
     parsed = intake.parser.parse(body, path, source, services.now(), services.new_id)
     taken = await intake.take(parsed, caller, wait)
     failure = parsed.failure()

@@ -15,6 +15,8 @@ from models.privacy.open_dsr_documents import OpenDsrStatus as OpenDsrStatus
 from models.privacy.requests import Regulation, RequestKind, State
 from serve.http_schemas import Cursor, Time
 
+_DECISIONS_MAX = 100
+
 Words = Annotated[str, Meta(min_length=1, max_length=200, description="never names the person")]
 
 
@@ -69,3 +71,43 @@ class ExtendRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 StateFilter = Literal["", "pending", "in_progress", "completed", "cancelled"]
+
+
+class ConsentsRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Answers of a person, as an operator was given them."""
+
+    decisions: Annotated[
+        dict[str, bool],
+        Meta(
+            min_length=1,
+            max_length=_DECISIONS_MAX,
+            description="by purpose or category; also !restricted, !no_automated_decisions, !guardian",
+        ),
+    ]
+    notice_version: Annotated[str, Meta(max_length=200)] = ""
+    jurisdiction: Annotated[str, Meta(max_length=200)] = ""
+
+
+class ConsentEntry(msgspec.Struct, frozen=True):
+    """An answer in the ledger."""
+
+    receipt_id: str
+    customer_id: str
+    purpose: str
+    granted: bool
+    given_at: Time
+    recorded_at: Time
+    source: str
+    methods: list[str]
+    basis: str
+    jurisdiction: str
+    notice_version: str
+    signals: Annotated[str, Meta(description="as they came, JSON")]
+    message_id: str
+
+
+class LedgerPage(msgspec.Struct, frozen=True):
+    """Answers, those given first before the others."""
+
+    data: list[ConsentEntry]
+    cursor: Cursor

@@ -31,6 +31,8 @@ SCOPES: Mapping[tuple[str, str], Scope | Literal["public"]] = {
     ("GET", "/v1/profiles/{key}/segments"): "read",
     ("GET", "/v1/profiles/{key}/scores"): "read",
     ("GET", "/v1/profiles/{key}/consents"): "read",
+    ("POST", "/v1/profiles/{key}/consents"): "privacy",
+    ("GET", "/v1/profiles/{key}/ledger"): "privacy",
     ("GET", "/v1/profiles/{key}/links"): "read",
     ("GET", "/v1/profiles/{key}/merges"): "read",
     ("GET", "/v1/profiles/{key}/graph"): "read",

@@ -45,13 +45,14 @@ class Intake:
         self._sources = SourceSchemas(services.control, services.now)
         self._limiter = RateLimiter(limits.events_per_second, limits.events_burst)
 
-    def source(self, source_id: str, trusted: bool = False) -> Source:
+    def source(self, source_id: str, trusted: bool = False, gpc: bool = False) -> Source:
         """The source that a caller delivers for, with its schemas as they are now (at most half a second old).
 
-        `trusted` callers may do what operators do: their aliases and merges hold whatever the limits.
+        `trusted` callers may do what operators do: their aliases and merges hold whatever the limits. `gpc`: the
+        request came with Global Privacy Control.
         """
         source = self._sources.of(source_id)
-        return msgspec.structs.replace(source, trusted=True) if trusted else source
+        return msgspec.structs.replace(source, trusted=trusted, gpc=gpc) if trusted or gpc else source
 
     def admit(self, caller: Principal) -> None:
         """Raises RateLimited if the caller has sent too much; to be asked before the work of parsing."""

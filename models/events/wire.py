@@ -48,6 +48,7 @@ class Source(msgspec.Struct, frozen=True):
     id: str
     schema: SourceSchema | None = None
     trusted: bool = False
+    gpc: bool = False  # the request came with Sec-GPC: 1, Global Privacy Control
 
 
 class _Request(msgspec.Struct, frozen=True):
@@ -184,6 +185,9 @@ class WireParser:
         if request.shared:
             context = {**request.shared.get("context", {}), **context}
             integrations = {**request.shared.get("integrations", {}), **integrations}
+        if request.source.gpc:
+            told = context.get("consent")
+            context = {**context, "consent": {**(told if isinstance(told, dict) else {}), "gpc": True}}
         traits = _object(message, "traits", report)
         properties = _object(message, "properties", report)
         name, properties = _name(message, kind, properties, report)

@@ -7,6 +7,7 @@ below `policy.limits`; what is left out beyond them is what came too late.
 
 from models.events.event import Event
 from models.privacy.purposes import NO_PURPOSES, Purposes
+from models.privacy.statements import STATEMENT
 from models.profile.attributes import merge_attributes, observe_attribute, room_of
 from models.profile.behaviors import count_event, merge_events, names_of
 from models.profile.engagement import PASSIVE_ACTIONS, channel_of, count_engagement, merge_channels
@@ -45,6 +46,8 @@ def apply(profile: Profile, event: Event, policy: ProfilePolicy, purposes: Purpo
     at = time_of(event)
     tie = tie_of(event.message_id)
     changed: list[str] = []
+    if event.type == STATEMENT:  # the person was not seen
+        return _apply_consents(profile, event, at, tie, policy, purposes)
     if at > profile.last_seen:
         profile.last_seen = at
         changed.append("last_seen")
@@ -57,8 +60,7 @@ def apply(profile: Profile, event: Event, policy: ProfilePolicy, purposes: Purpo
     if event.type == "identify" or "traits" in context:
         _apply_traits(profile, event, policy, at, tie, changed)
     if "consent" in context:
-        categories = observe_consents(profile, event, at, tie, policy.limits, purposes)
-        changed += [f"privacy.consents.{category}" for category in categories]
+        changed += _apply_consents(profile, event, at, tie, policy, purposes)
     names = names_of(event)
     if names:
         _apply_action(profile, event, names, policy, at, tie, changed)
@@ -67,6 +69,13 @@ def apply(profile: Profile, event: Event, policy: ProfilePolicy, purposes: Purpo
     if observe_context(profile, event, at, tie):
         changed.append("realTimeContext")
     return changed
+
+
+def _apply_consents(
+    profile: Profile, event: Event, at: int, tie: int, policy: ProfilePolicy, purposes: Purposes
+) -> list[str]:
+    categories = observe_consents(profile, event, at, tie, policy.limits, purposes)
+    return [f"privacy.consents.{category}" for category in categories]
 
 
 def merge(into: Profile, other: Profile, policy: ProfilePolicy) -> None:

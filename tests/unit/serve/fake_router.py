@@ -7,6 +7,7 @@ comparing with everybody. `down` makes every call fail as it does while a shard 
 import asyncio
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -21,6 +22,9 @@ from models.identity.evidence import LINK_CONFIDENCE, REVIEW_CONFIDENCE, Decisio
 from models.identity.online import ReviewReason
 from models.identity.profile_record import profile_record
 from models.identity.record import MatchRecord
+from models.privacy.ledger import ConsentRecord, records_of
+from models.privacy.purposes import NO_PURPOSES
+from models.privacy.statements import STATEMENT
 from models.profile import reduce
 from models.profile.lifecycle import DEFAULT_RULES
 from models.profile.policy import ProfilePolicy
@@ -72,6 +76,8 @@ class FakeRouter:
         self._merges: list[MergeRecord] = []
         self._sequence = dict.fromkeys(range(SHARDS), 0)
         self._policy = ProfilePolicy()
+        self.purposes = NO_PURPOSES
+        self._consents: list[ConsentRecord] = []
 
     async def ingest(self, events: list[Event], wait: bool = False, timeout_s: float = 10) -> IngestResult:
         self._require_up()
@@ -108,6 +114,16 @@ class FakeRouter:
         profile = await self.profile(key)
         lineage = [] if profile is None else [profile.customer_id, *profile.absorbed]
         return [merge for merge in self._merges if merge.winner in lineage]
+
+    async def consents(self, key: str) -> list[ConsentRecord]:
+        profile = await self.profile(key)
+        return [each for each in self._consents if profile is not None and each.customer_id == profile.customer_id]
+
+    async def state_consents(self, key: str, consent: dict[str, Any], source: str, now: int) -> EventResult:
+        if key not in self.index:
+            raise NotFound("key: nobody has this key")
+        context = {"consent": consent}
+        return self._take(Event(f"c{now}", STATEMENT, "", now, now, source, (key,), key, context=context))
 
     async def merge(self, left: str, right: str, source: str, now: int) -> EventResult:
         self._require_up()
@@ -374,7 +390,9 @@ class FakeRouter:
         for identifier in event.identifiers:
             reduce.add_identifier(profile, identifier, event)
             self.index[identifier] = profile.customer_id
-        updates = reduce.apply(profile, event, self._policy)
+        updates = reduce.apply(profile, event, self._policy, self.purposes)
+        told = [path.rpartition(".")[2] for path in updates if path.startswith("privacy.consents.")]
+        self._consents += records_of(event, profile.customer_id, told, self.purposes, len(self._consents))
         shard = ids.shard_of(profile.customer_id)
         self._sequence[shard] += 1
         profile.sequence = self._sequence[shard]
