@@ -6,13 +6,11 @@ millisecond. Nothing has to be invalidated: a version that is no longer the late
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, NamedTuple, Protocol
 
 from actors.reader import Committed
-from models.profile.document import document, valid_until
-from models.profile.lifecycle import LifecycleRules
 from models.profile.state import Profile
 from serve.profile_message import profile_message
 from serve.profile_reads import ShardReads
@@ -45,8 +43,7 @@ class EncodedProfile(NamedTuple):
 class _Entry(NamedTuple):
     sequence: int
     until: int  # ms, exclusive: till then the document stays as it is
-    names: Mapping[str, str]  # of segments, that the document was made with
-    insights_of: object
+    made_with: tuple[object, ...]
     message: bytes
 
 
@@ -57,92 +54,87 @@ class EncodedProfiles:
         self,
         shards: ShardReads,
         local: LocalFiles | None,
-        segment_names: Callable[[], Mapping[str, str]],
         now: Callable[[], int],
-        rules: LifecycleRules,
-        insights: Callable[[Profile, int], tuple[dict[str, Any], int]],
-        insights_of: Callable[[], object],
+        document: Callable[[Profile, str, int], tuple[dict[str, Any], int]],
+        made_with: Callable[[], tuple[object, ...]],
         bytes_max: int = CACHE_BYTES_MAX,
     ) -> None:
-        """`segment_names` gives the same mapping until a name changes; `now` is in ms. `insights` makes that section
-        and tells until when (ms) it stays so; `insights_of` gives the same object until it would make another."""
+        """`document` makes the document of a profile for a purpose at a time (ms), and tells until when it stays so;
+        `made_with` gives the same objects until it would make another. `now` is in ms."""
         self._shards = shards
         self._local = local
-        self._segment_names = segment_names
         self._now = now
-        self._rules = rules
-        self._insights = insights
-        self._insights_of = insights_of
+        self._document = document
+        self._made_with = made_with
         self._bytes_max = bytes_max
         self._bytes = 0
-        self._entries: OrderedDict[int, _Entry] = OrderedDict()  # customer id -> latest version, least used first
+        # Customer id and purpose -> latest version, least used first.
+        self._entries: OrderedDict[tuple[int, str], _Entry] = OrderedDict()
 
-    async def get(self, key: str, min_seq: str = "") -> EncodedProfile | None:
-        """The profile of a key, None if there is none. Raises Unavailable if its shard does not answer in time."""
+    async def get(self, key: str, min_seq: str = "", purpose: str = "") -> EncodedProfile | None:
+        """The profile of a key for a purpose, None if there is none. Raises Unavailable if its shard does not answer in
+        time."""
         try:
-            return self._from_file(key, min_seq)
+            return self._from_file(key, min_seq, purpose)
         except LookupError:
             profile = await self._shards.profile(key, min_seq)
-            return None if profile is None else self._from_shard(profile)
+            return None if profile is None else self._from_shard(profile, purpose)
 
-    async def get_many(self, keys: Sequence[str], min_seq: str = "") -> list[EncodedProfile | None]:
+    async def get_many(self, keys: Sequence[str], min_seq: str = "", purpose: str = "") -> list[EncodedProfile | None]:
         """Profiles in the order of the keys, None where there is none."""
         found: list[EncodedProfile | None] = [None] * len(keys)
         elsewhere: list[int] = []
         with self._local.snapshot() if self._local else nullcontext():
             for position, key in enumerate(keys):
                 try:
-                    found[position] = self._from_file(key, min_seq)
+                    found[position] = self._from_file(key, min_seq, purpose)
                 except LookupError:
                     elsewhere.append(position)
         if elsewhere:
             profiles = await self._shards.profiles([keys[position] for position in elsewhere], min_seq)
             for position, profile in zip(elsewhere, profiles, strict=True):
-                found[position] = None if profile is None else self._from_shard(profile)
+                found[position] = None if profile is None else self._from_shard(profile, purpose)
         return found
 
-    def _from_file(self, key: str, min_seq: str) -> EncodedProfile | None:
+    def _from_file(self, key: str, min_seq: str, purpose: str) -> EncodedProfile | None:
         if self._local is None:
             raise LookupError
         committed = self._local.read(key, min_seq)
         if committed is None:
             return None
         customer_id, sequence = committed.customer_id, committed.sequence
-        message = self._cached(customer_id, sequence)
+        message = self._cached(customer_id, sequence, purpose)
         if message is not None:
             return EncodedProfile(customer_id, sequence, message, "cache")
-        return EncodedProfile(customer_id, sequence, self._encode(committed.profile()), "file")
+        return EncodedProfile(customer_id, sequence, self._encode(committed.profile(), purpose), "file")
 
-    def _from_shard(self, profile: Profile) -> EncodedProfile:
-        message = self._cached(profile.customer_id, profile.sequence) or self._encode(profile)
+    def _from_shard(self, profile: Profile, purpose: str) -> EncodedProfile:
+        message = self._cached(profile.customer_id, profile.sequence, purpose) or self._encode(profile, purpose)
         return EncodedProfile(profile.customer_id, profile.sequence, message, "shard")
 
-    def _cached(self, customer_id: int, sequence: int) -> bytes | None:
-        entry = self._entries.get(customer_id)
-        if entry is None or entry.sequence != sequence:
+    def _cached(self, customer_id: int, sequence: int, purpose: str) -> bytes | None:
+        key = customer_id, purpose
+        entry = self._entries.get(key)
+        if entry is None or entry.sequence != sequence or self._now() >= entry.until:
             return None
-        if self._now() >= entry.until or self._segment_names() is not entry.names:
+        if any(one is not other for one, other in zip(self._made_with(), entry.made_with, strict=True)):
             return None
-        if self._insights_of() is not entry.insights_of:
-            return None
-        self._entries.move_to_end(customer_id)
+        self._entries.move_to_end(key)
         return entry.message
 
-    def _encode(self, profile: Profile) -> bytes:
-        now, names = self._now(), self._segment_names()
-        insights_of = self._insights_of()
-        insights, until = self._insights(profile, now)
-        made = {**document(profile, now, names, self._rules), "insights": insights}
+    def _encode(self, profile: Profile, purpose: str) -> bytes:
+        made_with = self._made_with()
+        made, until = self._document(profile, purpose, self._now())
         message = profile_message(made).SerializeToString()
-        self._drop(profile.customer_id)
-        until = min(until, valid_until(profile, now, self._rules))
-        self._entries[profile.customer_id] = _Entry(profile.sequence, until, names, insights_of, message)
+        key = profile.customer_id, purpose
+        self._drop(key)
+        self._entries[key] = _Entry(profile.sequence, until, made_with, message)
         self._bytes += len(message) + _ENTRY_BYTES
         while self._bytes > self._bytes_max:
             self._drop(next(iter(self._entries)))
         return message
 
-    def _drop(self, customer_id: int) -> None:
-        entry = self._entries.pop(customer_id, None)
+    def _drop(self, key: tuple[int, str]) -> None:
+        entry = self._entries.pop(key, None)
         if entry is not None:
             self._bytes -= len(entry.message) + _ENTRY_BYTES

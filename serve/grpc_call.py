@@ -19,6 +19,7 @@ from serve.audit_records import REFUSED_KEYS, Told, note, record, rule_of
 from serve.auth import OPEN, Authenticator, Principal, credential_of
 from serve.errors import Forbidden, RateLimited, TooLarge, Unauthenticated
 from serve.grpc_context import GrpcContext
+from serve.request_context import PURPOSE_HEADER
 
 log = logs.logger("grpc")
 
@@ -97,6 +98,11 @@ class Call:
     def wants_origin(self) -> bool:
         """Whether the caller asked, with the metadata entry `explain`, where the answer came from."""
         return bool(_metadata(self._context, "explain"))
+
+    @property
+    def purpose(self) -> str:
+        """The purpose that the caller declares, with a metadata entry; "" for none."""
+        return _metadata(self._context, PURPOSE_HEADER)
 
     def tell_origin(self, origin: str) -> None:
         """Answers that, in the trailing metadata entry `served-from`."""

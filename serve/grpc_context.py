@@ -20,9 +20,7 @@ class GrpcContext(RequestContext):
         self.profiles = EncodedProfiles(
             services.router,
             reader,
-            lambda: self.segment_names,
             services.now,
-            services.settings.lifecycle,
-            self.insights,
-            lambda: self.trait_readers,
+            self.document,
+            lambda: (self.segment_names, self.trait_readers),
         )

@@ -30,7 +30,8 @@ class ProfileMethods(Methods):
     @unary(SERVICE, "read")
     async def Get(self, request: pb.GetRequest, call: Call) -> Reply:
         context = self.context
-        profile = await context.profiles.get(context.parse_key(request.key), context.parse_min_seq(request.min_seq))
+        min_seq, purpose = context.parse_min_seq(request.min_seq), context.parse_purpose(call.purpose)
+        profile = await context.profiles.get(context.parse_key(request.key), min_seq, purpose)
         if profile is None:
             raise NotFound("key: nobody has this identifier")
         call.told.subjects.append(profile.customer_id)
@@ -40,9 +41,9 @@ class ProfileMethods(Methods):
 
     @unary(SERVICE, "read")
     async def BatchGet(self, request: pb.BatchGetRequest, call: Call) -> Reply:
-        profiles = await self.context.profiles.get_many(
-            self._keys(request.keys), self.context.parse_min_seq(request.min_seq)
-        )
+        context = self.context
+        min_seq, purpose = context.parse_min_seq(request.min_seq), context.parse_purpose(call.purpose)
+        profiles = await context.profiles.get_many(self._keys(request.keys), min_seq, purpose)
         call.told.people(profile.customer_id for profile in profiles if profile is not None)
         if call.wants_origin:
             origins = Counter("nobody" if profile is None else profile.origin for profile in profiles)
@@ -59,6 +60,7 @@ class ProfileMethods(Methods):
     async def _watch_all(self, call: Call, after: dict[int, int]) -> AsyncIterator[Reply]:
         """Everybody's changes, as the shards tell of them."""
         context = self.context
+        purpose = context.parse_purpose(call.purpose)
         while True:
             # Whoever stops in the middle must be told of the rest when it goes on: only the last has the new cursor.
             before = _cursor_field(after)
@@ -67,7 +69,7 @@ class ProfileMethods(Methods):
             sent = set()
             for start in range(0, len(customer_ids), _CHUNK):
                 keys = [f"{CUSTOMER_ID}:{to_text(customer_id)}" for customer_id in customer_ids[start : start + _CHUNK]]
-                for profile in await context.profiles.get_many(keys):
+                for profile in await context.profiles.get_many(keys, "", purpose):
                     # Two that changed may be one person by now.
                     if profile is not None and profile.customer_id not in sent:
                         sent.add(profile.customer_id)
@@ -85,11 +87,12 @@ class ProfileMethods(Methods):
         Keys, not customer ids: a merge can lead a key to another profile, and a key of nobody can become somebody's.
         """
         context = self.context
+        purpose = context.parse_purpose(call.purpose)
         versions: dict[int, int] = {}  # customer id -> sequence of what was sent
         told_ms = 0
         while True:
             now = context.services.now()
-            for profile in await context.profiles.get_many(keys):
+            for profile in await context.profiles.get_many(keys, "", purpose):
                 if profile is not None and versions.get(profile.customer_id) != profile.sequence:
                     versions[profile.customer_id] = profile.sequence
                     told_ms = now

@@ -142,4 +142,8 @@ PROFILE_SCHEMA: dict[str, Any] = {
     },
 }
 PROFILE_SCHEMA["required"] = list(PROFILE_SCHEMA["properties"])
+PROFILE_SCHEMA["properties"]["withheld"] = {
+    **_SECTION,
+    "description": "section -> entries that the purpose may not see",
+}
 PROFILE_SCHEMA["properties"]["beyond_limits"] = {**_SECTION, "description": "section -> observations left out, if any"}

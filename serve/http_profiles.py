@@ -4,16 +4,19 @@
 """
 
 import asyncio
+from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from starlette.responses import Response
 
 from actors.errors import NotFound
 from models.identity.customer_id import to_text
-from models.profile.document import document
+from models.privacy.purposes import Purposes, admit
+from models.privacy.visibility import may_read
 from models.profile.state import Profile
-from models.shard.protocol import Link
+from models.shard.protocol import Link, StoredEvent
 from serve.http_audit import tell_people
 from serve.http_body import read_json
 from serve.http_context import Context, Limit, MinSeq, PageCursor, authorise, respond
@@ -32,10 +35,14 @@ from serve.http_schemas import (
 )
 from serve.identity_entries import graph_answer, link_entry, merge_entry
 from serve.identity_reads import draw_graph, person_graph
-from serve.request_context import RequestContext
+from serve.request_context import PURPOSE_HEADER, WITHHELD_HEADER, RequestContext
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[Depends(authorise)])
 
+Purpose = Annotated[
+    str,
+    Header(alias=PURPOSE_HEADER, description="what the answer is for: a purpose of the registry, else the default one"),
+]
 Key = Annotated[str, Path(description="namespace:value, or a customer id", examples=["email:jane@example.com"])]
 _ERRORS = (400, 401, 403, 404, 503)
 
@@ -46,13 +53,16 @@ _ERRORS = (400, 401, 403, 404, 503)
     openapi_extra=takes(ProfilesRequest),
     response_class=Response,
 )
-async def get_profiles(request: Request, context: Context) -> Response:
+async def get_profiles(request: Request, context: Context, purpose: Purpose = "") -> Response:
     """Several profiles at once, in the order of the keys; null where there is none."""
     asked = await read_json(request, ProfilesRequest)
     keys = [context.parse_key(key, f"keys[{index}]") for index, key in enumerate(asked.keys)]
     profiles = await context.services.reads.get_many(keys, context.parse_min_seq(asked.min_seq))
     tell_people(profile.customer_id for profile in profiles if profile is not None)
-    return respond(ProfilesAnswer([None if profile is None else document_of(context, profile) for profile in profiles]))
+    asked_for = context.parse_purpose(purpose)
+    found = [None if profile is None else document_of(context, profile, asked_for) for profile in profiles]
+    withheld = Counter(section for each in found if each for section in each.get("withheld", ()))
+    return _respond(ProfilesAnswer(found), withheld)
 
 
 @router.get("/changes", responses=answers(ChangedProfiles, 400, 401, 403, 503), response_class=Response)
@@ -77,59 +87,77 @@ async def get_changes(
 
 @router.get("/{key:path}/traits", responses=answers(TraitsPage, *_ERRORS), response_class=Response)
 async def get_traits(
-    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = ""
+    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = "", purpose: Purpose = ""
 ) -> Response:
     """The person's traits, by name, each with its source and time."""
-    found = await _document(context, key, min_seq)
+    found = await _document(context, key, min_seq, purpose)
     traits, following = page(found["attributes"].items(), lambda trait: str(trait[0]), limit, cursor)
-    return respond(TraitsPage(dict(traits), following))
+    return _respond(TraitsPage(dict(traits), following), found.get("withheld"))
 
 
 @router.get("/{key:path}/events", responses=answers(EventsPage, *_ERRORS), response_class=Response)
-async def get_events(key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "") -> Response:
-    """The person's events, newest first."""
-    events, following = await context.services.router.events(context.parse_key(key), limit, cursor)
+async def get_events(
+    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", purpose: Purpose = ""
+) -> Response:
+    """The person's events, newest first; of each what is for the purpose, and none that is not."""
+    normal, asked_for = context.parse_key(key), context.parse_purpose(purpose)
+    events, following = await context.services.router.events(normal, limit, cursor)
+    tell_people(stored.customer_id for stored in events)
     if not events and not cursor:
         await _profile(context, key, "")
-    tell_people(stored.customer_id for stored in events)
-    return respond(EventsPage([event_entry(stored) for stored in events], cursor_of(following, limit)))
+    purposes = context.services.settings.privacy.purposes
+    withheld = 0
+    if purposes.is_on and events:
+        profile = await _profile(context, key, "")
+        readable = may_read(profile, purposes, asked_for, context.services.now())
+        shown = [shown_event(each, purposes, asked_for) for each in events] if readable else []
+        kept = [each for each in shown if each is not None]
+        withheld = len(events) - len(kept)
+        events = kept
+    entries = [event_entry(stored) for stored in events]
+    return _respond(EventsPage(entries, cursor_of(following, limit)), {"events": withheld} if withheld else None)
 
 
 @router.get("/{key:path}/identities", responses=answers(ObjectsPage, *_ERRORS), response_class=Response)
 async def get_identities(
-    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = ""
+    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = "", purpose: Purpose = ""
 ) -> Response:
     """The person's identifiers."""
-    found = await _document(context, key, min_seq)
-    return respond(
-        ObjectsPage(*page(found["identities"], lambda it: f"{it['namespace']}:{it['value']}", limit, cursor))
+    found = await _document(context, key, min_seq, purpose)
+    return _respond(
+        ObjectsPage(*page(found["identities"], lambda it: f"{it['namespace']}:{it['value']}", limit, cursor)),
+        found.get("withheld"),
     )
 
 
 @router.get("/{key:path}/segments", responses=answers(ObjectsPage, *_ERRORS), response_class=Response)
 async def get_segments(
-    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = ""
+    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = "", purpose: Purpose = ""
 ) -> Response:
     """The segments that the person is in."""
-    found = await _document(context, key, min_seq)
-    return respond(ObjectsPage(*page(found["segments"], lambda it: str(it["id"]), limit, cursor)))
+    found = await _document(context, key, min_seq, purpose)
+    return _respond(
+        ObjectsPage(*page(found["segments"], lambda it: str(it["id"]), limit, cursor)), found.get("withheld")
+    )
 
 
 @router.get("/{key:path}/scores", responses=answers(ObjectsPage, *_ERRORS), response_class=Response)
 async def get_scores(
-    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = ""
+    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = "", purpose: Purpose = ""
 ) -> Response:
     """The person's scores, by name."""
-    found = await _document(context, key, min_seq)
-    return respond(ObjectsPage(*page(_named(found["scores"]), lambda it: str(it["name"]), limit, cursor)))
+    found = await _document(context, key, min_seq, purpose)
+    return _respond(
+        ObjectsPage(*page(_named(found["scores"]), lambda it: str(it["name"]), limit, cursor)), found.get("withheld")
+    )
 
 
 @router.get("/{key:path}/consents", responses=answers(ObjectsPage, *_ERRORS), response_class=Response)
 async def get_consents(
-    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = ""
+    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = "", purpose: Purpose = ""
 ) -> Response:
     """What the person has consented to, by category."""
-    found = await _document(context, key, min_seq)
+    found = await _document(context, key, min_seq, purpose)
     consents = _named(found["privacy"]["consents"], "category")
     return respond(ObjectsPage(*page(consents, lambda it: str(it["category"]), limit, cursor)))
 
@@ -167,21 +195,33 @@ async def get_graph(key: Key, context: Context, form: Form = "json") -> Response
 
 
 @router.get("/{key:path}", responses=answers(PROFILE, *_ERRORS), response_class=Response)
-async def get_profile(key: Key, context: Context, min_seq: MinSeq = "") -> Response:
+async def get_profile(key: Key, context: Context, min_seq: MinSeq = "", purpose: Purpose = "") -> Response:
     """The whole profile (docs/profile.md)."""
-    return respond(await _document(context, key, min_seq))
+    found = await _document(context, key, min_seq, purpose)
+    return _respond(found, found.get("withheld"))
 
 
-def document_of(context: RequestContext, profile: Profile) -> dict[str, Any]:
-    """The profile's document as it is now."""
-    services = context.services
-    now = services.now()
-    found = document(profile, now, context.segment_names, services.settings.lifecycle)
-    return {**found, "insights": context.insights(profile, now)[0]}
+def shown_event(stored: StoredEvent, purposes: Purposes, purpose: str) -> StoredEvent | None:
+    """What of a stored event is for a purpose; None for nothing."""
+    event = admit(purposes, stored.event, frozenset({purpose})).event
+    return None if event is None else StoredEvent(stored.shard, stored.sequence, stored.customer_id, event)
 
 
-async def _document(context: RequestContext, key: str, min_seq: str) -> dict[str, Any]:
-    return document_of(context, await _profile(context, key, min_seq))
+def document_of(context: RequestContext, profile: Profile, purpose: str) -> dict[str, Any]:
+    """The profile's document for a purpose, as it is now."""
+    return context.document(profile, purpose, context.services.now())[0]
+
+
+async def _document(context: RequestContext, key: str, min_seq: str, purpose: str) -> dict[str, Any]:
+    return document_of(context, await _profile(context, key, min_seq), context.parse_purpose(purpose))
+
+
+def _respond(answer: Any, withheld: Mapping[str, int] | None) -> Response:
+    """An answer that says what was left out of it, for want of a basis or because it is for another purpose."""
+    response = respond(answer)
+    if withheld:
+        response.headers[WITHHELD_HEADER] = ", ".join(f"{section}={count}" for section, count in withheld.items())
+    return response
 
 
 async def _profile(context: RequestContext, key: str, min_seq: str) -> Profile:

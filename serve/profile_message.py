@@ -45,6 +45,7 @@ def profile_message(document: Mapping[str, Any]) -> pb.Profile:
         scores_json=json_text(document["scores"]),
         insights_json=json_text(document["insights"]),
         beyond_limits=document.get("beyond_limits"),
+        withheld=document.get("withheld"),
     )
 
 

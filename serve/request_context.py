@@ -6,6 +6,8 @@ from typing import Any
 from actors.errors import Invalid
 from actors.reader import parse_sequence
 from models.identity.identifiers import InvalidKey
+from models.privacy.visibility import may_read, readable_until, visible
+from models.profile.document import document, valid_until
 from models.profile.state import Profile
 from models.segments.catalogue import catalogue_of
 from models.segments.compile import trait_readers
@@ -15,6 +17,9 @@ from serve.http_schemas import time_text
 from serve.intake import Intake
 from serve.services import Services
 from serve.snapshot import Snapshot
+
+PURPOSE_HEADER = "onefold-purpose"  # of HTTP, and entry of gRPC's metadata
+WITHHELD_HEADER = "onefold-withheld"
 
 
 class RequestContext:
@@ -43,6 +48,28 @@ class RequestContext:
             return {}, NEVER
         values, until = computed_values(readers, profile, now, time_text)
         return {"computed_traits": values}, until
+
+    def parse_purpose(self, declared: str) -> str:
+        """The purpose of a read: the one that it declares, else the default one; "" while there is no registry. Raises
+        Invalid."""
+        purposes = self.services.settings.privacy.purposes
+        if declared and declared not in purposes.known:
+            known = ", ".join(purposes.known) or "none: the registry is empty"
+            raise Invalid(f"{PURPOSE_HEADER}: expected a purpose of the registry ({known})")
+        return declared or purposes.default
+
+    def document(self, profile: Profile, purpose: str, now: int) -> tuple[dict[str, Any], int]:
+        """The profile's document for a purpose at `now` ms, and until when (ms) it stays so if nothing happens."""
+        settings = self.services.settings
+        rules, purposes = settings.lifecycle, settings.privacy.purposes
+        insights, until = self.insights(profile, now)
+        made = {**document(profile, now, self.segment_names, rules), "insights": insights}
+        until = min(until, valid_until(profile, now, rules))
+        if not purposes.is_on:
+            return made, until
+        empty = document(Profile(profile.customer_id, profile.created_at), now, {}, rules)
+        shown = visible(made, empty, purposes, purpose, may_read(profile, purposes, purpose, now))
+        return shown, min(until, readable_until(profile, purposes, purpose, now) or until)
 
     def parse_key(self, key: str, field: str = "key") -> str:
         """The normal form of "namespace:value" or of a customer id. Raises Invalid, with the way out."""

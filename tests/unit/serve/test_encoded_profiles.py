@@ -9,6 +9,7 @@ import pytest
 
 from actors.reader import Committed, Elsewhere
 from models.identity.customer_id import mint, to_text
+from models.profile.document import document, valid_until
 from models.profile.lifecycle import LifecycleRules
 from models.profile.state import Profile, encode_profile
 from protos.onefold.v1.profile_pb2 import Profile as Message
@@ -68,13 +69,17 @@ class World:
         self.cache = EncodedProfiles(
             self.shards,
             self.files if local else None,
-            lambda: self.names,
             lambda: self.now,
-            LifecycleRules(),
-            lambda profile, now: (self.insights, self.insights_until),
-            lambda: self.insights,
+            self.document,
+            lambda: (self.names, self.insights),
             **options,
         )
+
+    def document(self, profile: Profile, purpose: str, now: int) -> tuple[dict[str, Any], int]:
+        made = {**document(profile, now, self.names, LifecycleRules()), "insights": self.insights}
+        if purpose:
+            made["attributes"] = {}
+        return made, min(self.insights_until, valid_until(profile, now, LifecycleRules()))
 
     def put(self, key: str, **fields: Any) -> Profile:
         number = len(self.files.profiles)

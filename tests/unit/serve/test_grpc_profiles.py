@@ -77,7 +77,7 @@ def test_a_profile_has_what_its_document_has(service: GrpcService) -> None:
 
 
 def test_every_section_of_the_document_is_in_the_message(service: GrpcService) -> None:
-    sections = {*service.http.get("/v1/profiles/user_id:jane").json(), "beyond_limits"}
+    sections = {*service.http.get("/v1/profiles/user_id:jane").json(), "beyond_limits", "withheld"}
     names = {"realTimeContext": "real_time_context", "scores": "scores_json", "insights": "insights_json"}
     assert {names.get(section, section) for section in sections} == set(pb.Profile.DESCRIPTOR.fields_by_name)
 
@@ -268,9 +268,9 @@ def test_watching_that_stops_in_the_middle_goes_on_without_a_gap(
     asked: list[int] = []
     get_many = service.context.profiles.get_many
 
-    async def counting(keys: list[str], min_seq: str = "") -> Any:
+    async def counting(keys: list[str], min_seq: str, purpose: str) -> Any:
         asked.append(len(keys))
-        return await get_many(keys, min_seq)
+        return await get_many(keys, min_seq, purpose)
 
     monkeypatch.setattr(service.context.profiles, "get_many", counting)
 

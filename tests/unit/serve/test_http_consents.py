@@ -75,3 +75,28 @@ def test_global_privacy_control_is_a_no_to_what_it_is_about(service: HttpService
     assert (last["purpose"], last["methods"]) == ("ads", ["gpc"])
     service.post("/v1/track", {"userId": "u1", "event": "Seen"}, **{"Sec-GPC": "0"})
     assert len(service.get("/v1/profiles/user_id:u1/ledger").json()["data"]) == 2
+
+
+def test_an_answer_holds_what_is_for_its_purpose_and_says_what_it_leaves_out(service: HttpService) -> None:
+    state(service, {"ads": True})
+    service.now = NOW + 1000
+    service.post("/v1/track", {"userId": "u1", "event": "Ad Clicked", "properties": {"x": 1}})
+    whole = "/v1/profiles/user_id:u1"
+    served = service.get(whole)
+    assert (served.json()["attributes"].keys(), served.json()["behaviors"]) == ({"plan"}, {})
+    assert (served.json()["withheld"], served.headers["onefold-withheld"]) == ({"behaviors": 1}, "behaviors=1")
+    ads = service.get(whole, **{"Onefold-Purpose": "ads"})
+    assert (ads.json()["attributes"], ads.json()["behaviors"].keys()) == ({}, {"Ad Clicked"})
+    assert ads.json()["identities"] == []
+    assert ads.json()["withheld"].keys() >= {"attributes", "identities"}
+    events = service.get(f"{whole}/events", **{"Onefold-Purpose": "ads"})
+    assert [entry["name"] for entry in events.json()["data"] if entry["name"]] == ["Ad Clicked"]
+    assert service.get(f"{whole}/traits", **{"Onefold-Purpose": "ads"}).json()["traits"] == {}
+    state(service, {"ads": False})
+    gone = service.get(whole, **{"Onefold-Purpose": "ads"}).json()
+    assert gone["withheld"] == {"everything": 1}
+    assert not any(gone[section] for section in ("attributes", "behaviors", "identities", "segments"))
+    assert service.get(f"{whole}/events", **{"Onefold-Purpose": "ads"}).json()["data"] == []
+    assert service.get(whole, **{"Onefold-Purpose": "other"}).status_code == 400
+    batch = service.post("/v1/profiles/batch", {"keys": ["user_id:u1", "user_id:none"]}, **{"Onefold-Purpose": "ads"})
+    assert batch.headers["onefold-withheld"] == "everything=1"
