@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bench.kill import Service
 from models.privacy.needles import needles_of
@@ -91,10 +91,21 @@ def refused(person: int) -> dict[str, Any]:
     return {"type": "track", "userId": f"user-{mark}", "properties": {"text": mark}, "messageId": f"{mark}-refused"}
 
 
+class Served(Protocol):
+    """A running service that can be killed."""
+
+    url: str
+    key: str
+
+    def start(self) -> object: ...
+    def stop(self) -> None: ...
+    def processes(self) -> list[int]: ...
+
+
 class Run:
     """One service, its people, and what came of them."""
 
-    def __init__(self, service: Service, data_dir: Path, people: int, erased: int, seed: int) -> None:
+    def __init__(self, service: Served, data_dir: Path, people: int, erased: int, seed: int) -> None:
         self._service = service
         self._data_dir = data_dir
         self._rng = random.Random(seed)
