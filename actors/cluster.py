@@ -20,6 +20,7 @@ import ray
 from ray.exceptions import ActorDiedError, GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from actors.basis_check import BasisCheck
 from actors.control import ControlStore
 from actors.deliverer import Deliverer
 from actors.delivery_store import Dead, DeliveryStatus, DeliveryStore
@@ -34,6 +35,7 @@ from actors.shard_calls import ShardCalls
 from actors.webhook_sender import WebhookSender
 from models.delivery.webhook import RetryPolicy
 from models.identity.online import MatchingSettings, PairMatcher
+from models.privacy.purposes import Purposes
 from models.shard.core import MachineSettings
 
 NAMESPACE = "onefold"
@@ -121,7 +123,7 @@ def start(
             number, matchers, shards, str(data_dir), settings, load_matcher, configure
         )
     ray.remote(DelivererActor).options(name=DELIVERER, **options).remote(
-        shards, str(data_dir), webhooks or RetryPolicy(), configure
+        shards, str(data_dir), webhooks or RetryPolicy(), settings.purposes, configure
     )
     if work_on_requests is not None:
         ray.remote(DeskActor).options(name=DESK, **options).remote(
@@ -208,14 +210,24 @@ class DelivererActor:
     Starts again where its store stands.
     """
 
-    def __init__(self, shards: int, data_dir: str, policy: RetryPolicy, configure: Callable[[], None] | None) -> None:
+    def __init__(
+        self,
+        shards: int,
+        data_dir: str,
+        policy: RetryPolicy,
+        purposes: Purposes,
+        configure: Callable[[], None] | None,
+    ) -> None:
         if configure is not None:
             configure()
         try:
             calls = SegmentCalls(ShardCalls(shards, RayShards()), _PEER_TIMEOUT_S)
             control = ControlStore(Path(data_dir) / "control.sqlite")
             store = DeliveryStore(Path(data_dir) / "deliveries.sqlite")
-            self._deliverer = Deliverer(control, store, calls.segment_changes, WebhookSender(policy), policy)
+            basis = BasisCheck(Router(shards, Path(data_dir)), purposes) if purposes.is_on else None
+            self._deliverer = Deliverer(
+                control, store, calls.segment_changes, WebhookSender(policy), policy, may_tell=basis
+            )
         except Exception as error:  # Ray would not start it again after an error of its constructor
             log.error("the deliverer cannot start", exc_info=error)
             time.sleep(_MISPLACED_PAUSE_S)

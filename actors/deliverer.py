@@ -8,7 +8,7 @@ about one person are sent one after the other.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from models.delivery.webhook import (
     Webhook,
     customer_of,
     delay_ms,
+    entering,
     erasure_id,
     erasure_payload,
     headers,
@@ -43,6 +44,9 @@ REFRESH_S = 0.5
 
 log = logging.getLogger("onefold.deliverer")
 
+MayTell = Callable[[Sequence[str], str], Awaitable[Collection[str]]]
+"""Customer ids, as text, and a purpose: those of the people for whom it has a basis now."""
+
 Made = tuple[str, int]
 """A webhook's id and when it was made (ms): another one may be made under the same id."""
 
@@ -56,7 +60,8 @@ class WebhookStore(Protocol):
 
 
 class Deliverer:
-    """Delivers until it is cancelled. `changes(after, limit)` reads the shards' logs; `now` is in ms."""
+    """Delivers until it is cancelled. `changes(after, limit)` reads the shards' logs; `now` is in ms; without
+    `may_tell` everything may be told."""
 
     def __init__(
         self,
@@ -66,12 +71,14 @@ class Deliverer:
         sender: Sender,
         policy: RetryPolicy,
         now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        may_tell: MayTell | None = None,
     ) -> None:
         self._control = control
         self._store = store
         self._feed = ChangeFeed(changes)
         self._sender = sender
         self._policy = policy
+        self._may_tell = may_tell
         self._now = now
         self._webhooks: dict[str, Webhook] = {}
         self._tasks: dict[Made, asyncio.Task[None]] = {}
@@ -146,8 +153,21 @@ class Deliverer:
             return 0
         due = self._store.due(webhook_id, self._now(), PAGE)
         if due:
-            await self._send_all(self._webhooks[webhook_id], [[each] for each in due], None)
+            webhook = self._webhooks[webhook_id]
+            permitted = await self._permitted(webhook, due)
+            kept = {each.message_id for each in permitted}
+            self._store.withhold(webhook_id, [each.message_id for each in due if each.message_id not in kept])
+            await self._send_all(webhook, [[each] for each in permitted], None)
         return len(due)
+
+    async def _permitted(self, webhook: Webhook, messages: list[Waiting]) -> list[Waiting]:
+        """Without entries of people for whom the webhook's purpose has no basis now. Exits are told: the receiver is to
+        leave these people out."""
+        people = {each.message_id: person for each in messages if (person := entering(each.body))}
+        if self._may_tell is None or not people:
+            return messages
+        allowed = await self._may_tell(list(dict.fromkeys(people.values())), webhook.purpose)
+        return [each for each in messages if people.get(each.message_id, "") in ("", *allowed)]
 
     async def tell(self, webhook_id: str) -> int | None:
         """Sends the next new messages; how many entries and exits were read for that. None: it must wait."""
@@ -156,13 +176,15 @@ class Deliverer:
         webhook = self._webhooks[webhook_id]
         cursor = self._cursor(webhook)
         page = await self._feed.after(cursor, PAGE)
-        people: dict[int, list[Waiting]] = {}
+        messages: list[Waiting] = []
         for change in page:
             cursor[shard_of(change.customer_id)] = change.sequence
             if webhook.wants(change):
-                body = payload(change, _time_text(change.at))
-                people.setdefault(change.customer_id, []).append(Waiting(message_id(change), 0, 0, "", body))
+                messages.append(Waiting(message_id(change), 0, 0, "", payload(change, _time_text(change.at))))
         if page:
+            people: dict[str, list[Waiting]] = {}
+            for message in await self._permitted(webhook, messages):
+                people.setdefault(customer_of(message.body), []).append(message)
             await self._send_all(webhook, list(people.values()), cursor)
         return len(page)
 

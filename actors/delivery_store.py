@@ -203,6 +203,12 @@ class DeliveryStore:
                     db.execute(f"DELETE FROM {table} WHERE message_id = ?", (message_id,))
         return self._db.total_changes - before
 
+    def withhold(self, webhook_id: str, message_ids: Iterable[str]) -> None:
+        """Drops messages to a webhook that wait and may not be told any more."""
+        with self._transaction() as db:
+            gone = [(webhook_id, message_id) for message_id in message_ids]
+            db.executemany("DELETE FROM waiting WHERE webhook_id = ? AND message_id = ?", gone)
+
     def kept(self) -> Iterator[tuple[str, bytes]]:
         """Ids and bodies of all messages that wait or are dead."""
         yield from self._db.execute("SELECT message_id, body FROM waiting UNION SELECT message_id, body FROM dead")

@@ -47,26 +47,34 @@ class SegmentCalls:
         """Removes a segment that the control store has no more; its members leave it."""
         await self._calls.all("delete_segment", segment_id, timeout_s=self._timeout_s)
 
-    async def segment_members(self, segment_id: str, limit: int, cursor: str = "") -> tuple[list[tuple[int, int]], str]:
-        """A page of members by customer id, with the time of entry (ms), and the cursor of the next page."""
-        after = decode_id_cursor(cursor)
-        pages = await self._calls.all("members", segment_id, after, limit + 1, timeout_s=self._timeout_s)
-        found: list[tuple[int, int]] = sorted(member for page in pages for member in page)
+    async def segment_members(
+        self, segment_id: str, limit: int, cursor: str = "", purpose: str = ""
+    ) -> tuple[list[tuple[int, int]], str, int]:
+        """A page of members by customer id, with the time of entry (ms), of those for whom a purpose has a basis; the
+        cursor of the next page; and how many were withheld."""
+        pages = await self._ask("members", segment_id, decode_id_cursor(cursor), limit + 1, purpose)
+        found: list[tuple[int, int]] = sorted(member for page in pages for member in page.members)
         page = found[:limit]
-        return page, to_text(page[-1][0]) if len(found) > limit else ""
+        following = to_text(page[-1][0]) if len(found) > limit else ""
+        return page, following, sum(each.withheld for each in pages)
 
     async def member_profiles(
-        self, segment_id: str, limit: int, cursor: str = ""
-    ) -> tuple[list[tuple[int, Profile]], str]:
-        """A page of members by customer id: the time of entry (ms) and the profile; and the cursor of the next page."""
-        pages = await self._ask("member_states", segment_id, decode_id_cursor(cursor), limit + 1)
-        found = sorted(member for page in pages for member in page)
+        self, segment_id: str, limit: int, cursor: str = "", purpose: str = ""
+    ) -> tuple[list[tuple[int, Profile]], str, int]:
+        """A page of members as of `segment_members`: the time of entry (ms) and the profile; the cursor of the next
+        page; and how many were withheld."""
+        pages = await self._ask("member_states", segment_id, decode_id_cursor(cursor), limit + 1, purpose)
+        found = sorted(member for members, _ in pages for member in members)
         page = [(entered, decode_profile(state)) for _, entered, state in found[:limit]]
-        return page, to_text(found[limit - 1][0]) if len(found) > limit else ""
+        following = to_text(found[limit - 1][0]) if len(found) > limit else ""
+        return page, following, sum(withheld for _, withheld in pages)
 
-    async def members_at(self, segment_id: str, at: int, limit: int, cursor: str = "") -> tuple[list[int], str]:
-        """A page of those who were in a segment at a past time (ms), by customer id, and the next page's cursor."""
-        pages = await self._ask("members_at", segment_id, at, decode_id_cursor(cursor), limit + 1)
+    async def members_at(
+        self, segment_id: str, at: int, limit: int, cursor: str = "", purpose: str = ""
+    ) -> tuple[list[int], str]:
+        """A page of those who were in a segment at a past time (ms), by customer id, without those for whom a purpose
+        has no basis now; and the next page's cursor."""
+        pages = await self._ask("members_at", segment_id, at, decode_id_cursor(cursor), limit + 1, purpose)
         found = sorted(customer_id for page in pages for customer_id in page)
         page = found[:limit]
         return page, to_text(page[-1]) if len(found) > limit else ""

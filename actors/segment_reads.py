@@ -11,6 +11,7 @@ from pyroaring import BitMap64
 from actors.errors import Invalid, Unavailable
 from actors.group_commit import GroupCommit
 from actors.shard_log import ShardLog
+from models.privacy.visibility import may_read
 from models.profile.state import decode_profile
 from models.segments.analytics import add_conversions, summarise
 from models.segments.bulk_moves import BulkMove, unpack_ids
@@ -28,6 +29,13 @@ _LOAD_S_MAX = 5.0  # how long a question about all profiles waits until all are 
 _POLL_S = 0.05
 
 
+class Members(msgspec.Struct):
+    """A page of members: customer id and when each entered (ms); and how many were withheld on the way."""
+
+    members: list[tuple[int, int]] = []
+    withheld: int = 0
+
+
 class SegmentReads:
     """The methods of a shard's actor that tell of segments. Nothing is changed."""
 
@@ -36,19 +44,27 @@ class SegmentReads:
         self._commits = commits
         self._log = log
 
-    async def members(self, segment_id: str, after: int, limit: int) -> list[tuple[int, int]]:
-        """Members with a customer id above `after`, ascending, and when each entered (ms)."""
+    async def members(self, segment_id: str, after: int, limit: int, purpose: str) -> Members:
+        """Members with a customer id above `after`, ascending, for whom a purpose has a basis."""
         await self._loaded()
         core = self._core
-        members = core.members.get(segment_id)
-        if members is None:
-            return []
-        start = members.rank(after)
-        found = []
-        for customer_id in members[start : start + limit]:
-            profile = decode_profile(core.profiles[customer_id])
-            core.moves.fold(profile)
-            found.append((customer_id, profile.memberships[segment_id]))
+        purposes, now = core.settings.purposes, time.time_ns() // 1_000_000
+        found = Members()
+        while len(found.members) < limit:
+            members = core.members.get(segment_id, BitMap64())
+            start = members.rank(after)
+            page = members[start : start + limit - len(found.members)]
+            if not page:
+                break
+            for after in page:
+                profile = decode_profile(core.profiles[after])
+                core.moves.fold(profile)
+                if may_read(profile, purposes, purpose, now):
+                    found.members.append((after, profile.memberships[segment_id]))
+                else:
+                    found.withheld += 1
+            if len(found.members) < limit:
+                await self._loaded()
         return found
 
     async def preview(self, resolved: bytes, now: int) -> tuple[int, int]:
@@ -73,17 +89,31 @@ class SegmentReads:
         members = len(self._core.members.get(segment_id, ()))
         return members, await asyncio.to_thread(self._log.flow, segment_id, [*times, _AFTER_ALL])
 
-    async def members_at(self, segment_id: str, at: int, after: int, limit: int) -> list[int]:
-        """Who was in a segment at a past time (ms): customer ids above `after`, ascending."""
+    async def members_at(self, segment_id: str, at: int, after: int, limit: int, purpose: str) -> list[int]:
+        """Who was in a segment at a past time (ms): customer ids above `after`, ascending, without those for whom a
+        purpose has no basis now."""
         await self._loaded()
-        members = set(self._core.members.get(segment_id, ()))
+        core = self._core
+        members = set(core.members.get(segment_id, ()))
         undo(members, self._log.changes_since(segment_id, at))
-        return sorted(customer_id for customer_id in members if customer_id > after)[:limit]
+        purposes, now = core.settings.purposes, time.time_ns() // 1_000_000
+        found: list[int] = []
+        for customer_id in sorted(each for each in members if each > after):
+            if len(found) == limit:
+                break
+            if not purposes.is_on or (
+                core.is_live(customer_id) and may_read(core.peek(customer_id), purposes, purpose, now)
+            ):
+                found.append(customer_id)
+        return found
 
-    async def member_states(self, segment_id: str, after: int, limit: int) -> list[tuple[int, int, bytes]]:
-        """Members as of `members`, each with the encoded profile."""
-        rows = await self.members(segment_id, after, limit)
-        return [(customer_id, entered, self._core.profiles[customer_id]) for customer_id, entered in rows]
+    async def member_states(
+        self, segment_id: str, after: int, limit: int, purpose: str
+    ) -> tuple[list[tuple[int, int, bytes]], int]:
+        """Members as of `members`, each with the encoded profile; and how many were withheld."""
+        found = await self.members(segment_id, after, limit, purpose)
+        profiles = self._core.profiles
+        return [(customer_id, entered, profiles[customer_id]) for customer_id, entered in found.members], found.withheld
 
     async def segment_summary(
         self, segment_id: str, holdout: float, since: int, until: int, event: str, within: int

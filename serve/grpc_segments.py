@@ -69,14 +69,15 @@ class SegmentMethods(Methods):
         services = self.context.services
         definition = segment_registry.definition_of(services, request.id)
         limit = request.limit or MEMBERS_DEFAULT
+        purpose = self.context.parse_purpose(call.purpose)
         call.told.facts["segment_id"] = request.id
         if request.at:
             at = segment_analysis.past(services, request.at)
-            past, following = await services.router.members_at(request.id, at, limit, request.cursor)
+            past, following = await services.router.members_at(request.id, at, limit, request.cursor, purpose)
             call.told.people(past)
             members = [_member(definition, customer_id, "") for customer_id in past]
         else:
-            present, following = await services.router.segment_members(request.id, limit, request.cursor)
+            present, following, _ = await services.router.segment_members(request.id, limit, request.cursor, purpose)
             call.told.people(customer_id for customer_id, _ in present)
             members = [_member(definition, customer_id, time_text(entered)) for customer_id, entered in present]
         return pb.ListMembersResponse(members=members, next_cursor=following)

@@ -1,10 +1,11 @@
 """What HTTP handlers share: the replica's context, who may call, and how answers are written."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Header, Query, Request
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
@@ -16,7 +17,7 @@ from serve.errors import Forbidden
 from serve.http_audit import tell_caller
 from serve.http_middleware import route_of
 from serve.http_scopes import PUBLIC, SCOPES
-from serve.request_context import RequestContext
+from serve.request_context import PURPOSE_HEADER, WITHHELD_HEADER, RequestContext
 
 _encoder = msgspec.json.Encoder()
 
@@ -72,12 +73,25 @@ Context = Annotated[RequestContext, Depends(context_of)]
 Caller = Annotated[Principal, Depends(authorise)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="entries on a page")]
 PageCursor = Annotated[str, Query(description="`cursor.next` of the page before")]
+Purpose = Annotated[
+    str,
+    Header(alias=PURPOSE_HEADER, description="what the answer is for: a purpose of the registry, else the default one"),
+]
 MinSeq = Annotated[str, Query(description="`sequence` of an acknowledgement that the answer must include")]
 
 
 def respond(answer: Any, status: int = 200) -> Response:
     """An answer (a msgspec struct, or plain data) as JSON."""
     return Response(_encoder.encode(answer), status, media_type="application/json")
+
+
+def respond_withheld(answer: Any, withheld: Mapping[str, int] | None) -> Response:
+    """An answer that says what was left out of it, for want of a basis or because it is for another purpose."""
+    response = respond(answer)
+    told = [f"{section}={count}" for section, count in (withheld or {}).items() if count]
+    if told:
+        response.headers[WITHHELD_HEADER] = ", ".join(told)
+    return response
 
 
 def _require_this_machine(request: Request, scope: Scope) -> None:

@@ -5,10 +5,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from actors.errors import NotFound
@@ -19,7 +18,7 @@ from models.profile.state import Profile
 from models.shard.protocol import Link, StoredEvent
 from serve.http_audit import tell_people
 from serve.http_body import read_json
-from serve.http_context import Context, Limit, MinSeq, PageCursor, authorise, respond
+from serve.http_context import Context, Limit, MinSeq, PageCursor, Purpose, authorise, respond, respond_withheld
 from serve.http_drawings import Form, respond_drawn
 from serve.http_events import event_entry
 from serve.http_identity_schemas import GraphAnswer, LinksPage, MergesPage
@@ -35,14 +34,10 @@ from serve.http_schemas import (
 )
 from serve.identity_entries import graph_answer, link_entry, merge_entry
 from serve.identity_reads import draw_graph, person_graph
-from serve.request_context import PURPOSE_HEADER, WITHHELD_HEADER, RequestContext
+from serve.request_context import RequestContext
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[Depends(authorise)])
 
-Purpose = Annotated[
-    str,
-    Header(alias=PURPOSE_HEADER, description="what the answer is for: a purpose of the registry, else the default one"),
-]
 Key = Annotated[str, Path(description="namespace:value, or a customer id", examples=["email:jane@example.com"])]
 _ERRORS = (400, 401, 403, 404, 503)
 
@@ -62,7 +57,7 @@ async def get_profiles(request: Request, context: Context, purpose: Purpose = ""
     asked_for = context.parse_purpose(purpose)
     found = [None if profile is None else document_of(context, profile, asked_for) for profile in profiles]
     withheld = Counter(section for each in found if each for section in each.get("withheld", ()))
-    return _respond(ProfilesAnswer(found), withheld)
+    return respond_withheld(ProfilesAnswer(found), withheld)
 
 
 @router.get("/changes", responses=answers(ChangedProfiles, 400, 401, 403, 503), response_class=Response)
@@ -92,7 +87,7 @@ async def get_traits(
     """The person's traits, by name, each with its source and time."""
     found = await _document(context, key, min_seq, purpose)
     traits, following = page(found["attributes"].items(), lambda trait: str(trait[0]), limit, cursor)
-    return _respond(TraitsPage(dict(traits), following), found.get("withheld"))
+    return respond_withheld(TraitsPage(dict(traits), following), found.get("withheld"))
 
 
 @router.get("/{key:path}/events", responses=answers(EventsPage, *_ERRORS), response_class=Response)
@@ -115,7 +110,7 @@ async def get_events(
         withheld = len(events) - len(kept)
         events = kept
     entries = [event_entry(stored) for stored in events]
-    return _respond(EventsPage(entries, cursor_of(following, limit)), {"events": withheld} if withheld else None)
+    return respond_withheld(EventsPage(entries, cursor_of(following, limit)), {"events": withheld})
 
 
 @router.get("/{key:path}/identities", responses=answers(ObjectsPage, *_ERRORS), response_class=Response)
@@ -124,7 +119,7 @@ async def get_identities(
 ) -> Response:
     """The person's identifiers."""
     found = await _document(context, key, min_seq, purpose)
-    return _respond(
+    return respond_withheld(
         ObjectsPage(*page(found["identities"], lambda it: f"{it['namespace']}:{it['value']}", limit, cursor)),
         found.get("withheld"),
     )
@@ -136,7 +131,7 @@ async def get_segments(
 ) -> Response:
     """The segments that the person is in."""
     found = await _document(context, key, min_seq, purpose)
-    return _respond(
+    return respond_withheld(
         ObjectsPage(*page(found["segments"], lambda it: str(it["id"]), limit, cursor)), found.get("withheld")
     )
 
@@ -147,7 +142,7 @@ async def get_scores(
 ) -> Response:
     """The person's scores, by name."""
     found = await _document(context, key, min_seq, purpose)
-    return _respond(
+    return respond_withheld(
         ObjectsPage(*page(_named(found["scores"]), lambda it: str(it["name"]), limit, cursor)), found.get("withheld")
     )
 
@@ -198,7 +193,7 @@ async def get_graph(key: Key, context: Context, form: Form = "json") -> Response
 async def get_profile(key: Key, context: Context, min_seq: MinSeq = "", purpose: Purpose = "") -> Response:
     """The whole profile (docs/profile.md)."""
     found = await _document(context, key, min_seq, purpose)
-    return _respond(found, found.get("withheld"))
+    return respond_withheld(found, found.get("withheld"))
 
 
 def shown_event(stored: StoredEvent, purposes: Purposes, purpose: str) -> StoredEvent | None:
@@ -214,14 +209,6 @@ def document_of(context: RequestContext, profile: Profile, purpose: str) -> dict
 
 async def _document(context: RequestContext, key: str, min_seq: str, purpose: str) -> dict[str, Any]:
     return document_of(context, await _profile(context, key, min_seq), context.parse_purpose(purpose))
-
-
-def _respond(answer: Any, withheld: Mapping[str, int] | None) -> Response:
-    """An answer that says what was left out of it, for want of a basis or because it is for another purpose."""
-    response = respond(answer)
-    if withheld:
-        response.headers[WITHHELD_HEADER] = ", ".join(f"{section}={count}" for section, count in withheld.items())
-    return response
 
 
 async def _profile(context: RequestContext, key: str, min_seq: str) -> Profile:

@@ -220,6 +220,7 @@ class WebhookRequest(msgspec.Struct):
     segments: Annotated[list[str], Meta(description="ids; all if empty")] | UnsetType = UNSET
     changes: list[Literal["entered", "exited"]] | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
+    purpose: Annotated[str, Meta(description="of the registry; the default one if empty")] | UnsetType = UNSET
     from_start: Annotated[bool, Meta(description="of a new one: tell it of all that has happened")] | UnsetType = UNSET
 
 
@@ -231,6 +232,7 @@ class WebhookEntry(msgspec.Struct, frozen=True):
     segments: list[str]
     changes: list[str]
     enabled: bool
+    purpose: str
     disabled_because: str
     created_at: Time
     delivered: int

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from actors.errors import Invalid
 from models.identity.customer_id import to_text
 from models.segments.criteria import SegmentDefinition
 from models.segments.holdout import is_held_out
@@ -12,7 +13,7 @@ from models.shard.protocol import SegmentChange, SegmentStatus
 from serve import segment_analysis, segment_registry
 from serve.http_audit import tell, tell_people
 from serve.http_body import read_json
-from serve.http_context import Caller, Context, Limit, PageCursor, authorise, respond
+from serve.http_context import Caller, Context, Limit, PageCursor, Purpose, authorise, respond, respond_withheld
 from serve.http_openapi import answers, takes
 from serve.http_pages import cursor_of, parse_positions, positions_text
 from serve.http_schemas import Cursor, time_text
@@ -93,21 +94,23 @@ async def get_members(
     limit: Limit = 100,
     cursor: PageCursor = "",
     at: Annotated[str, Query(description="who was in it at this past time (ISO 8601); without it, now")] = "",
+    purpose: Purpose = "",
 ) -> Response:
-    """Who is in the segment, or was."""
+    """Who is in the segment, or was, of those for whom the purpose has a basis now."""
     services = context.services
+    asked_for, withheld = context.parse_purpose(purpose), 0
     definition = segment_registry.definition_of(services, segment_id)
     if at:
         past, following = await services.router.members_at(
-            segment_id, segment_analysis.past(services, at), limit, cursor
+            segment_id, segment_analysis.past(services, at), limit, cursor, asked_for
         )
         tell_people(past)
         entries = [_member(definition, customer_id, None) for customer_id in past]
     else:
-        members, following = await services.router.segment_members(segment_id, limit, cursor)
+        members, following, withheld = await services.router.segment_members(segment_id, limit, cursor, asked_for)
         tell_people(customer_id for customer_id, _ in members)
         entries = [_member(definition, customer_id, time_text(entered)) for customer_id, entered in members]
-    return respond(MembersPage(entries, cursor_of(following, limit)))
+    return respond_withheld(MembersPage(entries, cursor_of(following, limit)), {"members": withheld})
 
 
 @router.get(
@@ -123,17 +126,24 @@ async def get_member_rows(
     traits: Annotated[
         str, Query(description="names of traits, with commas between them; `address.city` looks into an object")
     ] = "",
+    purpose: Purpose = "",
 ) -> Response:
-    """Who is in the segment, with traits: rows for files and tables."""
-    names = segment_analysis.trait_names(traits)
-    definition = segment_registry.definition_of(context.services, segment_id)
-    members, following = await context.services.router.member_profiles(segment_id, limit, cursor)
+    """Who is in the segment, of those for whom the purpose has a basis, with traits that serve it: rows for files and
+    tables."""
+    services = context.services
+    names, asked_for = segment_analysis.trait_names(traits), context.parse_purpose(purpose)
+    purposes = services.settings.privacy.purposes
+    for name in names:
+        if not purposes.allows("traits", name.partition(".")[0], (asked_for,)):
+            raise Invalid(f"traits: {name} does not serve the purpose {asked_for}; leave it out or declare another")
+    definition = segment_registry.definition_of(services, segment_id)
+    members, following, withheld = await services.router.member_profiles(segment_id, limit, cursor, asked_for)
     tell_people(profile.customer_id for _, profile in members)
     rows = [
         segment_analysis.flat_row(profile, entered, _held_out(definition, profile.customer_id), names)
         for entered, profile in members
     ]
-    return respond(MemberRowsPage(rows, cursor_of(following, limit)))
+    return respond_withheld(MemberRowsPage(rows, cursor_of(following, limit)), {"members": withheld})
 
 
 @router.get("/{segment_id}/changes", responses=answers(ChangesPage, 400, 401, 403, 404, 503), response_class=Response)

@@ -173,6 +173,11 @@ def _parse(services: Services, asked: dict[str, Any], of: str = "") -> dict[str,
     if of and fields["id"] != of:
         problem = FieldError("id", "expected that of the path, or none: it cannot be changed")
         raise InvalidFields(f"the webhook cannot be used: {problem.field}: {problem.message}", [problem])
+    purpose, purposes = fields["purpose"], services.settings.privacy.purposes
+    if purpose and purpose not in purposes.known:
+        known = ", ".join(purposes.known) or "none: the registry is empty"
+        problem = FieldError("purpose", f"expected a purpose of the registry ({known})")
+        raise InvalidFields(f"the webhook cannot be used: {problem.field}: {problem.message}", [problem])
     for place, segment_id in enumerate(fields["segments"]):
         try:
             segment_registry.definition_of(services, segment_id)
@@ -203,6 +208,7 @@ def _entry(webhook: Webhook, status: DeliveryStatus, secret: str = "") -> Webhoo
         segments=webhook.segments,
         changes=webhook.changes,
         enabled=webhook.enabled,
+        purpose=webhook.purpose,
         disabled_because=webhook.disabled_because,
         created_at=time_text(webhook.created_at),
         delivered=status.delivered,

@@ -70,6 +70,7 @@ class Webhook(msgspec.Struct, frozen=True):
     created_at: int = 0  # ms
     start: dict[int, int] = {}  # shard -> sequence number after which it is told
     disabled_because: str = ""
+    purpose: str = ""  # of the registry; the default one if empty
 
     def wants(self, change: SegmentChange) -> bool:
         """Whether it is told of an entry or exit. Nobody is told of people in a holdout."""
@@ -96,6 +97,7 @@ class _Data(msgspec.Struct):
 
 class _About(msgspec.Struct):
     data: _Data
+    type: str = ""
 
 
 _about = msgspec.json.Decoder(_About)
@@ -110,12 +112,12 @@ class InvalidWebhook(ValueError):
 
 
 def parse_webhook(asked: dict[str, Any], is_new: bool = True) -> dict[str, Any]:
-    """The fields that operators set: id, url, segments, changes, enabled; checked. Raises InvalidWebhook.
+    """The fields that operators set: id, url, segments, changes, enabled, purpose; checked. Raises InvalidWebhook.
 
     `from_start`, which only a new one takes, is checked and left out.
     """
     problems: list[tuple[str, str]] = []
-    known = ("id", "url", "segments", "changes", "enabled", *(("from_start",) if is_new else ()))
+    known = ("id", "url", "segments", "changes", "enabled", "purpose", *(("from_start",) if is_new else ()))
     for key in asked:
         if key == "from_start" and not is_new:
             problems.append((key, "expected of a new webhook only: this one has its place already"))
@@ -133,12 +135,21 @@ def parse_webhook(asked: dict[str, Any], is_new: bool = True) -> dict[str, Any]:
     changes = asked.get("changes", list(CHANGES))
     if not isinstance(changes, list) or not changes or not all(change in CHANGES for change in changes):
         problems.append(("changes", 'expected a list of "entered", "exited", or both'))
+    if not isinstance(asked.get("purpose", ""), str):
+        problems.append(("purpose", "expected a purpose of the registry, or nothing for the default one"))
     for key in ("enabled", "from_start"):
         if not isinstance(asked.get(key, True), bool):
             problems.append((key, "expected true or false"))
     if problems:
         raise InvalidWebhook(problems)
-    return {"id": given_id, "url": url, "segments": segments, "changes": changes, "enabled": asked.get("enabled", True)}
+    return {
+        "id": given_id,
+        "url": url,
+        "segments": segments,
+        "changes": changes,
+        "enabled": asked.get("enabled", True),
+        "purpose": asked.get("purpose", ""),
+    }
 
 
 def address_problem(url: str) -> str:
@@ -194,6 +205,12 @@ def payload(change: SegmentChange, time_text: str) -> bytes:
 def customer_of(body: bytes) -> str:
     """The customer id, as text, that the body of an entry or exit is about; "" for other messages."""
     return _about.decode(body).data.customer_id
+
+
+def entering(body: bytes) -> str:
+    """The customer id, as text, that the body of an entry is about; "" for exits and other messages."""
+    about = _about.decode(body)
+    return about.data.customer_id if about.type == "segment.entered" else ""
 
 
 def erasure_id(people: Iterable[int]) -> str:

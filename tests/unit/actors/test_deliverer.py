@@ -1,7 +1,7 @@
 """Deliveries: nothing lost over a crash, the same ids again, one that fails holds up no other, and bounds."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -379,3 +379,27 @@ def test_of_an_erased_person_nothing_waits_and_every_webhook_is_told(world: Worl
     world.step()
     assert message.message_id in world.ids()
     assert world.status().waiting == 0
+
+
+def test_entries_are_told_of_those_for_whom_the_purpose_has_a_basis_and_exits_of_all(world: World) -> None:
+    allowed: dict[str, set[int]] = {"ads": {0, 1}}
+
+    async def may_tell(customer_ids: Sequence[str], purpose: str) -> set[str]:
+        return {to_text(PEOPLE[n]) for n in allowed[purpose]} & set(customer_ids)
+
+    world.deliverer = Deliverer(
+        world.control, world.store, world.changes, world, POLICY, lambda: world.now, may_tell=may_tell
+    )
+    world.add(purpose="ads")
+    world.change(0, 2, 1)
+    world.log.append(SegmentChange(PEOPLE[2], "vip", "exited", world.now, "m", 4))
+    world.statuses["https://a.example"] = 503
+    world.step()
+    assert {identifier.rpartition("_")[2] for identifier in world.ids()} == {"1", "3", "4"}
+    allowed["ads"] = {1}  # one withdraws while the message waits to be tried again
+    world.now += 2_000
+    world.statuses.clear()
+    world.taken.clear()
+    world.step()
+    assert {identifier.rpartition("_")[2] for identifier in world.ids()} == {"3", "4"}
+    assert world.store.status("w").waiting == 0

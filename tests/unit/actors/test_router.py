@@ -244,7 +244,7 @@ def test_past_members_flows_overlaps_and_what_members_are_like(run: Callable[[Sc
         assert (summary.members, summary.entered) == (15, 15)
         assert 0 < summary.held_out < 15
         assert summary.events["Bought"].members == 15
-        rows, _ = await router.member_profiles("viewers", 2)
+        rows, _, _ = await router.member_profiles("viewers", 2)
         assert [profile.events["Seen"].count for _, profile in rows] == [1, 1]
         assert await router.backtest(definition("", "Bought"), [NOW - 10**9, NOW]) == [0, 15]
 
@@ -261,7 +261,7 @@ def test_segments_are_filled_listed_previewed_and_deleted(run: Callable[[Scenari
         pages: list[list[tuple[int, int]]] = []
         cursor = ""
         while True:
-            page, cursor = await router.segment_members("buyers", 8, cursor)
+            page, cursor, _ = await router.segment_members("buyers", 8, cursor)
             pages.append(page)
             if not cursor:
                 break
@@ -278,7 +278,7 @@ def test_segments_are_filled_listed_previewed_and_deleted(run: Callable[[Scenari
         assert [change for part in told for change in part] == changes
         await router.delete_segment("buyers")
         assert await router.put_segment(definition("late", "Bought"))
-        assert await router.segment_members("buyers", 8) == ([], "")
+        assert await router.segment_members("buyers", 8) == ([], "", 0)
         assert len(await router.segment_changes({}, 100)) == 60
 
     run(scenario)

@@ -25,6 +25,7 @@ from models.identity.record import MatchRecord
 from models.privacy.ledger import ConsentRecord, records_of
 from models.privacy.purposes import NO_PURPOSES
 from models.privacy.statements import STATEMENT
+from models.privacy.visibility import may_read
 from models.profile import reduce
 from models.profile.lifecycle import DEFAULT_RULES
 from models.profile.policy import ProfilePolicy
@@ -260,19 +261,25 @@ class FakeRouter:
         for profile in self.people.values():
             profile.memberships.pop(segment_id, None)
 
-    async def segment_members(self, segment_id: str, limit: int, cursor: str = "") -> tuple[list[tuple[int, int]], str]:
-        inside = [profile for profile in self.people.values() if segment_id in profile.memberships]
+    async def segment_members(
+        self, segment_id: str, limit: int, cursor: str = "", purpose: str = ""
+    ) -> tuple[list[tuple[int, int]], str, int]:
+        every = [profile for profile in self.people.values() if segment_id in profile.memberships]
+        inside = [profile for profile in every if may_read(profile, self.purposes, purpose, self._now())]
         members = [(profile.customer_id, profile.memberships[segment_id]) for profile in inside]
         start = _offset(cursor)
-        return members[start : start + limit], str(start + limit) if len(members) > start + limit else ""
+        following = str(start + limit) if len(members) > start + limit else ""
+        return members[start : start + limit], following, len(every) - len(inside)
 
     async def member_profiles(
-        self, segment_id: str, limit: int, cursor: str = ""
-    ) -> tuple[list[tuple[int, Profile]], str]:
-        members, following = await self.segment_members(segment_id, limit, cursor)
-        return [(entered, self.people[customer_id]) for customer_id, entered in members], following
+        self, segment_id: str, limit: int, cursor: str = "", purpose: str = ""
+    ) -> tuple[list[tuple[int, Profile]], str, int]:
+        members, following, withheld = await self.segment_members(segment_id, limit, cursor, purpose)
+        return [(entered, self.people[customer_id]) for customer_id, entered in members], following, withheld
 
-    async def members_at(self, segment_id: str, at: int, limit: int, cursor: str = "") -> tuple[list[int], str]:
+    async def members_at(
+        self, segment_id: str, at: int, limit: int, cursor: str = "", purpose: str = ""
+    ) -> tuple[list[int], str]:
         members = {customer_id for customer_id, p in self.people.items() if segment_id in p.memberships}
         undo(members, self._changes_since(segment_id, at))
         start = _offset(cursor)

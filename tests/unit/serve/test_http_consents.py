@@ -100,3 +100,19 @@ def test_an_answer_holds_what_is_for_its_purpose_and_says_what_it_leaves_out(ser
     assert service.get(whole, **{"Onefold-Purpose": "other"}).status_code == 400
     batch = service.post("/v1/profiles/batch", {"keys": ["user_id:u1", "user_id:none"]}, **{"Onefold-Purpose": "ads"})
     assert batch.headers["onefold-withheld"] == "everything=1"
+
+
+def test_members_for_a_purpose_are_those_for_whom_it_has_a_basis(service: HttpService) -> None:
+    criteria = {"type": "demographic", "trait": "plan", "operator": "equals", "value": "pro"}
+    service.post("/v1/segments", {"id": "pro", "name": "Pro", "criteria": criteria})
+    service.post("/v1/identify", {"userId": "u2", "traits": {"plan": "pro"}})
+    state(service, {"ads": True})
+    members = "/v1/segments/pro/members"
+    assert len(service.get(members).json()["data"]) == 2
+    for_ads = service.get(members, **{"Onefold-Purpose": "ads"})
+    assert (len(for_ads.json()["data"]), for_ads.headers["onefold-withheld"]) == (1, "members=1")
+    rows = service.get(f"{members}/profiles?traits=plan", **{"Onefold-Purpose": "ads"})
+    assert rows.status_code == 400  # the plan is not for ads
+    rows = service.get(f"{members}/profiles", **{"Onefold-Purpose": "ads"})
+    assert len(rows.json()["data"]) == 1
+    assert "onefold-withheld" not in service.get(f"{members}/profiles?traits=plan").headers
