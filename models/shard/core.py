@@ -18,7 +18,6 @@ from models.identity.identifiers import IdentitySettings
 from models.identity.online import MatchingSettings
 from models.identity.placement import home_shard
 from models.identity.profile_record import is_matched_by, profile_record
-from models.identity.resolution import Candidate
 from models.privacy.gate import admitted
 from models.privacy.ledger import ConsentRecord, records_of
 from models.privacy.purposes import NO_PURPOSES, Purposes
@@ -32,9 +31,8 @@ from models.segments.evaluate import judged
 from models.segments.holdout import is_held_out
 from models.segments.index import SegmentIndex
 from models.segments.spans import NEVER
-from models.shard.commands import Erasure
 from models.shard.locks import Lock, Locks, Request
-from models.shard.messages import Applied, Finish, Intake, Message, Unsee
+from models.shard.messages import Applied, Intake, Message, Unsee
 from models.shard.profile_columns import ProfileColumns
 from models.shard.protocol import (
     Erased,
@@ -42,11 +40,11 @@ from models.shard.protocol import (
     IngestResult,
     Link,
     MergeRecord,
-    Pairing,
     Review,
     SegmentChange,
     StoredEvent,
 )
+from models.shard.rows import Redirect, SegmentRow, Settling, Waiter, Workflow
 from models.shard.suppressing import Suppressions
 from models.shard.tables import EventRow, History, Table
 
@@ -63,59 +61,6 @@ class MachineSettings(msgspec.Struct):
     matching: MatchingSettings = MatchingSettings(enabled=False)
     purposes: Purposes = NO_PURPOSES
     suppression_key: bytes = b""  # see models.privacy.suppression
-
-
-class Redirect(msgspec.Struct, array_like=True, frozen=True):
-    """Where a merged profile went, and the head of the chain of events that it had."""
-
-    target: int
-    last_event: int
-
-
-class Workflow(msgspec.Struct, array_like=True):
-    """What is in progress, at its coordinator. One of `intake`, `merge_id`, `pairing`, `erasure` is set."""
-
-    number: int
-    intake: Intake | None = None
-    merge_id: str = ""
-    call: int = 0
-    keys: list[str] = []  # identifiers to lock, in locking order
-    owners: dict[str, int] = {}  # of those locked so far
-    profiles: list[int] = []  # customer ids to lock, in locking order
-    candidates: dict[int, Candidate] = {}  # of those locked so far
-    moved: dict[int, int] = {}  # of those asked for, the ones that turned out to be merged away
-    flushed: int = 0  # answers to its Flush
-    unseen: int = 0  # shards that have not yet answered; of an unmerge, whose readers do not yet see it
-    pairing: Pairing | None = None
-    digests: dict[int, int] = {}  # pairing: of the records of the profiles locked so far
-    erasure: Erasure | None = None
-    people: list[int] = []  # erasure: customer ids that became the person
-    events: int = 0  # erasure: taken out so far
-
-
-class Settling(msgspec.Struct, array_like=True):
-    """A workflow at its winner's shard: first until all parts are here, in any order, then until readers see it."""
-
-    finish: Finish | None = None
-    states: dict[int, bytes] = {}  # loser -> encoded profile
-    confirmed: int = 0
-    applied: bool = False
-    result: EventResult | None = None
-    merge_id: str = ""  # of a pairing
-
-
-class SegmentRow(msgspec.Struct, array_like=True):
-    """An installed segment: a Resolved as JSON."""
-
-    definition: bytes
-
-
-class Waiter(msgspec.Struct):
-    """A caller who waits for the full results of the events that it sent."""
-
-    call: int
-    results: list[EventResult]
-    missing: int
 
 
 class ShardCore:

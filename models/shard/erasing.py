@@ -6,11 +6,12 @@ of the identifiers: events that were on their way, or waited for a lock, meet th
 """
 
 from models.shard.commands import Erasure
-from models.shard.core import ShardCore, Workflow
+from models.shard.core import ShardCore
 from models.shard.locking import Locking, coordinator_of
 from models.shard.messages import Forget, Forgotten
 from models.shard.protocol import Erased, Finding
 from models.shard.reviews import Reviews
+from models.shard.rows import Workflow
 
 
 class Erasures:

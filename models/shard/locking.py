@@ -7,7 +7,7 @@ So workflows never wait in a circle. This is the coordinator's side; the other i
 from collections.abc import Callable, Iterable
 
 from models.identity.customer_id import shard_of
-from models.shard.core import ShardCore, Workflow
+from models.shard.core import ShardCore
 from models.shard.messages import (
     Flush,
     Flushed,
@@ -18,6 +18,7 @@ from models.shard.messages import (
     UnlockKeys,
     UnlockProfiles,
 )
+from models.shard.rows import Workflow
 
 
 class Locking:

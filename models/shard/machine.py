@@ -31,17 +31,7 @@ from models.shard.commands import (
     Tick,
     Unmerge,
 )
-from models.shard.core import (
-    MachineSettings,
-    Redirect,
-    SegmentRow,
-    Settling,
-    ShardCore,
-    Waiter,
-    Workflow,
-    dedupe_key,
-    exact_methods,
-)
+from models.shard.core import MachineSettings, ShardCore, dedupe_key, exact_methods
 from models.shard.locks import Lock, Request
 from models.shard.messages import (
     Absorb,
@@ -75,6 +65,7 @@ from models.shard.messages import (
 )
 from models.shard.protocol import Erased, EventResult, MergeRecord, Review
 from models.shard.reviews import Reviews
+from models.shard.rows import Redirect, SegmentRow, Settling, Waiter, Workflow
 from models.shard.segmenting import Segmenting
 from models.shard.tables import Effects, History, Table
 from models.shard.workflow import Workflows

@@ -11,12 +11,13 @@ from models.identity.customer_id import shard_of
 from models.identity.identifiers import IdentitySettings
 from models.identity.resolution import standing
 from models.profile.state import decode_profile
-from models.shard.core import Settling, ShardCore, Workflow
+from models.shard.core import ShardCore
 from models.shard.locking import Locking
 from models.shard.merging import join
 from models.shard.messages import Finish, SetApart, Yield
 from models.shard.protocol import Link, MergeRecord, Paired, Pairing, PairOutcome
 from models.shard.reviews import Reviews
+from models.shard.rows import Settling, Workflow
 
 
 class Pairings:

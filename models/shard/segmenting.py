@@ -16,7 +16,8 @@ from models.segments.growing_array import Int64s
 from models.segments.spans import NEVER
 from models.segments.vector import VectorEvaluator
 from models.shard.commands import Count, DeleteSegment, Fold, Load, PutSegment, Refresh
-from models.shard.core import SegmentRow, ShardCore
+from models.shard.core import ShardCore
+from models.shard.rows import SegmentRow
 
 _NOBODY = np.zeros(0, np.int64)
 

@@ -6,10 +6,11 @@ What goes to which side is decided in `models.shard.merging`.
 from models.identity.customer_id import shard_of
 from models.profile.state import Profile, decode_profile
 from models.shard.commands import UnmergeRefused
-from models.shard.core import Redirect, ShardCore, Workflow
+from models.shard.core import ShardCore
 from models.shard.locking import Locking, coordinator_of
 from models.shard.merging import rebuild_winner, replay, split, undone
 from models.shard.messages import Reroute, Restore, Restored
+from models.shard.rows import Redirect, Workflow
 
 
 class Unmerges:

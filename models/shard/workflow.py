@@ -14,7 +14,7 @@ from models.identity.profile_record import is_matched_identifier, profile_digest
 from models.identity.resolution import plan
 from models.profile.reduce import add_identifier
 from models.profile.state import encode_profile
-from models.shard.core import Redirect, Settling, ShardCore, Workflow, exact_methods
+from models.shard.core import ShardCore, exact_methods
 from models.shard.erasing import Erasures
 from models.shard.locking import Locking, coordinator_of
 from models.shard.locks import Request, key_lock, profile_lock
@@ -40,6 +40,7 @@ from models.shard.messages import (
 from models.shard.pairing import Pairings, settle_pair
 from models.shard.protocol import MergeRecord, Paired, SegmentChange
 from models.shard.reviews import Reviews
+from models.shard.rows import Redirect, Settling, Workflow
 from models.shard.unmerging import Unmerges
 
 
