@@ -129,10 +129,11 @@ class Shard(ShardReads):
 
     async def close(self) -> None:
         """Ends the shard in order. What was acknowledged is on disk before and after."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := [task for task in self._tasks if not task.done()]:
+            for task in tasks:
+                task.cancel()
+            # Again: in Python 3.11 `wait_for` forgets a cancellation that comes together with its answer.
+            await asyncio.wait(tasks, timeout=0.1)
         self._log.close()
         self._store.close()
 

@@ -361,3 +361,22 @@ def test_every_waiting_letter_has_its_turn_and_letters_can_be_deleted(run: Calla
         assert await router.delete_dead_letters(None) == 0
 
     run(scenario)
+
+
+def test_a_shard_ends_although_a_part_of_it_forgets_that_it_was_cancelled(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        forgotten = []
+
+        async def forgetful() -> None:
+            while len(forgotten) < 3:
+                try:
+                    await asyncio.sleep(60)
+                except asyncio.CancelledError:
+                    forgotten.append(True)
+
+        shards.running[0]._run(forgetful())
+        await asyncio.sleep(0)
+        await asyncio.wait_for(shards.stop(0), 5)
+        assert len(forgotten) == 3
+
+    run(scenario)
