@@ -365,7 +365,7 @@ def test_every_waiting_letter_has_its_turn_and_letters_can_be_deleted(run: Calla
 
 def test_a_shard_ends_although_a_part_of_it_forgets_that_it_was_cancelled(run: Callable[[Scenario], None]) -> None:
     async def scenario(router: Router, shards: LocalShards) -> None:
-        forgotten = []
+        forgotten: list[bool] = []
 
         async def forgetful() -> None:
             while len(forgotten) < 3:
