@@ -41,8 +41,8 @@ demo: $(VENV)/.runtime ## from nothing to a loaded demo shop, served on loopback
 
 test: unit properties training cluster e2e ## every test
 
-unit: $(VENV)/.dev ## unit tests: no Ray, no network
-	@$(PYTEST) tests/unit
+unit: $(VENV)/.dev ## unit tests: no Ray, no network; on all cores
+	@$(PYTEST) -n auto tests/unit
 
 properties: $(VENV)/.dev ## property tests, simulation, golden files
 	@$(PYTEST) tests/properties tests/sim tests/golden
