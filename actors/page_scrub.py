@@ -82,6 +82,9 @@ class PageScrubber:
     def __init__(self, path: Path) -> None:
         command = [sys.executable, "-m", "actors.page_scrub", str(path)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._questions, self._answers = self._process.stdin, self._process.stdout
 
     def __enter__(self) -> "PageScrubber":
         return self
@@ -89,16 +92,14 @@ class PageScrubber:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.stdin.close()  # type: ignore[union-attr]
-        self._process.stdout.close()  # type: ignore[union-attr]
+        self._questions.close()
+        self._answers.close()
         self._process.wait(_TIMEOUT_S)
 
     def scrub(self, first: int) -> Scrubbed:
         """`scrub_pages` there. Raises OSError if the process has failed."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{first}\n")
-        answer = self._process.stdout.readline().split()
+        self._questions.write(f"{first}\n")
+        answer = self._answers.readline().split()
         if len(answer) != 2:
             raise OSError("the process that scrubs pages has failed")
         return Scrubbed(int(answer[0]), int(answer[1]))

@@ -194,10 +194,17 @@ def privacy_problem(path: Path) -> str:
     return ""
 
 
-def write_private(path: Path, text: str) -> None:
-    """Writes a file that only its owner can read, whole or not at all."""
+def write_private(path: Path, content: str | bytes) -> None:
+    """Writes a file that only its owner can read, whole or not at all; it is on disk when this returns."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    draft.write_text(text)
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
     draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -4,7 +4,6 @@ One search serves many requests. A certificate speaks of one request alone.
 """
 
 import asyncio
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from models.privacy.suppression import fingerprint
 from pipelines.erasure_certificate import CannotCertify, Erasure, issue
 from pipelines.privacy_scan import scan
 from serve import logs
+from serve.data_dir import write_private
 
 FOLDER = "privacy/certificates"  # in the data directory
 
@@ -69,11 +69,7 @@ class ErasureProof:
         certificate_id, document = issue(self._data_dir, erasure, before, after, time.time_ns() // 1_000_000)
         folder = self._data_dir / FOLDER
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / f"{certificate_id}.json"
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(document)
-            file.flush()
-            os.fsync(file.fileno())
+        write_private(folder / f"{certificate_id}.json", document)
         return certificate_id
 
     async def _scan(self, identifiers: Sequence[str]) -> ScanReport:

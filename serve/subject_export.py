@@ -6,7 +6,6 @@ came from and who was told of it.
 
 import csv
 import io
-import os
 import secrets
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
@@ -24,6 +23,7 @@ from models.profile.document import document
 from models.profile.lifecycle import LifecycleRules
 from models.profile.state import Profile
 from models.shard.protocol import SegmentChange
+from serve.data_dir import write_private
 from serve.http_events import event_entry
 from serve.http_schemas import time_text
 from serve.identity_entries import link_entry, merge_entry, review_entry
@@ -75,7 +75,7 @@ class SubjectExport:
         records = len(letters) + sum(len(part) for person in found for part in person.values() if part)
         name = f"{secrets.token_hex(16)}.zip"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_private(self._folder / name, _archive(data, found))
+        write_private(self._folder / name, _archive(data, found))
         return name, records
 
     def discard(self, name: str) -> None:
@@ -155,14 +155,3 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return "'" + value
     return value
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Whole or not at all, for the owner only."""
-    draft = path.with_suffix(".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

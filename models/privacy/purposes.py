@@ -51,11 +51,10 @@ class Purpose(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     tcf: tuple[int, ...] = ()  # TCF purposes that make it up: all of them must be granted
     opt_out: bool = False  # Sec-GPC and opt-outs of sale, sharing or targeted advertising deny it
     consent_days: int = 0  # how long a consent holds; 0 until it is withdrawn
-    retention_days: int = 0  # how long data that serves it alone is kept; 0 for as long as the person is
 
     def __post_init__(self) -> None:
-        if self.consent_days < 0 or self.retention_days < 0:
-            raise ValueError("consent_days and retention_days must be 0 or more")
+        if self.consent_days < 0:
+            raise ValueError("consent_days must be 0 or more")
         if any(not 1 <= number <= 24 for number in self.tcf):
             raise ValueError("tcf: expected numbers of TCF purposes, 1 to 24")
 
