@@ -380,3 +380,25 @@ def test_a_shard_ends_although_a_part_of_it_forgets_that_it_was_cancelled(run: C
         assert len(forgotten) == 3
 
     run(scenario)
+
+
+def test_members_are_not_told_before_all_profiles_are_loaded(
+    run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.segment_reads._LOAD_S_MAX", 0)
+
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        shard = shards.running[0]
+        assert (await shard.members("buyers", 0, 10, "")).members == []
+        shard._core.column_keeper.begin([1])
+        asked: list[Callable[[], Awaitable[object]]] = [
+            lambda: shard.members("buyers", 0, 10, ""),
+            lambda: shard.members_at("buyers", NOW, 0, 10, ""),
+            lambda: shard.segment_flow("buyers", [NOW]),
+            lambda: shard.segment_overlap(["buyers"]),
+        ]
+        for ask in asked:
+            with pytest.raises(Unavailable, match="still to be loaded"):
+                await ask()
+
+    run(scenario)
