@@ -70,5 +70,5 @@ class CallbackSender:
         with suppress(NotFound):
             self._store.change(callback.request_id, given_up)
         self._store.drop_callback(callback.number)
-        fields = {"request_id": callback.request_id, "reason": sent.error}
+        fields = {"subject_request_id": callback.request_id, "reason": sent.error}
         log.warning("a callback was given up", extra={"fields": fields})

@@ -117,7 +117,7 @@ class Desk:
 
     async def _try(self, request: SubjectRequest, work: Coroutine[Any, Any, Result]) -> Result | Literal[False]:
         """What comes of some work on a request; False if it cannot be done now."""
-        fields = {"request_id": request.request_id}
+        fields = {"subject_request_id": request.request_id}
         try:
             return await work
         except Cancelled:
@@ -154,7 +154,9 @@ class Desk:
             if request_id in certificates:
                 self._close(request_id, certificates[request_id], each.events)
             else:
-                log.error("something of an erased person was found", extra={"fields": {"request_id": request_id}})
+                log.error(
+                    "something of an erased person was found", extra={"fields": {"subject_request_id": request_id}}
+                )
         return len(certificates)
 
     def _begun(self, request: SubjectRequest) -> SubjectRequest:

@@ -9,7 +9,7 @@ import http.client
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -101,18 +101,20 @@ class ApiClient:
         """The answer to a GET as bytes. Raises ApiError."""
         return self._answer("GET", path, None)
 
-    def request(self, method: str, path: str, body: bytes | None = None) -> Any:
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
         """JSON answer, None if empty. Only for requests that may be repeated. Raises ApiError."""
-        data = self._answer(method, path, body)
+        data = self._answer(method, path, body, headers)
         return msgspec.json.decode(data) if data else None
 
-    def _answer(self, method: str, path: str, body: bytes | None) -> bytes:
+    def _answer(self, method: str, path: str, body: bytes | None, more: Mapping[str, str] | None = None) -> bytes:
         """The answer to a request, which is repeated while that can help."""
         deadline = time.monotonic() + self._patience_s
         for attempt in range(1_000_000):
             pause = min(_BACKOFF_S * 2 ** min(attempt, 10), _BACKOFF_S_MAX) * random.uniform(0.5, 1.0)
             try:
-                status, headers, data = self._once(method, path, body)
+                status, headers, data = self._once(method, path, body, more or {})
             except (OSError, http.client.HTTPException) as error:
                 self._drop()
                 failure = ApiError(0, "unreachable", f"no answer from {self.base_url}: {type(error).__name__}")
@@ -138,9 +140,11 @@ class ApiClient:
             warnings=[_notice(entry, entry) for entry in answer.get("warnings", [])],
         )
 
-    def _once(self, method: str, path: str, body: bytes | None) -> tuple[int, http.client.HTTPMessage, bytes]:
+    def _once(
+        self, method: str, path: str, body: bytes | None, more: Mapping[str, str]
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
         connection = self._connection()
-        connection.request(method, self._parts.path.rstrip("/") + path, body, self._headers)
+        connection.request(method, self._parts.path.rstrip("/") + path, body, {**self._headers, **more})
         response = connection.getresponse()
         return response.status, response.headers, response.read()
 

@@ -20,6 +20,7 @@ from serve import (
     cli_keys,
     cli_privacy,
     cli_privacy_scan,
+    cli_privacy_verify,
     cli_reresolve,
     cli_resolve,
     cli_reviews,
@@ -69,6 +70,7 @@ app.add_typer(cli_segments.segments, name="segments", rich_help_panel=DATA)
 app.add_typer(cli_webhooks.webhooks, name="webhooks", rich_help_panel=DATA)
 app.add_typer(cli_data.events, name="events", rich_help_panel=DATA)
 cli_privacy.privacy.add_typer(cli_privacy_scan.scan_app)
+cli_privacy.privacy.add_typer(cli_privacy_verify.verify_app)
 app.add_typer(cli_privacy.privacy, name="privacy", rich_help_panel=DATA)
 app.add_typer(cli_bench.bench, name="bench", rich_help_panel=DATA)
 app.add_typer(cli_data.deadletter, name="deadletter", rich_help_panel=DATA)

@@ -91,6 +91,7 @@ def message_result(index: int, result: EventResult) -> MessageResult:
         segment_changes=[Move(move.segment_id, move.change, time_text(move.at)) for move in result.segment_changes],
         merged=[to_text(customer_id) for customer_id in result.merged],
         demoted_identifiers=result.demoted_identifiers,
+        withheld=result.withheld,
         processing_ms=round(result.processing_ms, 3),
     )
 

@@ -23,7 +23,7 @@ import msgspec
 
 ROOT = "onefold"
 
-# Every field that a line may carry. Ids are ours (random or counted), never a caller's words.
+# Every field that a line may carry. Ids are ours (random or counted) or UUIDs, never a caller's words.
 FIELDS = frozenset(
     {
         "action",
@@ -33,6 +33,7 @@ FIELDS = frozenset(
         "count",
         "duration_ms",
         "key_id",
+        "left_ms",
         "limit",
         "method",
         "port",
@@ -45,6 +46,7 @@ FIELDS = frozenset(
         "size_bytes",
         "source_id",
         "status",
+        "subject_request_id",
         "version",
         "webhook_id",
     }

@@ -83,7 +83,7 @@ async def _watch(store: PrivacyStore) -> NoReturn:
         for request in store.requests(("pending", "in_progress"), 1_000):
             if not request.escalated and now >= escalates_at(request.due_at):
                 store.change(request.request_id, lambda due: msgspec.structs.replace(due, escalated=True))
-                fields = {"request_id": request.request_id, "left_ms": request.due_at - now}
+                fields = {"subject_request_id": request.request_id, "left_ms": request.due_at - now}
                 log.warning("a request of a data subject is near its deadline", extra={"fields": fields})
         await asyncio.sleep(_CLOCK_S)
 

@@ -118,6 +118,7 @@ def test_waiting_tells_what_became_of_each_message(service: HttpService) -> None
         "segment_changes": [{"segment_id": "pro", "change": "entered", "at": "2026-03-01T12:30:00.000Z"}],
         "merged": [],
         "demoted_identifiers": [],
+        "withheld": [],
         "processing_ms": first["processing_ms"],
     }
     assert "attributes.plan" in first["profile_updates"]
