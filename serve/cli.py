@@ -18,6 +18,7 @@ from serve import (
     cli_doctor,
     cli_identity,
     cli_keys,
+    cli_minimisation,
     cli_privacy,
     cli_privacy_scan,
     cli_privacy_verify,
@@ -71,6 +72,7 @@ app.add_typer(cli_webhooks.webhooks, name="webhooks", rich_help_panel=DATA)
 app.add_typer(cli_data.events, name="events", rich_help_panel=DATA)
 cli_privacy.privacy.add_typer(cli_privacy_scan.scan_app)
 cli_privacy.privacy.add_typer(cli_privacy_verify.verify_app)
+cli_privacy.privacy.add_typer(cli_minimisation.minimisation)
 app.add_typer(cli_privacy.privacy, name="privacy", rich_help_panel=DATA)
 app.add_typer(cli_bench.bench, name="bench", rich_help_panel=DATA)
 app.add_typer(cli_data.deadletter, name="deadletter", rich_help_panel=DATA)

@@ -5,6 +5,8 @@
     admin.key         the key that the command line uses (mode 0600)
     audit.sqlite      who did what, with audit.head and audit.key, which show that it is whole
     suppression.key   with which the identifiers of erased people are hashed
+    hash.key          with which rules of fields hash, and token.key, with which they make tokens and turn them back
+    findings.sqlite   where personal data was found in free text
     privacy.sqlite    requests of data subjects
     privacy-signing.pem  the key that answers to them are signed with, made when it is first needed
     privacy/          what access and portability requests have found
@@ -25,12 +27,15 @@ from pathlib import Path
 import msgspec
 
 from actors.control import ControlStore
+from models.privacy import field_rules
 from models.privacy.suppression import KEY_BYTES
 from serve.command_audit import record_command
 from serve.settings import FILE_NAME, LOOPBACK, Settings, flatten
 
 ADMIN_KEY_FILE = "admin.key"
 SUPPRESSION_KEY_FILE = "suppression.key"
+HASH_KEY_FILE = "hash.key"
+TOKEN_KEY_FILE = "token.key"
 INGEST_KEY_NAME = "default"
 ADMIN_KEY_NAME = "cli"
 
@@ -172,14 +177,22 @@ def check(settings: Settings) -> int:
 
 def suppression_key(path: Path) -> bytes:
     """The secret with which identifiers of erased people are hashed; made once. Raises DirectoryError if it is lost."""
-    file = path / SUPPRESSION_KEY_FILE
+    return _key(path / SUPPRESSION_KEY_FILE, KEY_BYTES)
+
+
+def field_keys(path: Path) -> field_rules.Keys:
+    """The secrets of rules of fields; each is made once. Raises DirectoryError if one is damaged."""
+    return field_rules.Keys(*(_key(path / name, field_rules.KEY_BYTES) for name in (HASH_KEY_FILE, TOKEN_KEY_FILE)))
+
+
+def _key(file: Path, size: int) -> bytes:
     if not file.exists():
-        write_private(file, secrets.token_hex(KEY_BYTES) + "\n")
+        write_private(file, secrets.token_hex(size) + "\n")
     try:
         key = bytes.fromhex(file.read_text().strip())
     except ValueError:
         key = b""
-    if len(key) != KEY_BYTES:
+    if len(key) != size:
         raise DirectoryError(f"{file} is damaged: put back the one that was made with this data directory")
     return key
 

@@ -48,7 +48,14 @@ async def _replay(context: RequestContext, letters: list[DeadLetter]) -> Replaye
     done: list[str] = []
     for letter in letters:
         source = intake.source(letter.source)
-        parsed = intake.parser.parse_items([letter.body], source, letter.received_at, lambda: letter.letter_id)  # noqa: B023
+        parsed = intake.parser.parse_items(
+            [letter.body],
+            source,
+            letter.received_at,
+            lambda: letter.letter_id,  # noqa: B023
+            again=letter.minimised,
+        )
+        intake.count_entry(parsed, letter.source)
         if parsed.events:
             events += parsed.events
             done.append(letter.letter_id)

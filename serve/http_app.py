@@ -34,6 +34,7 @@ from serve import (
     http_health,
     http_identity,
     http_ingest,
+    http_minimisation,
     http_open_dsr,
     http_privacy,
     http_profiles,
@@ -73,7 +74,7 @@ def build_http_app(services: Services) -> FastAPI:
         *(http_ingest, http_consents, http_profiles, http_identity, http_reviews),
         *(http_segment_analysis, http_segment_stream),  # before segments: "schema" and "stream" are no ids
         *(http_segments, http_computed_traits, http_webhooks),
-        *(http_open_dsr, http_privacy),
+        *(http_open_dsr, http_privacy, http_minimisation),
         *(http_events, http_admin, http_audit_routes, http_health),
     )
     for module in modules:

@@ -1,7 +1,7 @@
 """The shapes of /v1/privacy, and those of OpenDSR that /v2 takes and answers. Nothing in them names a person but what a
 request itself says."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -71,6 +71,35 @@ class ExtendRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 StateFilter = Literal["", "pending", "in_progress", "completed", "cancelled"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Where something that looks like personal data was found in free text."""
+
+    source: str
+    field: Annotated[str | None, Meta(description="its path; none for those beyond the 10,000 that are told apart")]
+    kind: Annotated[str, Meta(examples=["email", "payment_card", "iban", "us_ssn", "phone"])]
+    count: int
+    first_seen: Time
+    last_seen: Time
+
+
+class FindingsAnswer(msgspec.Struct, frozen=True):
+    """All findings, by source, field and kind."""
+
+    data: list[Finding]
+
+
+class RevealRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A token, as it stands in the field."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=65_536)]
+
+
+class RevealAnswer(msgspec.Struct, frozen=True):
+    """The value that was there."""
+
+    value: Any
 
 
 class ConsentsRequest(msgspec.Struct, forbid_unknown_fields=True):

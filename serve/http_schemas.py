@@ -87,7 +87,7 @@ class MessageResult(msgspec.Struct, frozen=True):
     segment_changes: list[Move]
     merged: list[CustomerId]
     demoted_identifiers: list[str]
-    withheld: Annotated[list[str], Meta(description="not kept: no purpose that it serves has a basis")]
+    withheld: Annotated[list[str], Meta(description="paths of what was not kept", examples=[["traits.income"]])]
     processing_ms: float
 
 

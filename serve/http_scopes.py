@@ -96,6 +96,8 @@ SCOPES: Mapping[tuple[str, str], Scope | Literal["public"]] = {
     ("POST", "/v1/privacy/requests/{subject_request_id}/verify"): "privacy",
     ("POST", "/v1/privacy/requests/{subject_request_id}/extend"): "privacy",
     ("GET", "/v1/privacy/results/{name}"): "privacy",
+    ("GET", "/v1/privacy/findings"): "privacy",
+    ("POST", "/v1/privacy/reveal"): "privacy",
     ("GET", "/v1/admin/sources"): "admin",
     ("PUT", "/v1/admin/sources/{source_id}"): "admin",
 }

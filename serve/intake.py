@@ -15,10 +15,15 @@ from models.events.limits import Limits
 from models.events.outcome import ParsedBatch
 from models.events.wire import Source, WireParser
 from models.identity.identifiers import IdentifierNormaliser
+from models.privacy.door import Doors
+from models.privacy.field_rules import Keys
+from models.privacy.free_text import Scan
 from models.shard.protocol import DeadLetter, IngestResult
 from serve import settings
 from serve.auth import Principal
+from serve.data_dir import field_keys
 from serve.errors import RateLimited
+from serve.findings import Findings
 from serve.rate_limit import RateLimiter
 from serve.services import Services
 from serve.source_schemas import SourceSchemas
@@ -42,17 +47,22 @@ class Intake:
         limits = services.settings.limits
         self.normaliser = IdentifierNormaliser(services.settings.identity)
         self.parser = WireParser(self.normaliser, wire_limits(limits))
+        self.findings = Findings(services.settings.data_path, services.now)
+        self._doors = _doors(services.settings)
         self._sources = SourceSchemas(services.control, services.now)
         self._limiter = RateLimiter(limits.events_per_second, limits.events_burst)
 
     def source(self, source_id: str, trusted: bool = False, gpc: bool = False) -> Source:
-        """The source that a caller delivers for, with its schemas as they are now (at most half a second old).
+        """The source that a caller delivers for, with its door, and its schemas as they are now (at most half a second
+        old).
 
         `trusted` callers may do what operators do: their aliases and merges hold whatever the limits. `gpc`: the
         request came with Global Privacy Control.
         """
-        source = self._sources.of(source_id)
-        return msgspec.structs.replace(source, trusted=trusted, gpc=gpc) if trusted or gpc else source
+        source, door = self._sources.of(source_id), self._doors.of(source_id)
+        if trusted or gpc or door is not None:
+            return msgspec.structs.replace(source, trusted=trusted, gpc=gpc, door=door)
+        return source
 
     def admit(self, caller: Principal) -> None:
         """Raises RateLimited if the caller has sent too much; to be asked before the work of parsing."""
@@ -78,15 +88,36 @@ class Intake:
             elapsed_ms = (time.perf_counter() - started_s) * 1000
             for outcome in result.results:
                 outcome.processing_ms = elapsed_ms
+            for index, left_out in parsed.left_out.items():
+                result.results[index].withheld = [*left_out, *result.results[index].withheld]
         if parsed.rejected:
             await services.router.reject(
                 [
-                    DeadLetter(services.new_id(), now, caller.source_id, rejected.kind, rejected.reasons, rejected.body)
+                    DeadLetter(
+                        services.new_id(),
+                        now,
+                        caller.source_id,
+                        rejected.kind,
+                        rejected.reasons,
+                        rejected.body,
+                        minimised=rejected.minimised,
+                    )
                     for rejected in parsed.rejected
                 ]
             )
+        self.count_entry(parsed, caller.source_id)
         counts = self._count(parsed, result)
         return Taken(parsed, result, counts["duplicate"], counts["suppressed"])
+
+    def count_entry(self, parsed: ParsedBatch, source_id: str) -> None:
+        """Counts what the door has left out, and notes what it has found."""
+        metrics, tally = self._services.metrics, parsed.tally
+        for field, amount in tally.left_out.items():
+            metrics.count("onefold_withheld_fields", amount, source=source_id, field=field)
+        if tally.found:
+            self.findings.add(source_id, tally.found)
+            for (_, kind), amount in tally.found.items():
+                metrics.count("onefold_free_text_findings", amount, source=source_id, kind=kind)
 
     def _count(self, parsed: ParsedBatch, result: IngestResult) -> Counter[str]:
         """Counts what was taken and refused; returns how many events met which end."""
@@ -101,6 +132,16 @@ class Intake:
         for code, amount in Counter(reason["code"] for r in parsed.rejected for reason in r.reasons[:1]).items():
             metrics.count("onefold_rejections", amount, code=code)
         return Counter(outcome.status for outcome in result.results)
+
+
+def _doors(given: settings.Settings) -> Doors:
+    privacy, identity = given.privacy, given.identity
+    keys = field_keys(given.data_path) if privacy.fields else Keys(b"", b"")
+    scan = None
+    if privacy.free_text != "off":
+        known = frozenset(identity.trait_identifiers)
+        scan = Scan(identity.phone_region, known, redacts=privacy.free_text == "redact")
+    return Doors(privacy.sources, privacy.fields, keys, scan)
 
 
 def wire_limits(limits: settings.Limits) -> Limits:

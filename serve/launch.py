@@ -168,6 +168,8 @@ def _start_or_explain(settings: Settings, shards: int) -> None:
 
 def _start(settings: Settings, shards: int) -> None:
     """Ray, then the shards, then the application. Ray and Serve are imported here: they read the environment then."""
+    if settings.privacy.fields:
+        data_dir.field_keys(settings.data_path)  # once, before many replicas want them
     ray_node.start(settings)
     from ray import serve as ray_serve
 

@@ -2,8 +2,8 @@
 
 Each process hands its figures to the metrics agent of its Ray node every few seconds, where they carry the process's
 worker id. `/metrics` on any replica asks the agents of all nodes and passes on what is Onefold's, so one scrape of one
-address sees the whole cluster (docs/operations.md). Labels are routes, codes, statuses and types: words of the code,
-never of a caller. Counting takes 4 microseconds.
+address sees the whole cluster (docs/operations.md). Labels are routes, codes, statuses and types: words of the code or
+of the settings, never of a caller. Counting takes 4 microseconds.
 """
 
 import asyncio
@@ -52,6 +52,14 @@ DEFINITIONS: Mapping[str, Definition] = {
         ("type", "outcome"),
     ),
     "onefold_rejections": Definition("counter", "Events sent to the dead-letter store, by reason.", ("code",)),
+    "onefold_withheld_fields": Definition(
+        "counter",
+        "Fields left out at the door, by source and section, or by the field that a rule names.",
+        ("source", "field"),
+    ),
+    "onefold_free_text_findings": Definition(
+        "counter", "What looks like personal data in free text, by source and kind.", ("source", "kind")
+    ),
     "onefold_refusals": Definition(
         "counter", "Requests refused before their work began: no or wrong key, scope, rate or size.", ("code",)
     ),

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from models.events.event import Event
+from models.privacy.door import Tally
 
 Reason = dict[str, Any]  # {"code", "field", "message"}
 REASONS_MAX = 20  # of one message, and warnings of one message
@@ -37,6 +38,7 @@ class Rejection(msgspec.Struct, frozen=True):
     body: bytes
     kind: str  # identify, track, ... or "" if unknown
     reasons: list[Reason]
+    minimised: bool = False  # it is what its source's door has let in
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -56,6 +58,8 @@ class ParsedBatch(msgspec.Struct, frozen=True):
     rejected: list[Rejection]
     warnings: list[Notice]
     single: bool = False  # one message by its own path, not a batch
+    left_out: dict[int, list[str]] = {}  # by place in `events`: paths of what the door has left out
+    tally: Tally = msgspec.field(default_factory=Tally)
 
     def failure(self) -> WireError | None:
         """For a message sent by its own path that was refused: the answer to give. None for batches.

@@ -20,6 +20,7 @@ from models.events.schema import SourceSchema
 from models.events.structure import check_structure
 from models.events.subject import find_subject
 from models.identity.identifiers import IdentifierNormaliser
+from models.privacy.door import Door, Tally
 
 # Top-level fields that mean something, and those of the SDKs' own bookkeeping, which are not kept.
 _FIELDS = frozenset(
@@ -49,6 +50,7 @@ class Source(msgspec.Struct, frozen=True):
     schema: SourceSchema | None = None
     trusted: bool = False
     gpc: bool = False  # the request came with Sec-GPC: 1, Global Privacy Control
+    door: Door | None = None  # what of its messages may come in; None: all
 
 
 class _Request(msgspec.Struct, frozen=True):
@@ -61,6 +63,17 @@ class _Request(msgspec.Struct, frozen=True):
     shared: dict[str, Any] = {}  # of the batch: context, integrations
     shared_sent_at: int | None = None
     shared_bytes: int = 0
+    shared_left_out: list[str] = []  # of `shared`, at the door
+    again: bool = False  # the messages came through the door before
+    tally: Tally = msgspec.field(default_factory=Tally)
+
+
+class _Entered(msgspec.Struct, frozen=True, gc=False):
+    """A message behind the door: None if it could not be looked through."""
+
+    message: dict[str, Any] | None
+    kind: str  # "" if it has no type
+    left_out: list[str]  # paths
 
 
 class WireParser:
@@ -93,25 +106,36 @@ class WireParser:
         sent_at = parse_time(envelope.shared.get("sentAt"))
         if sent_at is None and "sentAt" in envelope.shared:
             warnings.append(Notice(-1, "invalid_time", "sentAt", "sentAt is not an ISO 8601 time; it was not used"))
+        tally, shared, left_out = Tally(), envelope.shared, list[str]()
+        if source.door is not None and shared:
+            shared, left_out = source.door.admitted_shared(shared, tally)
         request = _Request(
             source=source,
             received_at=received_at,
             new_message_id=new_message_id,
             by_any_id=kind == "import",
-            shared=envelope.shared,
+            shared=shared,
             shared_sent_at=sent_at,
             shared_bytes=envelope.shared_bytes,
+            shared_left_out=left_out,
+            tally=tally,
         )
         return self._parse_all(envelope.items, request, warnings)
 
     def parse_items(
-        self, items: Iterable[bytes], source: Source, received_at: int, new_message_id: Callable[[], str]
+        self,
+        items: Iterable[bytes],
+        source: Source,
+        received_at: int,
+        new_message_id: Callable[[], str],
+        again: bool = False,
     ) -> ParsedBatch:
         """Messages that stand alone, each the JSON of an object with its `type`: imported records, dead letters.
 
-        Any identifier will do, not only userId and anonymousId. The limits of a batch do not apply.
+        Any identifier will do, not only userId and anonymousId. The limits of a batch do not apply. `again`: they are
+        as the door left them (`Rejection.minimised`).
         """
-        return self._parse_all(items, _Request(source, received_at, new_message_id, by_any_id=True), [])
+        return self._parse_all(items, _Request(source, received_at, new_message_id, by_any_id=True, again=again), [])
 
     def _parse_single(self, body: bytes, kind: str, request: _Request) -> ParsedBatch:
         if len(body) > self.limits.batch_bytes_max:
@@ -125,31 +149,63 @@ class WireParser:
         report = Report()
         if message.get("type") not in (None, kind):
             report.warn("unused_field", "type", f"the path says {kind}; type was not used")
-        event = self._event(message, kind, body, request, report)
+        entered = self._enter(message, kind, body, request, report)
+        event = self._event(entered.message, entered.kind, body, request, report)
         warnings = [Notice(0, w["code"], w["field"], w["message"]) for w in report.warnings]
+        tally = request.tally
         if event is None:
-            body = _standalone(message, body, kind, request, self.limits.event_bytes_max)
-            return ParsedBatch([], [], [Rejection(0, body, kind, report.reasons)], [], single=True)
-        return ParsedBatch([event], [0], [], warnings, single=True)
+            rejection = self._rejection(0, entered, body, request, report)
+            return ParsedBatch([], [], [rejection], [], single=True, tally=tally)
+        left_out = {0: entered.left_out} if entered.left_out else {}
+        return ParsedBatch([event], [0], [], warnings, single=True, left_out=left_out, tally=tally)
 
     def _parse_all(self, items: Iterable[bytes], request: _Request, warnings: list[Notice]) -> ParsedBatch:
         events: list[Event] = []
         positions: list[int] = []
         rejected: list[Rejection] = []
+        left_out: dict[int, list[str]] = {}
         for index, raw in enumerate(items):
             report = Report()
             message, kind = self._decode(raw, report)
-            event = self._event(message, kind, raw, request, report) if message is not None and kind else None
+            entered = self._enter(message, kind, raw, request, report)
+            event = self._event(entered.message, entered.kind, raw, request, report)
             if event is None:
-                if message is not None:
-                    raw = _standalone(message, raw, kind, request, self.limits.event_bytes_max)
-                rejected.append(Rejection(index, raw, kind, report.reasons))
+                rejected.append(self._rejection(index, entered, raw, request, report))
                 continue
+            if entered.left_out:
+                left_out[len(events)] = entered.left_out
             events.append(event)
             positions.append(index)
             if report.warnings:
                 warnings += [Notice(index, w["code"], w["field"], w["message"]) for w in report.warnings]
-        return ParsedBatch(events, positions, rejected, warnings)
+        return ParsedBatch(events, positions, rejected, warnings, left_out=left_out, tally=request.tally)
+
+    def _enter(
+        self, message: dict[str, Any] | None, kind: str, raw: bytes, request: _Request, report: Report
+    ) -> _Entered:
+        """The message as the source's door lets it in."""
+        door = request.source.door
+        if door is None or message is None:
+            return _Entered(message, kind, [])
+        if broken := check_structure(message, raw, self.limits.depth_max):
+            for found in broken:
+                report.refuse(found["code"], "", found["message"])  # the fields' names may be personal data
+            return _Entered(None, kind, [])
+        message, kind, left_out = door.admitted(message, kind, request.tally, request.again)
+        return _Entered(message, kind, [*request.shared_left_out, *left_out])
+
+    def _rejection(self, index: int, entered: _Entered, raw: bytes, request: _Request, report: Report) -> Rejection:
+        """What is kept of a message that was not taken: what the door lets in, or of one that cannot be looked through
+        its size alone."""
+        message, kind, size_max = entered.message, entered.kind, self.limits.event_bytes_max
+        if request.source.door is None:
+            if message is not None:
+                raw = _standalone(message, raw, kind, request, size_max)
+            return Rejection(index, raw, kind, report.reasons)
+        body = _encoder.encode({"withheld_bytes": len(raw)})
+        if message is not None:
+            body = _standalone(message, _encoder.encode(message), kind, request, size_max)
+        return Rejection(index, body, kind, report.reasons, minimised=True)
 
     def _decode(self, raw: bytes, report: Report) -> tuple[dict[str, Any] | None, str]:
         """A message of a batch and its type ("" if there is none), or the reasons why not."""
@@ -168,14 +224,19 @@ class WireParser:
         report.refuse("unknown_type", "type", f"type is required: one of {', '.join(sorted(MESSAGE_TYPES))}")
         return message, ""
 
-    def _event(self, message: dict[str, Any], kind: str, raw: bytes, request: _Request, report: Report) -> Event | None:
+    def _event(
+        self, message: dict[str, Any] | None, kind: str, raw: bytes, request: _Request, report: Report
+    ) -> Event | None:
         """The event that `message` makes, or None with the reasons in `report`."""
+        if message is None or not kind:
+            return None
         limits = self.limits
         if len(raw) + request.shared_bytes > limits.event_bytes_max:
             text = f"a message may have {limits.event_bytes_max // 1024} KB, with what its batch adds to it"
             report.refuse("event_too_large", "", text)
             return None
-        report.reasons += check_structure(message, raw, limits.depth_max)
+        if request.source.door is None:  # which has looked
+            report.reasons += check_structure(message, raw, limits.depth_max)
         message_id = _text(message, "messageId", report, numbers=True)
         if len(message_id) > limits.message_id_chars_max:
             text = f"messageId may have {limits.message_id_chars_max} characters at most"

@@ -43,7 +43,7 @@ class EventResult(msgspec.Struct):
     segment_changes: list[SegmentChange] = []
     merged: list[int] = []  # customer ids that were merged into `customer_id`
     demoted_identifiers: list[str] = []  # identifiers of the event that limits kept off the profile
-    withheld: list[str] = []  # paths of what was not kept, for want of a purpose with a basis
+    withheld: list[str] = []  # paths of what was not kept: left out at the door, or for want of a purpose
     processing_ms: float = 0.0
 
 
@@ -164,8 +164,9 @@ class DeadLetter(msgspec.Struct):
     source: str
     kind: str  # type of the message as far as known, e.g. "track"
     reasons: list[dict[str, Any]]  # [{"code", "field", "message"}]
-    body: bytes  # the JSON as it came
+    body: bytes  # the JSON as it came, or what the source's door has let in of it
     replayed_at: int = 0  # ms
+    minimised: bool = False  # the latter
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
