@@ -1,0 +1,96 @@
+"""What a way of deciding would have brought, told from decisions that were made otherwise.
+
+Augmented inverse propensity weighting (Robins, Rotnitzky and Zhao 1994; Dudik, Langford and Li 2011): a model's guess
+of each outcome, corrected by the outcomes of those for whom the decision was the same, weighed by how likely it was.
+Right if either the propensities or the model is; propensities were logged, so they are. Models must not have seen the
+people whom they guess for (cross-fitting: Chernozhukov et al. 2018).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+OVERLAP_MIN = 0.01  # propensities below it are trusted to say that nearly nobody was decided for so, and no more
+
+
+class Decisions(NamedTuple):
+    """What was decided for n people of k possible actions, and what came of it."""
+
+    actions: Ints  # (n,), 0 to k - 1
+    propensities: Floats  # (n, k): how likely each action was when it was decided
+    outcomes: Floats  # (n,), in the unit that is asked for
+    guesses: Floats  # (n, k): of the outcome of each action, by models that did not see these people
+
+    def check(self) -> "Decisions":
+        """Itself. Raises ValueError if something does not fit."""
+        n, k = self.propensities.shape
+        if self.actions.shape != (n,) or self.outcomes.shape != (n,) or self.guesses.shape != (n, k):
+            raise ValueError("decisions: actions, propensities, outcomes and guesses must be of the same people")
+        if not np.allclose(self.propensities.sum(1), 1.0, atol=1e-6):
+            raise ValueError("propensities: those of one person must add up to 1")
+        if (self.propensities[np.arange(n), self.actions] <= 0).any():
+            raise ValueError("propensities: an action that was taken cannot have been impossible")
+        return self
+
+
+class Estimate(NamedTuple):
+    """A mean with its interval. `told` is whether it can be told from nothing."""
+
+    value: float
+    low: float
+    high: float
+    standard_error: float
+
+    @property
+    def told(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+
+class PolicyValue(NamedTuple):
+    """What a policy is worth a person, and how well the decisions cover it."""
+
+    estimate: Estimate
+    uncovered: float  # share of people for whom it would do what was (nearly) never done
+    effective_people: float  # of how many decisions made by it the weighted ones are worth
+
+
+def policy_value(decisions: Decisions, policy: Floats, level: float = 0.95) -> PolicyValue:
+    """What people would have brought on average. `policy`: (n, k), how likely it takes each action for each of them."""
+    scores, weights = _scores(decisions.check(), policy)
+    rare = decisions.propensities < OVERLAP_MIN
+    uncovered = float((policy * rare).sum(1).mean())
+    effective = float(weights.sum() ** 2 / max((weights**2).sum(), 1e-300))
+    return PolicyValue(_estimate(scores, level), uncovered, effective)
+
+
+def policy_difference(decisions: Decisions, policy: Floats, other: Floats, level: float = 0.95) -> Estimate:
+    """How much more a policy is worth a person than another, on the same people."""
+    checked = decisions.check()
+    return _estimate(_scores(checked, policy)[0] - _scores(checked, other)[0], level)
+
+
+def always(action: int, people: int, actions: int) -> Floats:
+    """The policy that does one thing, (people, actions)."""
+    policy = np.zeros((people, actions))
+    policy[:, action] = 1.0
+    return policy
+
+
+def _scores(decisions: Decisions, policy: Floats) -> tuple[Floats, Floats]:
+    rows = np.arange(len(decisions.actions))
+    taken = decisions.actions
+    weights = policy[rows, taken] / np.maximum(decisions.propensities[rows, taken], OVERLAP_MIN)
+    guessed = (policy * decisions.guesses).sum(1)
+    return guessed + weights * (decisions.outcomes - decisions.guesses[rows, taken]), weights
+
+
+def _estimate(scores: Floats, level: float) -> Estimate:
+    mean = float(scores.mean())
+    error = float(scores.std(ddof=1)) / len(scores) ** 0.5
+    reach = float(ndtri((1 + level) / 2)) * error
+    return Estimate(mean, mean - reach, mean + reach, error)
