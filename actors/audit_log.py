@@ -165,6 +165,13 @@ class AuditLog:
                     person.last_at = max(person.last_at, entry.at)
         return [found[customer_id] for customer_id in sorted(found)]
 
+    @contextmanager
+    def still(self) -> Iterator[bytes]:
+        """While it lasts nobody adds an entry; gives what the head's file holds then."""
+        with self._exclusive():
+            self._write_head(self._settled())
+            yield (self._dir / HEAD_FILE).read_bytes()
+
     def _prepare(self) -> None:
         """Makes the tables, if there are none; else confirms what a crash left announced."""
         found = self._db.execute("PRAGMA user_version").fetchone()[0]

@@ -96,6 +96,16 @@ class ControlFile:
         if found != value:
             raise Conflict(f"{name} was fixed at {found} when this data directory was made; it cannot become {value}")
 
+    def hold(self, until: int) -> None:
+        """The shards begin nothing new before `until` (ms), so that what they have begun comes to an end; 0 lets them
+        go on."""
+        with self._write():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('held_until', ?)", (until,))
+
+    def held_until(self) -> int:
+        """Up to when (ms) the shards begin nothing new."""
+        return self.meta("held_until") or 0
+
     def _schema(self) -> int | None:
         """The file's version; None if it is no control store."""
         try:

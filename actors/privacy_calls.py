@@ -80,10 +80,21 @@ class PrivacyCalls:
         if identifiers:
             await self._shards.all("suppress", identifiers, refused_until, timeout_s=_CALL_S)
 
-    async def forget_letters(self, identifiers: Collection[str], normalise: Normalise) -> int:
-        """Deletes the dead letters that name one of these identifiers; how many."""
+    async def forget_letters(self, identifiers: Collection[str], normalise: Normalise) -> list[str]:
+        """Deletes the dead letters that name one of these identifiers; their ids."""
         found = [letter.letter_id for letter in await self.letters(identifiers, normalise)]
-        return await self.router.delete_dead_letters(found) if found else 0
+        if found:
+            await self.router.delete_dead_letters(found)
+        return found
+
+    async def letters_of(self, letter_ids: list[str]) -> set[str]:
+        """Those of these ids of which there is a dead letter."""
+        found: set[str] = set()
+        for start in range(0, len(letter_ids), _LETTERS_PAGE):
+            page = letter_ids[start : start + _LETTERS_PAGE]
+            answers = await self._shards.all("letters_with", page, timeout_s=_CALL_S)
+            found.update(letter.letter_id for answer in answers for letter in answer)
+        return found
 
     async def forget_matches(self, people: list[int]) -> None:
         """Matchers forget these people."""

@@ -36,7 +36,8 @@ class Platform(Protocol):
     async def find(self, namespace: str, digests: Sequence[str], form: IdentityFormat) -> list[str]: ...
     async def erase(self, request_id: str, customer_id: int, refused_until: int) -> Erased: ...
     async def suppress(self, identifiers: list[str], refused_until: int) -> None: ...
-    async def forget_letters(self, identifiers: Collection[str], normalise: Normalise) -> int: ...
+    async def forget_letters(self, identifiers: Collection[str], normalise: Normalise) -> list[str]: ...
+    async def letters_of(self, letter_ids: list[str]) -> set[str]: ...
     async def forget_matches(self, people: list[int]) -> None: ...
     async def tell_recipients(self, people: list[list[int]]) -> list[str]: ...
     async def scrub(self) -> None: ...
@@ -48,6 +49,13 @@ class Finished(NamedTuple):
     request: SubjectRequest
     events: int  # that were erased
     recipients: Sequence[str] = ()  # ids of the webhooks that are told
+
+
+class DataKeys(Protocol):
+    """What backups are read with (`actors.backup_keys.BackupKeys`)."""
+
+    def subjects(self, kind: str) -> set[str]: ...
+    def destroy(self, subjects: Collection[str], suppressed: Mapping[str, int]) -> None: ...
 
 
 class Prover(Protocol):
@@ -70,7 +78,7 @@ class Cancelled(Exception):
 
 class Desk:
     """Works until it is cancelled. `is_ready` says which pending requests may be begun, `discard` deletes the results
-    of a request by their name; `now` is in ms."""
+    of a request by their name, `fingerprint` makes what is kept of an identifier; `now` is in ms."""
 
     def __init__(
         self,
@@ -82,6 +90,8 @@ class Desk:
         prover: Prover,
         export: Export,
         discard: Callable[[str], None],
+        keys: DataKeys,
+        fingerprint: Callable[[str], str],
         now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._store = store
@@ -92,6 +102,8 @@ class Desk:
         self._prover = prover
         self._export = export
         self._discard = discard
+        self._keys_of_backups = keys
+        self._fingerprint = fingerprint
         self._now = now
 
     async def run(self) -> None:
@@ -211,17 +223,36 @@ class Desk:
         platform = self._platform
         identifiers = {identifier for request in requests for identifier in request.identifiers}
         people = [request.people for request in requests if request.people]
-        await platform.forget_letters(identifiers, self._normalise)
+        letters = await platform.forget_letters(identifiers, self._normalise)
         recipients: list[str] = []
         if people:
             await platform.forget_matches([customer_id for each in people for customer_id in each])
             recipients = await platform.tell_recipients(people)
-        self._forget_requests(identifiers)
+        forgotten = self._forget_requests(identifiers)
+        await self._destroy_keys(requests, letters, forgotten)
         await platform.scrub()
         return recipients
 
-    def _forget_requests(self, mine: set[str]) -> None:
-        """Of earlier requests of erased people there stays that they were made."""
+    async def _destroy_keys(self, requests: list[SubjectRequest], letters: list[str], forgotten: list[str]) -> None:
+        """No backup can be read any more where it is about these people. Dead letters that are gone may have named them
+        too, which nobody can tell any more."""
+        keys = self._keys_of_backups
+        kept = [subject[2:] for subject in await asyncio.to_thread(keys.subjects, "l")]
+        there = await self._platform.letters_of(kept)
+        subjects = {f"l:{letter_id}" for letter_id in (*letters, *(each for each in kept if each not in there))}
+        subjects |= {f"r:{each}" for each in (*forgotten, *(request.request_id for request in requests))}
+        subjects |= {f"p:{customer_id}" for request in requests for customer_id in request.people}
+        suppressed = {
+            self._fingerprint(identifier): refused_until(request.suppress, request.received_at)
+            for request in requests
+            for identifier in request.identifiers
+        }
+        if subjects:
+            await asyncio.to_thread(keys.destroy, subjects, suppressed)
+
+    def _forget_requests(self, mine: set[str]) -> list[str]:
+        """Of earlier requests of erased people there stays that they were made. Returns their ids."""
+        forgotten = []
         after = (0, "")
         while page := self._store.requests(("completed", "cancelled"), PAGE, after):
             for request in page:
@@ -229,8 +260,10 @@ class Desk:
                     if request.kind != "erasure":
                         self._discard(request.results)
                     self._store.change(request.request_id, lambda told: anonymised(told))
+                    forgotten.append(request.request_id)
             after = (page[-1].received_at, page[-1].request_id)
         self._store.scrub()
+        return forgotten
 
     def _keep(self, request_id: str, people: Iterable[int], identifiers: Iterable[str]) -> SubjectRequest:
         changes = {"people": list(people), "identifiers": list(identifiers)}

@@ -62,6 +62,7 @@ _FOLD_PROFILES = 50  # written in one step
 _FOLD_PAUSE_S = 0.02  # between two steps, so that they take a small part of the shard's time
 _SEGMENTS_POLL_S = 0.5
 _CONTROL_POLL_S = 0.5
+_HELD_POLL_S = 0.02
 _LAST_ANSWER_S = 0.1
 _LETTER_OF_STATUS = {"accepted": "a", "applied": "p", "duplicate": "d", "suppressed": "s"}
 
@@ -107,6 +108,7 @@ class Shard(ShardReads):
         self._control_path = data_dir / "control.sqlite"
         self._channels: dict[int, Channel] = {}
         self._segments_changed = asyncio.Event()
+        self._held_until = 0  # ms, until when nothing is begun that takes several shards
         self._tasks: set[asyncio.Task[None]] = set()
         self._run(commits.run())
         self._run(self._run_timers())
@@ -141,6 +143,11 @@ class Shard(ShardReads):
         """The id of the shard's process; answers once the shard has recovered."""
         return os.getpid()
 
+    async def _free_to_begin(self) -> None:
+        """Returns when something may be begun: a backup waits until all that was begun has come to an end."""
+        while self._held_until > _now():
+            await asyncio.sleep(_HELD_POLL_S)
+
     # Taking in
 
     async def ingest(self, events: bytes, wait: bool) -> tuple[int, bytes]:
@@ -151,6 +158,7 @@ class Shard(ShardReads):
         applied, d: duplicate, s: suppressed) or with `wait` the encoded list of EventResult.
         """
         decoded = decode_events(events)
+        await self._free_to_begin()
         result: IngestResult = await self._commits.submit(lambda call: Accept(call, decoded, wait), len(decoded))
         sequence = int(result.sequence.partition(":")[2])
         if wait:
@@ -192,6 +200,7 @@ class Shard(ShardReads):
 
     async def pair(self, pairing: Pairing) -> Paired:
         """Joins two profiles or sets them apart; answers when readers see it."""
+        await self._free_to_begin()
         answer: Paired = await self._commits.submit(lambda call: Pair(call, pairing))
         return answer
 
@@ -208,6 +217,7 @@ class Shard(ShardReads):
     async def erase(self, erasure: Erasure) -> Erased:
         """Erases a person whose profile is here, from all shards. Asked again with the same request id, the answer is
         the same."""
+        await self._free_to_begin()
         answer: Erased = await self._commits.submit(lambda call: Erase(call, erasure))
         return answer
 
@@ -232,6 +242,7 @@ class Shard(ShardReads):
 
     async def unmerge(self, merge_id: str) -> tuple[int, int]:
         """Takes a merge back: the surviving and the restored customer id. Raises NotFound, Conflict."""
+        await self._free_to_begin()
         try:
             winner, restored = await self._commits.submit(lambda call: Unmerge(call, merge_id))
         except UnmergeRefused as refused:
@@ -337,12 +348,13 @@ class Shard(ShardReads):
                         control = ControlStore(self._control_path)
                         stack.callback(control.close)
                     if control is not None and (version := control.version()) != seen:
+                        self._held_until = control.held_until()
                         await self._install(control.segments(), control.computed_traits())
                         seen = version
                 except sqlite3.Error as error:
                     # Somebody else's trouble with that file must not end the shard.
                     log.warning("the control store cannot be read", exc_info=error)
-                await asyncio.sleep(_CONTROL_POLL_S)
+                await asyncio.sleep(_HELD_POLL_S if self._held_until > _now() else _CONTROL_POLL_S)
 
     async def _install(self, defined: dict[str, dict[str, Any]], traits: dict[str, dict[str, Any]]) -> None:
         for segment_id in [known for known in self._core.segments if known not in defined]:

@@ -22,6 +22,7 @@ _BATCH_ROWS = 200
 _BUSY_TIMEOUT_MS = 10_000
 # Digests, and what is sealed with a key: bytes that encode nothing that could be read from them.
 _OPAQUE = frozenset({"dedupe.message", "keys.digest", "entries.hash", "requests.body"})
+_OPAQUE |= {"data_keys.key", "backups.key", "backups.signer"}
 _SEPARATOR = b"\0"
 
 

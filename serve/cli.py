@@ -11,6 +11,7 @@ from pipelines.batch_client import ApiError
 from pipelines.import_mapping import MappingError
 from serve import (
     cli_audit,
+    cli_backup,
     cli_bench,
     cli_common,
     cli_data,
@@ -64,6 +65,7 @@ app.command("status", rich_help_panel=SERVICE)(cli_service.status)
 app.command("doctor", rich_help_panel=SERVICE)(cli_doctor.doctor)
 app.add_typer(cli_keys.keys, name="keys", rich_help_panel=SERVICE)
 app.add_typer(cli_audit.audit, name="audit", rich_help_panel=SERVICE)
+app.add_typer(cli_backup.backup, name="backup", rich_help_panel=SERVICE)
 app.command("demo", rich_help_panel=DATA)(cli_demo.demo)
 app.command("import", rich_help_panel=DATA)(cli_data.import_path)
 app.command("profile", rich_help_panel=DATA)(cli_data.profile)

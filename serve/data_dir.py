@@ -11,6 +11,7 @@
     privacy-signing.pem  the key that answers to them are signed with, made when it is first needed
     privacy/          what access and portability requests have found
     shards/           one SQLite file a shard
+    backup-keys.sqlite  what backups can be read with
     deliveries.sqlite where deliveries to webhooks stand
     run/              lock, record and sockets of the running service
     spill/            what Ray puts on disk for lack of memory; emptied at every start
@@ -27,6 +28,7 @@ from pathlib import Path
 import msgspec
 
 from actors.control import ControlStore
+from actors.private_file import write_private
 from models.privacy import field_rules
 from models.privacy.suppression import KEY_BYTES
 from serve.command_audit import record_command
@@ -205,19 +207,3 @@ def privacy_problem(path: Path) -> str:
     if stat.S_IMODE(status.st_mode) & 0o077:
         return f"{path} can be opened by other users: run `chmod 700 {path}`"
     return ""
-
-
-def write_private(path: Path, content: str | bytes) -> None:
-    """Writes a file that only its owner can read, whole or not at all; it is on disk when this returns."""
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

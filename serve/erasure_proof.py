@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from actors.privacy_desk import Finished
+from actors.private_file import write_private
 from models.identity.customer_id import to_text
 from models.privacy.certificate import Recipient
 from models.privacy.needles import needles_of
@@ -18,7 +19,6 @@ from models.privacy.suppression import fingerprint
 from pipelines.erasure_certificate import CannotCertify, Erasure, issue
 from pipelines.privacy_scan import scan
 from serve import logs
-from serve.data_dir import write_private
 
 FOLDER = "privacy/certificates"  # in the data directory
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import Iterable
 from typing import NoReturn
@@ -9,19 +10,24 @@ from typing import NoReturn
 import msgspec
 
 from actors.audit_log import AuditLog, EntryFilter
+from actors.backup_keys import BackupKeys
 from actors.control import ControlStore
+from actors.errors import OnefoldError
 from actors.privacy_callbacks import CallbackSender
 from actors.privacy_calls import PrivacyCalls
 from actors.privacy_desk import Desk
 from actors.privacy_store import FILE, PrivacyStore
+from actors.refusal_journal import RefusalJournal
 from actors.signing_key import load_signer
 from actors.webhook_sender import WebhookSender
 from models.identity.identifiers import IdentifierNormaliser
 from models.privacy import open_dsr_documents
 from models.privacy.deadlines import escalates_at
 from models.privacy.requests import SubjectRequest, is_ready
+from models.privacy.suppression import fingerprint
 from serve import ray_node
 from serve.addresses import processor_of
+from serve.backup_keys import open_keys
 from serve.data_dir import suppression_key
 from serve.erasure_proof import ErasureProof
 from serve.settings import Settings
@@ -29,6 +35,8 @@ from serve.subject_export import SubjectExport
 
 _POLL_S = 0.5
 _CLOCK_S = 60.0
+_NOTE_S = 1.0
+_NOTED_MS = 60_000  # until it is said again that all is noted
 _READERS_MAX = 10_000  # entries of the audit log that are looked through for one person
 
 log = logging.getLogger("onefold.privacy")
@@ -39,9 +47,11 @@ async def work_on_requests(settings: Settings, calls: PrivacyCalls) -> None:
     key = suppression_key(settings.data_path)
     store = PrivacyStore(settings.data_path / FILE, key)
     control = ControlStore(settings.control_path)
+    shards = control.meta("shards") or 0
     audit = AuditLog(settings.data_path)
     normaliser = IdentifierNormaliser(settings.identity)
     processor = processor_of(settings)
+    keys = open_keys(settings)
 
     def normalise(namespace: str, value: str) -> str | None:
         return normaliser.normalise(namespace, value).identifier
@@ -64,16 +74,35 @@ async def work_on_requests(settings: Settings, calls: PrivacyCalls) -> None:
         ErasureProof(settings.data_path, ray_node.outside(settings), key),
         exported,
         export.discard,
+        keys,
+        lambda identifier: fingerprint(identifier, key),
     )
     signer = await asyncio.to_thread(load_signer, settings.data_path, processor.domain, _now)
     callbacks = CallbackSender(store, WebhookSender(settings.webhooks), signer, processor.domain)
-    await asyncio.gather(desk.run(), _send(callbacks), _watch(store))
+    await asyncio.gather(desk.run(), _send(callbacks), _watch(store), _note_refusals(settings, keys, shards))
 
 
 async def _send(callbacks: CallbackSender) -> NoReturn:
     while True:
         if not await callbacks.send_due(_now()):
             await asyncio.sleep(_POLL_S)
+
+
+async def _note_refusals(settings: Settings, keys: BackupKeys, shards: int) -> NoReturn:
+    """Keeps what is refused beside the keys of backups, as soon as there is a backup."""
+    journal = RefusalJournal(settings.data_path, shards, keys, settings.profile, settings.privacy.purposes)
+    copied = 0
+    while True:
+        began = _now()
+        try:
+            if await asyncio.to_thread(keys.has_backups):
+                news = await asyncio.to_thread(journal.catch_up)
+                if news or began - copied > _NOTED_MS:
+                    await asyncio.to_thread(keys.set_noted_until, began)
+                    copied = began
+        except (OnefoldError, sqlite3.Error) as error:
+            log.warning("what is refused cannot be noted", extra={"fields": {"reason": type(error).__name__}})
+        await asyncio.sleep(_NOTE_S)
 
 
 async def _watch(store: PrivacyStore) -> NoReturn:

@@ -15,8 +15,9 @@ import stat
 import tempfile
 from pathlib import Path
 
+from actors.private_file import write_private
 from serve import instance
-from serve.data_dir import DirectoryError, write_private
+from serve.data_dir import DirectoryError
 from serve.ray_environment import environment, run_dir
 from serve.settings import Settings
 

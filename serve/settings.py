@@ -63,6 +63,12 @@ class SegmentSettings(msgspec.Struct, frozen=True):
     min_count: Annotated[int, Meta(ge=1)] = 10  # people; fewer are not told to those who may not read profiles
 
 
+class BackupSettings(msgspec.Struct, frozen=True):
+    """What concerns backups."""
+
+    keys_copy: str = ""  # a file elsewhere that is kept the same as the keys of backups; "" for none
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is decided when the service starts."""
 
@@ -84,6 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     segments: SegmentSettings = SegmentSettings()
     webhooks: RetryPolicy = RetryPolicy()
     privacy: PrivacySettings = PrivacySettings()
+    backup: BackupSettings = BackupSettings()
 
     @property
     def data_path(self) -> Path:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from actors.privacy_calls import PrivacyCalls
+from actors.private_file import write_private
 from models.delivery.webhook import Webhook
 from models.identity.customer_id import to_text
 from models.privacy.letters import Normalise
@@ -23,7 +24,6 @@ from models.profile.document import document
 from models.profile.lifecycle import LifecycleRules
 from models.profile.state import Profile
 from models.shard.protocol import SegmentChange
-from serve.data_dir import write_private
 from serve.http_events import event_entry
 from serve.http_schemas import time_text
 from serve.identity_entries import link_entry, merge_entry, review_entry

@@ -73,7 +73,11 @@ class RunningService:
 
     def command(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
         """Runs a command with --json on this data directory."""
-        command = [sys.executable, "-m", "serve", *arguments, "--json", "--data-dir", str(self.data_dir)]
+        return self.command_without_directory(*arguments, "--data-dir", str(self.data_dir), timeout_s=timeout_s)
+
+    def command_without_directory(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+        """Runs a command with --json that works on files alone."""
+        command = [sys.executable, "-m", "serve", *arguments, "--json"]
         return subprocess.run(
             command, env=self._environment(), cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False
         )

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.backup_keys import BackupKeys
 from actors.errors import Unavailable
 from actors.privacy_calls import PrivacyCalls
 from actors.privacy_desk import Desk, Finished
@@ -19,6 +20,8 @@ from actors.shard_calls import ShardCalls
 from models.identity.customer_id import to_text
 from models.identity.identifiers import IdentifierNormaliser
 from models.privacy.requests import SubjectIdentity, SubjectRequest
+from models.privacy.suppression import FOREVER, fingerprint
+from models.profile.state import Profile
 from models.shard.protocol import DeadLetter
 from tests.unit.actors.local_shards import NOW, LocalShards, identify, settings, track
 
@@ -51,6 +54,7 @@ class Place:
         self.shards = shards
         self.router = Router(SHARDS, data_dir, shards, timeout_s=5)
         self.store = PrivacyStore(data_dir / "privacy.sqlite", b"k" * 32)
+        self.keys = BackupKeys(data_dir / "backup-keys.sqlite")
         self.deliveries = Deliveries()
         self.finished: list[Finished] = []
         self.before: object = None
@@ -72,6 +76,8 @@ class Place:
             self,
             export,
             self.discarded.append,
+            self.keys,
+            lambda identifier: fingerprint(identifier, b"k" * 32),
             lambda: NOW,
         )
 
@@ -129,6 +135,7 @@ def run(tmp_path: Path) -> Callable[[Scenario], None]:
                 await scenario(place)
             finally:
                 place.store.close()
+                place.keys.close()
                 await shards.stop_all()
             assert not shards.deaths
 
@@ -163,15 +170,26 @@ async def settled(place: Place, people: int = 40) -> None:
     await place.router.reject(letters)
 
 
+def done_identifiers(profile: Profile) -> set[str]:
+    return {*profile.identifiers, f"email:jane.{CANARY}@example.com"}
+
+
 def test_an_erased_person_is_in_no_file_and_comes_back_by_no_event(run: Callable[[Scenario], None]) -> None:
     async def scenario(place: Place) -> None:
         await settled(place)
         jane = await place.router.profile(f"user_id:{CANARY}")
         assert jane is not None
         assert len(jane.absorbed) == 1
+        earlier = place.store.add(ask("access", 7, state="completed"))
         request = place.store.add(ask())
         assert place.found(CANARY), "a search that would find nothing"
+        ids = [jane.customer_id, *jane.absorbed]
+        gone = [*(f"p:{each}" for each in ids), "l:l0", "l:l1", "l:deleted", f"r:{earlier.request_id}"]
+        gone.append(f"r:{request.request_id}")
+        place.keys.make_keys([*gone, "p:1", "l:l2", "r:another"])
         assert await place.desk().work() == 1
+        assert set(place.keys.keys([*gone, "p:1", "l:l2", "r:another"])) == {"p:1", "l:l2", "r:another"}
+        assert place.keys.suppressed() == {fingerprint(i, b"k" * 32): FOREVER for i in done_identifiers(jane)}
         assert place.found(CANARY) == []
         done = place.store.request(request.request_id)
         assert (done.state, done.results, done.results_count, done.identities) == ("completed", "cert_1", 5, [])
@@ -252,7 +270,7 @@ def test_what_cannot_be_done_now_is_tried_again_and_holds_nobody_up(
 ) -> None:
     monkeypatch.setattr("actors.privacy_desk.RETRY_S", 0.0)
     for bound in ("ERASE_S", "_CALL_S"):
-        monkeypatch.setattr(f"actors.privacy_calls.{bound}", 0.1)
+        monkeypatch.setattr(f"actors.privacy_calls.{bound}", 0.5)
 
     async def scenario(place: Place) -> None:
         await settled(place, people=3)

@@ -1,0 +1,25 @@
+"""Files for their owner only, written whole or not at all."""
+
+import os
+from pathlib import Path
+
+
+def write_private(path: Path, content: str | bytes) -> None:
+    """Writes a file that only its owner can read, whole or not at all; it is on disk when this returns."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """What was written to a file or directory is on disk when this returns."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

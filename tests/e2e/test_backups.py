@@ -1,0 +1,94 @@
+"""A backup of a running service, an erasure after it, and a service on what is restored."""
+
+import json
+import random
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+from actors.backup_keys import FILE, BackupKeys
+from bench.erasure import canary, messages
+from models.privacy.needles import Search, needles_of
+from models.profile.packing import packed_within
+from pipelines.backup_read import backup_id_of, opened, verified
+from pipelines.batch_client import ApiClient
+from tests.e2e.service import RunningService
+
+PEOPLE = 6
+GONE = 2
+
+
+def plain_bytes(place: RunningService, backup: Path) -> bytes:
+    """All that can be read of a backup with the keys that stand, packed profiles unpacked."""
+    with closing(BackupKeys(place.data_dir / FILE, create=False)) as keys:
+        manifest = verified(backup, keys.backup_key(backup_id_of(backup)).signer)
+        rows = [row for each in opened(backup, manifest, keys) for row in each.rows or ()]
+    values = [value for row in rows for value in row.row if isinstance(value, bytes)]
+    profiles = [held for value in values for held in packed_within(value, len(value))]
+    return b"\n".join([repr(rows).encode(), *values, *profiles])
+
+
+def profile_of(client: ApiClient, person: int) -> str:
+    return json.dumps(client.get(f"/v1/profiles/user_id:user-{canary(person)}"), sort_keys=True)
+
+
+def test_who_is_erased_after_a_backup_is_in_no_restore_of_it(tmp_path: Path) -> None:
+    backup, copy = tmp_path / "backup", tmp_path / "keys.sqlite"
+    place = RunningService(tmp_path / "data", ONEFOLD_BACKUP__KEYS_COPY=str(copy), ONEFOLD_MATCHING__ENABLED="false")
+    rng = random.Random(1)
+    with place:
+        client = place.client()
+        segment = {"type": "behavioral", "event": "Order Completed", "operator": "exists"}
+        client.post("/v1/segments", {"id": "buyers", "name": "Buyers", "criteria": segment})
+        client.post("/v1/batch?wait=true", {"batch": [m for n in range(PEOPLE) for m in messages(n, rng)]})
+        stop = threading.Event()
+
+        def go_on() -> None:
+            number = 0
+            with place.client() as own:
+                while not stop.is_set():
+                    number += 1
+                    own.post("/v1/batch", {"batch": [{"type": "identify", "userId": f"later-{number}"}]})
+
+        late = threading.Thread(target=go_on)
+        late.start()
+        try:
+            made = place.cli("backup", "create", str(backup), timeout_s=120)
+        finally:
+            stop.set()
+            late.join()
+        assert made["people"] >= PEOPLE
+        assert place.command("backup", "create", str(backup)).returncode == 2  # it is there
+        assert canary(GONE).encode() in plain_bytes(place, backup)
+        profiles = {n: profile_of(client, n) for n in range(PEOPLE)}
+        told = {"categoryPreferences": {"ads": False}}
+        message = {"type": "identify", "userId": f"user-{canary(0)}", "context": {"consent": told}}
+        client.post("/v1/batch?wait=true", {"batch": [message]})
+        erased = place.cli("privacy", "erase", f"email:{canary(GONE)}@example.com", "--wait", timeout_s=120)
+        assert erased["request_status"] == "completed"
+        with closing(sqlite3.connect(copy)) as keys:
+            for _ in range(100):
+                if keys.execute("SELECT count(*) FROM refusals").fetchone()[0]:
+                    break
+                stop.wait(0.1)
+        client.close()
+    decoded = plain_bytes(place, backup)
+    assert canary(1).encode() in decoded
+    search = Search(needles_of([], [canary(GONE)], b"k"))
+    for data in (decoded, *(path.read_bytes() for path in backup.iterdir())):
+        assert list(search.in_bytes(data)) == []
+    new = RunningService.__new__(RunningService)
+    new.__dict__ |= place.__dict__ | {"data_dir": tmp_path / "restored"}
+    restored = new.cli("backup", "restore", str(backup), "--keys", str(copy), timeout_s=120)
+    assert (restored["refusals_told"], restored["people_left_out"] > 0) == (1, True)
+    public = place.data_dir / "certificate-signing.pub"
+    verified_again = place.command_without_directory("backup", "verify", str(backup), "--public-key", str(public))
+    assert verified_again.returncode == 0
+    with new, new.client() as client:
+        for n in set(range(1, PEOPLE)) - {GONE}:
+            assert profile_of(client, n) == profiles[n]
+        assert client.get(f"/v1/profiles/user_id:user-{canary(0)}")["privacy"]["consents"]["ads"]["granted"] is False
+        answer = client.post("/v1/batch?wait=true", {"batch": messages(GONE, rng)})
+        assert {result["status"] for result in answer["results"]} == {"suppressed"}
+        assert client.get("/v1/segments/buyers")["members"] == PEOPLE - 1
