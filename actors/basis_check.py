@@ -1,31 +1,99 @@
 """Whether a purpose has a basis for people, at the moment at which they are told of."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import Any
 
 from actors.reader import CUSTOMER_ID_NAMESPACE
-from actors.router import Router
+from models.identity.customer_id import to_text
 from models.privacy.purposes import Purposes
 from models.privacy.visibility import may_read
+from models.profile.state import Profile
+
+FRESH_MS = 1_000  # how long an answer holds: as long as a revoked key may count
+
+Entry = tuple[int, str]
+"""Who (customer id) entered which segment."""
+
+MayTell = Callable[[Collection[Entry], str], Awaitable[Collection[Entry]]]
+"""Those of the entries that may be told now, for a purpose: see `BasisCheck.entries`."""
 
 
 class BasisCheck:
-    """Implements `actors.deliverer.MayTell`."""
+    """Asks for the profiles, by normalised keys, and for the definitions of segments, by id. `now` is in ms."""
 
-    def __init__(self, router: Router, purposes: Purposes) -> None:
-        self._router = router
+    def __init__(
+        self,
+        profiles: Callable[[list[str]], Awaitable[list[Profile | None]]],
+        segments: Callable[[], Mapping[str, Mapping[str, Any]]],
+        purposes: Purposes,
+        now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._profiles = profiles
+        self._segments = segments
         self._purposes = purposes
+        self._now = now
 
-    async def __call__(self, customer_ids: Sequence[str], purpose: str) -> Collection[str]:
-        """Those of the customer ids, as text, for whom the purpose (the default one if empty) has a basis. Nobody for a
-        purpose that is not in the registry any more. Raises Unavailable."""
-        name = purpose or self._purposes.default
-        if name not in self._purposes.known:
-            return ()
-        profiles = await self._router.profiles([f"{CUSTOMER_ID_NAMESPACE}{each}" for each in customer_ids])
-        now = time.time_ns() // 1_000_000
+    async def keys(self, keys: Iterable[str], purpose: str) -> dict[str, bool]:
+        """Of each normalised key that is somebody's, whether a purpose has a basis for that person: always while there
+        is no registry, never for a purpose that is not in it any more. Raises Unavailable."""
+        asked = list(dict.fromkeys(keys))
+        profiles = await self._profiles(asked)
+        now = self._now()
+        is_known = not self._purposes.is_on or purpose in self._purposes.known
         return {
-            customer_id
-            for customer_id, profile in zip(customer_ids, profiles, strict=True)
-            if profile is not None and may_read(profile, self._purposes, name, now)
+            key: is_known and may_read(profile, self._purposes, purpose, now)
+            for key, profile in zip(asked, profiles, strict=True)
+            if profile is not None
         }
+
+    async def people(self, customer_ids: Iterable[int], purpose: str) -> set[int]:
+        """Those for whom a purpose has a basis; all while there is no registry. Raises Unavailable."""
+        asked = {f"{CUSTOMER_ID_NAMESPACE}{to_text(each)}": each for each in customer_ids}
+        if not self._purposes.is_on:
+            return set(asked.values())
+        return {asked[key] for key, is_readable in (await self.keys(asked, purpose)).items() if is_readable}
+
+    async def entries(self, entries: Collection[Entry], purpose: str) -> Collection[Entry]:
+        """Those of the entries that may be told: for the purpose, if empty for that of each segment, else for the
+        default one. None for a purpose that is not in the registry any more, and none of a segment that is no more.
+        Raises Unavailable."""
+        if not self._purposes.is_on:
+            return entries
+        groups: dict[str, set[Entry]] = {}
+        segments = {} if purpose else self._segments()
+        for entry in entries:
+            if purpose:
+                groups.setdefault(purpose, set()).add(entry)
+            elif entry[1] in segments:
+                groups.setdefault(segments[entry[1]].get("purpose") or self._purposes.default, set()).add(entry)
+        told: set[Entry] = set()
+        for asked_for, group in groups.items():
+            readable = await self.people((customer_id for customer_id, _ in group), asked_for)
+            told |= {entry for entry in group if entry[0] in readable}
+        return told
+
+
+class FreshCheck:
+    """Whether entries that are told one after the other may be told, each at its moment: asked for all at once, and
+    again when the answer is older than FRESH_MS."""
+
+    def __init__(self, may_tell: MayTell, entries: Iterable[Entry], purpose: str, now: Callable[[], int]) -> None:
+        self._may_tell = may_tell
+        self._entries = set(entries)
+        self._purpose = purpose
+        self._now = now
+        self._told: Collection[Entry] = ()
+        self._until = 0
+
+    async def ask(self) -> None:
+        """Asks now. Raises Unavailable."""
+        asked_at = self._now()
+        self._told = await self._may_tell(self._entries, self._purpose) if self._entries else ()
+        self._until = asked_at + FRESH_MS
+
+    async def allows(self, entry: Entry) -> bool:
+        """Whether one of the entries may be told now. Raises Unavailable."""
+        if self._now() >= self._until:
+            await self.ask()
+        return entry in self._told

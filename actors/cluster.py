@@ -224,9 +224,9 @@ class DelivererActor:
             calls = SegmentCalls(ShardCalls(shards, RayShards()), _PEER_TIMEOUT_S)
             control = ControlStore(Path(data_dir) / "control.sqlite")
             store = DeliveryStore(Path(data_dir) / "deliveries.sqlite")
-            basis = BasisCheck(Router(shards, Path(data_dir)), purposes) if purposes.is_on else None
+            basis = BasisCheck(Router(shards, Path(data_dir)).profiles, control.segments, purposes)
             self._deliverer = Deliverer(
-                control, store, calls.segment_changes, WebhookSender(policy), policy, may_tell=basis
+                control, store, calls.segment_changes, WebhookSender(policy), policy, may_tell=basis.entries
             )
         except Exception as error:  # Ray would not start it again after an error of its constructor
             log.error("the deliverer cannot start", exc_info=error)

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from actors.errors import Conflict, Invalid, NotFound
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _BUSY_TIMEOUT_MS = 10_000
@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) 
 CREATE TABLE IF NOT EXISTS keys (
     key_id TEXT PRIMARY KEY, digest BLOB NOT NULL UNIQUE, name TEXT NOT NULL, hint TEXT NOT NULL,
     scopes TEXT NOT NULL, source_id TEXT NOT NULL, created_at INTEGER NOT NULL, revoked_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL DEFAULT 0, lifetime_ms INTEGER NOT NULL DEFAULT 0
+    expires_at INTEGER NOT NULL DEFAULT 0, lifetime_ms INTEGER NOT NULL DEFAULT 0,
+    purpose TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sources (source_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS segments (segment_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
@@ -37,7 +38,8 @@ _UPGRADES = {
     1: (
         "ALTER TABLE keys ADD COLUMN expires_at INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE keys ADD COLUMN lifetime_ms INTEGER NOT NULL DEFAULT 0",
-    )
+    ),
+    2: ("ALTER TABLE keys ADD COLUMN purpose TEXT NOT NULL DEFAULT ''",),
 }
 
 

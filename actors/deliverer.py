@@ -8,12 +8,13 @@ about one person are sent one after the other.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Protocol
 
 import msgspec
 
+from actors.basis_check import Entry, FreshCheck, MayTell
 from actors.change_feed import ChangeFeed, Changes
 from actors.delivery_store import Dead, DeliveryStatus, DeliveryStore, Waiting
 from actors.errors import NotFound, OnefoldError
@@ -44,9 +45,6 @@ REFRESH_S = 0.5
 
 log = logging.getLogger("onefold.deliverer")
 
-MayTell = Callable[[Sequence[str], str], Awaitable[Collection[str]]]
-"""Customer ids, as text, and a purpose: those of the people for whom it has a basis now."""
-
 Made = tuple[str, int]
 """A webhook's id and when it was made (ms): another one may be made under the same id."""
 
@@ -61,7 +59,7 @@ class WebhookStore(Protocol):
 
 class Deliverer:
     """Delivers until it is cancelled. `changes(after, limit)` reads the shards' logs; `now` is in ms; without
-    `may_tell` everything may be told."""
+    `may_tell` every entry may be told."""
 
     def __init__(
         self,
@@ -78,7 +76,7 @@ class Deliverer:
         self._feed = ChangeFeed(changes)
         self._sender = sender
         self._policy = policy
-        self._may_tell = may_tell
+        self._may_tell = may_tell or _tell_all
         self._now = now
         self._webhooks: dict[str, Webhook] = {}
         self._tasks: dict[Made, asyncio.Task[None]] = {}
@@ -153,21 +151,8 @@ class Deliverer:
             return 0
         due = self._store.due(webhook_id, self._now(), PAGE)
         if due:
-            webhook = self._webhooks[webhook_id]
-            permitted = await self._permitted(webhook, due)
-            kept = {each.message_id for each in permitted}
-            self._store.withhold(webhook_id, [each.message_id for each in due if each.message_id not in kept])
-            await self._send_all(webhook, [[each] for each in permitted], None)
+            await self._send_all(self._webhooks[webhook_id], [[each] for each in due], None)
         return len(due)
-
-    async def _permitted(self, webhook: Webhook, messages: list[Waiting]) -> list[Waiting]:
-        """Without entries of people for whom the webhook's purpose has no basis now. Exits are told: the receiver is to
-        leave these people out."""
-        people = {each.message_id: person for each in messages if (person := entering(each.body))}
-        if self._may_tell is None or not people:
-            return messages
-        allowed = await self._may_tell(list(dict.fromkeys(people.values())), webhook.purpose)
-        return [each for each in messages if people.get(each.message_id, "") in ("", *allowed)]
 
     async def tell(self, webhook_id: str) -> int | None:
         """Sends the next new messages; how many entries and exits were read for that. None: it must wait."""
@@ -183,7 +168,7 @@ class Deliverer:
                 messages.append(Waiting(message_id(change), 0, 0, "", payload(change, _time_text(change.at))))
         if page:
             people: dict[str, list[Waiting]] = {}
-            for message in await self._permitted(webhook, messages):
+            for message in messages:
                 people.setdefault(customer_of(message.body), []).append(message)
             await self._send_all(webhook, list(people.values()), cursor)
         return len(page)
@@ -195,8 +180,16 @@ class Deliverer:
         return self._now() < self._quiet_until.get(webhook_id, 0)
 
     async def _send_all(self, webhook: Webhook, groups: list[list[Waiting]], cursor: dict[int, int] | None) -> None:
-        """Sends the messages of each group in order, the groups side by side, and notes what came of them."""
+        """Sends the messages of each group in order, the groups side by side, and notes what came of them.
+
+        Entries of people for whom there is no basis at that moment are dropped. Exits are sent: the receiver is to
+        leave these people out.
+        """
         lane = asyncio.Semaphore(CONCURRENT)
+        entries = [entry for group in groups for each in group if (entry := entering(each.body)) is not None]
+        check = FreshCheck(self._may_tell, entries, webhook.purpose, self._now)
+        await check.ask()
+        withheld: list[str] = []
         outcomes: list[tuple[Waiting, Sent]] = []
         unsent: list[Waiting] = []
         is_gone = False
@@ -204,9 +197,18 @@ class Deliverer:
         async def send_group(group: list[Waiting]) -> None:
             nonlocal is_gone
             async with lane:
-                for message in group:
+                for place, message in enumerate(group):
                     if is_gone or self._is_quiet(webhook.id):
                         unsent.append(message)
+                        continue
+                    entry = entering(message.body)
+                    try:
+                        may_send = entry is None or await check.allows(entry)
+                    except OnefoldError:  # a shard is starting
+                        unsent.extend(group[place:])
+                        break
+                    if not may_send:
+                        withheld.append(message.message_id)
                         continue
                     sent = await self._send(webhook, message.message_id, message.body)
                     judged = verdict(sent.status)
@@ -220,6 +222,7 @@ class Deliverer:
         current = self._webhooks.get(webhook.id)
         if current is None or current.created_at != webhook.created_at:
             return  # it was deleted meanwhile
+        self._store.withhold(webhook.id, withheld)
         now = self._now()
         quiet_until = self._quiet_until.get(webhook.id, now)
         delivered, waiting, dead = [], [message._replace(due=quiet_until) for message in unsent], []
@@ -314,3 +317,7 @@ class Deliverer:
 
 def _time_text(at: int) -> str:
     return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+async def _tell_all(entries: Collection[Entry], purpose: str) -> Collection[Entry]:
+    return entries

@@ -15,7 +15,7 @@ from actors.control import ControlStore
 from serve.cli_common import AsJson, ConfigFile, DataDir, emit, settings_of, table
 from serve.command_audit import record_command
 from serve.http_schemas import RotatedKey
-from serve.key_entries import OVERLAP, key_entry, parse_lifetime, parse_overlap
+from serve.key_entries import OVERLAP, key_entry, key_facts, parse_key_purpose, parse_lifetime, parse_overlap
 from serve.settings import Settings
 
 keys = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke API keys.")
@@ -29,6 +29,9 @@ def create(
     ] = None,
     source: Annotated[str, typer.Option("--source", help="Source that it writes as. (default: the name)")] = "",
     expires: Annotated[str, typer.Option("--expires", help="How long it is valid, such as 90d. (default: ever)")] = "",
+    purpose: Annotated[
+        str, typer.Option("--purpose", help="Purpose of the registry that it reads for, and no other. (default: any)")
+    ] = "",
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -37,11 +40,15 @@ def create(
     settings = settings_of(data_dir, config).settings
     with _control(settings) as control:
         lifetime_ms = parse_lifetime(expires)
-        key, secret = control.create_key(name, cast(list[Scope], scope or ["ingest"]), source, lifetime_ms)
-    record_command(settings, "keys create", key_id=key.key_id)
+        reads_for = parse_key_purpose(purpose, settings.privacy.purposes)
+        scopes = cast(list[Scope], scope or ["ingest"])
+        key, secret = control.create_key(name, scopes, source, lifetime_ms, reads_for)
+    record_command(settings, "keys create", **key_facts(key))
 
     def human(console: Console) -> None:
         console.print(f"key {key.key_id} with scope {' and '.join(key.scopes)}, writes as source {key.source_id}")
+        if key.purpose:
+            console.print(f"it reads for the purpose {key.purpose} only")
         console.print("the secret, shown once:", style="dim")
         print(secret)
 
@@ -61,15 +68,16 @@ def list_keys(
     if not everything:
         now = time.time_ns() // 1_000_000
         found = [key for key in found if key.is_valid(now)]
-    ends = any(key.expires_at for key in found)
+    ends, bound = any(key.expires_at for key in found), any(key.purpose for key in found)
     rows = [
         (key.key_id, key.name, f"{key.hint}...", " ".join(key.scopes), key.source_id, _time(key.created_at))
+        + ((key.purpose,) if bound else ())
         + ((_time(key.expires_at),) if ends else ())
         + ((_time(key.revoked_at),) if everything else ())
         for key in found
     ]
     columns = ["ID", "NAME", "SECRET", "SCOPES", "SOURCE", "CREATED"]
-    columns += ["ENDS"] * ends + ["REVOKED"] * everything
+    columns += ["PURPOSE"] * bound + ["ENDS"] * ends + ["REVOKED"] * everything
     emit(as_json, [key_entry(key) for key in found], lambda console: table(console, columns, rows, "no keys"))
 
 
@@ -83,11 +91,11 @@ def rotate(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new secret, under an id of its own, for the same name, scopes and source; the former one ends soon."""
+    """Make a new secret, under an id of its own, for the same name and rights; the former one ends soon."""
     settings = settings_of(data_dir, config).settings
     with _control(settings) as control:
         made, replaced, secret = control.rotate_key(key, parse_overlap(overlap))
-    record_command(settings, "keys rotate", key_id=made.key_id, replaced=replaced.key_id)
+    record_command(settings, "keys rotate", **key_facts(made), replaced=replaced.key_id)
 
     def human(console: Console) -> None:
         console.print(

@@ -6,7 +6,7 @@ Serve would log what is raised, message and all.
 """
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -16,10 +16,11 @@ from actors.errors import Conflict, Invalid, NotFound, OnefoldError, Unavailable
 from models.delivery.addresses import is_loopback
 from serve import logs
 from serve.audit_records import REFUSED_KEYS, Told, note, record, rule_of
-from serve.auth import OPEN, Authenticator, Principal, credential_of
+from serve.auth import OPEN, Principal, credential_of
+from serve.disclosure import Shows
 from serve.errors import Forbidden, RateLimited, TooLarge, Unauthenticated
 from serve.grpc_context import GrpcContext
-from serve.request_context import PURPOSE_HEADER
+from serve.request_context import PURPOSE_HEADER, WITHHELD_HEADER, withheld_text
 
 log = logs.logger("grpc")
 
@@ -72,21 +73,23 @@ class Context(Protocol):
 
 
 class Call:
-    """One call: who makes it, whose data is answered, and the way to say more than the reply."""
+    """One call: who makes it, what for, whose data is answered, and the way to say more than the reply."""
 
-    __slots__ = ("_authenticator", "_context", "_scope", "principal", "told")
+    __slots__ = ("_context", "_replica", "_scope", "_trailing", "has_purpose", "principal", "told")
 
-    def __init__(self, authenticator: Authenticator, context: Context, scope: Scope, told: Told) -> None:
-        self._authenticator = authenticator
+    def __init__(self, replica: GrpcContext, context: Context, scope: Scope, told: Told) -> None:
+        self._replica = replica
         self._context = context
         self._scope = scope
+        self._trailing: list[tuple[str, str]] = []
+        self.has_purpose = False  # whether the method has asked what it is for
         self.told = told
         self.principal = self.check()
 
     def check(self) -> Principal:
         """Who calls, if they may (still) do so. Raises Unauthenticated, Forbidden."""
         authorization = _metadata(self._context, "authorization")
-        principal = self._authenticator.caller(credential_of(authorization) if authorization else None)
+        principal = self._replica.services.authenticator.caller(credential_of(authorization) if authorization else None)
         self.told.actor = principal.key_id
         principal.require(self._scope)
         if principal is OPEN and not is_local(self._context.peer()):
@@ -99,14 +102,29 @@ class Call:
         """Whether the caller asked, with the metadata entry `explain`, where the answer came from."""
         return bool(_metadata(self._context, "explain"))
 
-    @property
-    def purpose(self) -> str:
-        """The purpose that the caller declares, with a metadata entry; "" for none."""
-        return _metadata(self._context, PURPOSE_HEADER)
+    def declared_purpose(self) -> str:
+        """The purpose that the caller declares, with a metadata entry, or that of the key; "" for none. Raises Invalid,
+        Forbidden."""
+        self.has_purpose = True
+        return self._replica.declared_purpose(_metadata(self._context, PURPOSE_HEADER), self.principal)
+
+    def purpose(self, segment_id: str = "") -> str:
+        """The purpose of the read, of a segment if one is named: see `RequestContext.purpose_of`. Raises Invalid,
+        Forbidden."""
+        return self._replica.purpose_of(self.declared_purpose(), segment_id)
 
     def tell_origin(self, origin: str) -> None:
         """Answers that, in the trailing metadata entry `served-from`."""
-        self._context.set_trailing_metadata([("served-from", origin)])
+        self._tell("served-from", origin)
+
+    def tell_withheld(self, withheld: Mapping[str, int]) -> None:
+        """Says what was left out of the reply, in the trailing metadata entry `onefold-withheld`."""
+        if text := withheld_text(withheld):
+            self._tell(WITHHELD_HEADER, text)
+
+    def _tell(self, name: str, text: str) -> None:
+        self._trailing.append((name, text))
+        self._context.set_trailing_metadata(list(self._trailing))
 
 
 class Methods:
@@ -122,10 +140,11 @@ Unary = Callable[[Any, Request, Call], Awaitable[Reply]]
 Stream = Callable[[Any, Request, Call], AsyncIterator[Reply]]
 
 
-def unary(service: str, scope: Scope) -> Callable[[Unary[Request]], Callable[..., Awaitable[Reply]]]:
+def unary(service: str, scope: Scope, shows: Shows) -> Callable[[Unary[Request]], Callable[..., Awaitable[Reply]]]:
     """Makes a method of `service` (its full name) out of `handler(self, request, call) -> reply`.
 
-    The handler may raise any OnefoldError. Requests may be streams of requests.
+    One that shows what is for a purpose must ask the call for that, or its reply does not leave. The handler may raise
+    any OnefoldError. Requests may be streams of requests.
     """
 
     def decorate(handler: Unary[Request]) -> Callable[..., Awaitable[Reply]]:
@@ -139,8 +158,10 @@ def unary(service: str, scope: Scope) -> Callable[[Unary[Request]], Callable[...
             try:
                 reply: Reply = _NOTHING
                 try:
-                    reply = await handler(self, request, Call(services.authenticator, grpc_context, scope, told))
-                    status = "OK"
+                    admitted = Call(context, grpc_context, scope, told)
+                    made = await handler(self, request, admitted)
+                    _check_purpose(admitted, shows)
+                    reply, status = made, "OK"
                 except Exception as error:
                     status = _fail(grpc_context, error, route)
                 await record(services.audit, rule, route, status, told)
@@ -153,13 +174,13 @@ def unary(service: str, scope: Scope) -> Callable[[Unary[Request]], Callable[...
                     note(services.audit, rule, route, status, told)
                 context.records.add(route, status, time.perf_counter() - started_s)
 
-        return _named_like(handler, call)
+        return _named_like(handler, call, shows)
 
     return decorate
 
 
 def stream(
-    service: str, scope: Scope, name: str = ""
+    service: str, scope: Scope, shows: Shows, name: str = ""
 ) -> Callable[[Stream[Request]], Callable[..., AsyncIterator[Reply]]]:
     """Like `unary`, for `async def handler(self, request, call)` that yields replies. `name`, if not the handler's."""
 
@@ -171,8 +192,9 @@ def stream(
             context, services, told = self.context, self.context.services, Told()
             status, requests = _CANCELLED, 1
             try:
-                admitted = Call(services.authenticator, grpc_context, scope, told)
+                admitted = Call(context, grpc_context, scope, told)
                 async for reply in handler(self, request, admitted):
+                    _check_purpose(admitted, shows)
                     admitted.check()  # the key may have ended since
                     await record(services.audit, rule, route, "OK", told, requests)
                     requests = 0
@@ -185,7 +207,7 @@ def stream(
                     note(services.audit, rule, route, status, told, requests)
                 context.records.add(route, status)
 
-        return _named_like(handler, call)
+        return _named_like(handler, call, shows)
 
     return decorate
 
@@ -224,7 +246,13 @@ def _fail(context: Context, error: Exception, route: str) -> str:
     return str(code.name)
 
 
-def _named_like(handler: Callable[..., Any], call: Function) -> Function:
+def _check_purpose(call: Call, shows: Shows) -> None:
+    if shows == "purpose" and not call.has_purpose:
+        raise TypeError("a method that shows what is for a purpose has not asked what it is for")
+
+
+def _named_like(handler: Callable[..., Any], call: Function, shows: Shows) -> Function:
     """Not functools.wraps: Serve reads the signature of what it calls, and `wraps` would show it the handler's."""
     call.__name__, call.__qualname__, call.__doc__ = handler.__name__, handler.__qualname__, handler.__doc__
+    call.__dict__["shows"] = shows
     return call

@@ -43,7 +43,7 @@ _encode = msgspec.json.Encoder().encode
 class IngestMethods(Methods):
     """Methods of IngestService. Their names are those of the calls."""
 
-    @unary(SERVICE, "ingest")
+    @unary(SERVICE, "ingest", "ids")
     async def Ingest(self, request: pb.IngestRequest, call: Call) -> Reply:
         taken = await self._take(request, call)
         outcomes = zip(taken.parsed.events, taken.parsed.positions, taken.result.results, strict=True)
@@ -53,7 +53,7 @@ class IngestMethods(Methods):
             rejections=list(_rejections(taken, request, 0)),
         )
 
-    @unary(SERVICE, "ingest")
+    @unary(SERVICE, "ingest", "ids")
     async def IngestStream(self, requests: AsyncIterator[pb.IngestRequest], call: Call) -> Reply:
         summary = pb.IngestSummary()
         sequences: dict[int, int] = {}
@@ -107,6 +107,7 @@ def result_message(result: EventResult, event: Event | None = None, index: int =
         segment_changes=[_move(change) for change in result.segment_changes],
         merged=[to_text(customer_id) for customer_id in result.merged],
         demoted_identifiers=result.demoted_identifiers,
+        withheld=result.withheld,
         processing_ms=result.processing_ms,
     )
 

@@ -27,10 +27,10 @@ _NO_RESULT = length_delimited(_RESULTS, b"")
 class ProfileMethods(Methods):
     """Methods of ProfileService. Their names are those of the calls, but for `Watch`, a name that Health has too."""
 
-    @unary(SERVICE, "read")
+    @unary(SERVICE, "read", "purpose")
     async def Get(self, request: pb.GetRequest, call: Call) -> Reply:
         context = self.context
-        min_seq, purpose = context.parse_min_seq(request.min_seq), context.parse_purpose(call.purpose)
+        min_seq, purpose = context.parse_min_seq(request.min_seq), call.purpose()
         profile = await context.profiles.get(context.parse_key(request.key), min_seq, purpose)
         if profile is None:
             raise NotFound("key: nobody has this identifier")
@@ -39,10 +39,10 @@ class ProfileMethods(Methods):
             call.tell_origin(profile.origin)
         return Encoded(profile.message)
 
-    @unary(SERVICE, "read")
+    @unary(SERVICE, "read", "purpose")
     async def BatchGet(self, request: pb.BatchGetRequest, call: Call) -> Reply:
         context = self.context
-        min_seq, purpose = context.parse_min_seq(request.min_seq), context.parse_purpose(call.purpose)
+        min_seq, purpose = context.parse_min_seq(request.min_seq), call.purpose()
         profiles = await context.profiles.get_many(self._keys(request.keys), min_seq, purpose)
         call.told.people(profile.customer_id for profile in profiles if profile is not None)
         if call.wants_origin:
@@ -50,7 +50,7 @@ class ProfileMethods(Methods):
             call.tell_origin(",".join(f"{origin}={number}" for origin, number in origins.items()))
         return Encoded(b"".join(_NO_RESULT if profile is None else _result(profile.message) for profile in profiles))
 
-    @stream(SERVICE, "read", "Watch")
+    @stream(SERVICE, "read", "purpose", "Watch")
     async def WatchProfiles(self, request: pb.WatchRequest, call: Call) -> AsyncIterator[Reply]:
         keys = self._keys(request.keys)
         after = await self._after(request.after)
@@ -60,7 +60,7 @@ class ProfileMethods(Methods):
     async def _watch_all(self, call: Call, after: dict[int, int]) -> AsyncIterator[Reply]:
         """Everybody's changes, as the shards tell of them."""
         context = self.context
-        purpose = context.parse_purpose(call.purpose)
+        purpose = call.purpose()
         while True:
             # Whoever stops in the middle must be told of the rest when it goes on: only the last has the new cursor.
             before = _cursor_field(after)
@@ -87,7 +87,7 @@ class ProfileMethods(Methods):
         Keys, not customer ids: a merge can lead a key to another profile, and a key of nobody can become somebody's.
         """
         context = self.context
-        purpose = context.parse_purpose(call.purpose)
+        purpose = call.purpose()
         versions: dict[int, int] = {}  # customer id -> sequence of what was sent
         told_ms = 0
         while True:

@@ -30,17 +30,17 @@ HEARTBEAT_S = 15.0
 class SegmentMethods(Methods):
     """Methods of SegmentService. Their names are those of the calls."""
 
-    @unary(SERVICE, "admin")
+    @unary(SERVICE, "admin", "nobody")
     async def CreateSegment(self, request: pb.CreateSegmentRequest, call: Call) -> Reply:
         asked: dict[str, Any] = {"name": request.name, "description": request.description}
         asked["criteria"] = _criteria(request.criteria_json)
-        asked |= {key: value for key in ("id", "refresh", "holdout") if (value := getattr(request, key))}
+        asked |= {key: value for key in ("id", "refresh", "holdout", "purpose") if (value := getattr(request, key))}
         services = self.context.services
         definition = await segment_registry.put(services, asked)
         call.told.facts["segment_id"] = definition.id
         return _segment(definition, await segment_registry.statuses(services), Suppression(services, call.principal))
 
-    @unary(SERVICE, "analyse")
+    @unary(SERVICE, "analyse", "nobody")
     async def ListSegments(self, request: pb.ListSegmentsRequest, call: Call) -> Reply:
         services = self.context.services
         statuses, suppression = await segment_registry.statuses(services), Suppression(services, call.principal)
@@ -50,26 +50,26 @@ class SegmentMethods(Methods):
             ]
         )
 
-    @unary(SERVICE, "analyse")
+    @unary(SERVICE, "analyse", "nobody")
     async def GetSegment(self, request: pb.GetSegmentRequest, call: Call) -> Reply:
         services = self.context.services
         definition = segment_registry.definition_of(services, request.id)
         return _segment(definition, await segment_registry.statuses(services), Suppression(services, call.principal))
 
-    @unary(SERVICE, "admin")
+    @unary(SERVICE, "admin", "nobody")
     async def DeleteSegment(self, request: pb.DeleteSegmentRequest, call: Call) -> Reply:
         await segment_registry.delete(self.context.services, request.id)
         call.told.facts["segment_id"] = request.id
         return pb.DeleteSegmentResponse()
 
-    @unary(SERVICE, "read")
+    @unary(SERVICE, "read", "purpose")
     async def ListMembers(self, request: pb.ListMembersRequest, call: Call) -> Reply:
         if not 0 <= request.limit <= MEMBERS_MAX:
             raise Invalid(f"limit: expected 1 to {MEMBERS_MAX:,}, or 0 for {MEMBERS_DEFAULT}")
         services = self.context.services
         definition = segment_registry.definition_of(services, request.id)
         limit = request.limit or MEMBERS_DEFAULT
-        purpose = self.context.parse_purpose(call.purpose)
+        purpose = call.purpose(request.id)
         call.told.facts["segment_id"] = request.id
         if request.at:
             at = segment_analysis.past(services, request.at)
@@ -77,20 +77,24 @@ class SegmentMethods(Methods):
             call.told.people(past)
             members = [_member(definition, customer_id, "") for customer_id in past]
         else:
-            present, following, _ = await services.router.segment_members(request.id, limit, request.cursor, purpose)
+            present, following, withheld = await services.router.segment_members(
+                request.id, limit, request.cursor, purpose
+            )
+            call.tell_withheld({"members": withheld})
             call.told.people(customer_id for customer_id, _ in present)
             members = [_member(definition, customer_id, time_text(entered)) for customer_id, entered in present]
         return pb.ListMembersResponse(members=members, next_cursor=following)
 
-    @unary(SERVICE, "analyse")
+    @unary(SERVICE, "analyse", "nobody")
     async def PreviewSegment(self, request: pb.PreviewSegmentRequest, call: Call) -> Reply:
         services = self.context.services
         members, people = await segment_registry.preview(services, _criteria(request.criteria_json))
         return pb.PreviewSegmentResponse(members=Suppression(services, call.principal).count(members), people=people)
 
-    @stream(SERVICE, "read")
+    @stream(SERVICE, "read", "purpose")
     async def WatchSegment(self, request: pb.WatchSegmentRequest, call: Call) -> AsyncIterator[Reply]:
         services = self.context.services
+        check_of = self.context.fresh_check(call.declared_purpose())
         if request.id:
             segment_registry.definition_of(services, request.id)
         if request.after:
@@ -100,7 +104,12 @@ class SegmentMethods(Methods):
         quiet_s = 0.0
         while True:
             found, positions, has_more = await segment_registry.changes(services, request.id, after, CHANGES_MAX)
+            check = check_of(found)
             for change in found:
+                if change.change == "entered" and not await check.allows((change.customer_id, change.segment_id)):
+                    after = {**after, shard_of(change.customer_id): change.sequence}
+                    yield pb.SegmentChange(cursor=positions_text(after), withheld=1)
+                    continue
                 after = {**after, shard_of(change.customer_id): change.sequence}
                 call.told.people([change.customer_id])
                 yield _change(change, after)
@@ -134,6 +143,7 @@ def _segment(definition: SegmentDefinition, statuses: dict[str, SegmentStatus], 
         late_ms=0 if status is None else status.late_ms,
         refresh=definition.refresh,
         holdout=definition.holdout,
+        purpose=definition.purpose,
     )
 
 

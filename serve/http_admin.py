@@ -28,7 +28,7 @@ from serve.http_schemas import (
     SourcesAnswer,
     StatusAnswer,
 )
-from serve.key_entries import key_entry, parse_lifetime, parse_overlap
+from serve.key_entries import key_entry, key_facts, parse_key_purpose, parse_lifetime, parse_overlap
 from serve.request_context import RequestContext
 from serve.source_schemas import compile_rules
 
@@ -81,8 +81,11 @@ async def create_key(request: Request, context: Context) -> Response:
     asked = await read_json(request, KeyRequest)
     control = context.services.control
     lifetime_ms = parse_lifetime(asked.expires)
-    key, secret = await asyncio.to_thread(control.create_key, asked.name, asked.scopes, asked.source_id, lifetime_ms)
-    tell(key_id=key.key_id)
+    purpose = parse_key_purpose(asked.purpose, context.services.settings.privacy.purposes)
+    key, secret = await asyncio.to_thread(
+        control.create_key, asked.name, asked.scopes, asked.source_id, lifetime_ms, purpose
+    )
+    tell(**key_facts(key))
     return respond(NewKey(key_entry(key), secret))
 
 
@@ -101,11 +104,11 @@ async def revoke_key(key_id: str, context: Context) -> Response:
     response_class=Response,
 )
 async def rotate_key(key_id: str, request: Request, context: Context) -> Response:
-    """Makes a key with the name, scopes, source and lifetime of another, which ends when the overlap is over."""
+    """Makes a key with the name, rights, source and lifetime of another, which ends when the overlap is over."""
     asked = await read_json(request, RotateRequest)
     overlap_ms = parse_overlap(asked.overlap)
     key, replaced, secret = await asyncio.to_thread(context.services.control.rotate_key, key_id, overlap_ms)
-    tell(key_id=key.key_id, replaced=replaced.key_id)
+    tell(**key_facts(key), replaced=replaced.key_id)
     return respond(RotatedKey(key_entry(key), secret, key_entry(replaced)))
 
 

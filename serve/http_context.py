@@ -13,11 +13,12 @@ from actors.api_keys import Scope
 from models.delivery.addresses import is_loopback
 from models.events.envelope import credential_of
 from serve.auth import OPEN, Principal
+from serve.disclosure import SHOWS
 from serve.errors import Forbidden
 from serve.http_audit import tell_caller
 from serve.http_middleware import route_of
 from serve.http_scopes import PUBLIC, SCOPES
-from serve.request_context import PURPOSE_HEADER, WITHHELD_HEADER, RequestContext
+from serve.request_context import PURPOSE_HEADER, WITHHELD_HEADER, RequestContext, withheld_text
 
 _encoder = msgspec.json.Encoder()
 
@@ -58,6 +59,8 @@ async def authorise(request: Request) -> Principal | None:
     scope = SCOPES.get((request.method, route_of(request.scope)))
     if scope is None:
         raise Forbidden("this route states no scope: that is a mistake in serve.http_scopes")
+    if (request.method, route_of(request.scope)) not in SHOWS:
+        raise Forbidden("this route does not state what it shows: that is a mistake in serve.disclosure")
     if scope == PUBLIC:
         return None
     return authenticate(await context_of(request), request, key_in(request.headers), scope)
@@ -71,12 +74,36 @@ def key_in(headers: Headers, body: bytes = b"") -> str | None:
 
 Context = Annotated[RequestContext, Depends(context_of)]
 Caller = Annotated[Principal, Depends(authorise)]
+
+
+async def declared_of(
+    context: Context,
+    caller: Caller,
+    declared: Annotated[
+        str,
+        Header(
+            alias=PURPOSE_HEADER,
+            description="what the answer is for: a purpose of the registry, else that of the key, else that of the "
+            "segment that is read, else the default one",
+        ),
+    ] = "",
+) -> str:
+    """The purpose that a read declares or its key has, "" for none. Every route that shows what is for a purpose
+    depends on it."""
+    return context.declared_purpose(declared, caller)
+
+
+Declared = Annotated[str, Depends(declared_of)]
+
+
+async def purpose_of(request: Request, context: Context, declared: Declared) -> str:
+    """The purpose of a read."""
+    return context.purpose_of(declared, request.path_params.get("segment_id", ""))
+
+
+Purpose = Annotated[str, Depends(purpose_of)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="entries on a page")]
 PageCursor = Annotated[str, Query(description="`cursor.next` of the page before")]
-Purpose = Annotated[
-    str,
-    Header(alias=PURPOSE_HEADER, description="what the answer is for: a purpose of the registry, else the default one"),
-]
 MinSeq = Annotated[str, Query(description="`sequence` of an acknowledgement that the answer must include")]
 
 
@@ -87,10 +114,13 @@ def respond(answer: Any, status: int = 200) -> Response:
 
 def respond_withheld(answer: Any, withheld: Mapping[str, int] | None) -> Response:
     """An answer that says what was left out of it, for want of a basis or because it is for another purpose."""
-    response = respond(answer)
-    told = [f"{section}={count}" for section, count in (withheld or {}).items() if count]
-    if told:
-        response.headers[WITHHELD_HEADER] = ", ".join(told)
+    return with_withheld(respond(answer), withheld or {})
+
+
+def with_withheld(response: Response, withheld: Mapping[str, int]) -> Response:
+    """A response that says what was left out of it."""
+    if told := withheld_text(withheld):
+        response.headers[WITHHELD_HEADER] = told
     return response
 
 

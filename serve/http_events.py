@@ -12,7 +12,7 @@ from models.shard.protocol import DeadLetter, StoredEvent
 from serve.dead_letters import PAGE, replay, replay_waiting
 from serve.http_audit import tell_people
 from serve.http_body import read_json
-from serve.http_context import Context, Limit, PageCursor, authorise, respond
+from serve.http_context import Caller, Context, Limit, PageCursor, Purpose, authorise, respond, respond_withheld
 from serve.http_openapi import answers, takes
 from serve.http_pages import cursor_of, parse_positions, positions_text
 from serve.http_schemas import (
@@ -30,6 +30,7 @@ from serve.http_schemas import (
     time_text,
     time_text_or_none,
 )
+from serve.purpose_reads import events_for
 
 router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(authorise)])
 
@@ -37,10 +38,12 @@ router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(authoris
 @router.get("/events", responses=answers(EventsPage, 400, 401, 403, 503), response_class=Response)
 async def tail_events(
     context: Context,
+    purpose: Purpose,
     limit: Limit = 100,
     after: Annotated[str, Query(description="`cursor.next` of an earlier answer; without it, the latest events")] = "",
 ) -> Response:
-    """The shards' logs: the latest events, then, from `cursor.next`, those that came since."""
+    """The shards' logs: the latest events, then, from `cursor.next`, those that came since; of each what is for the
+    purpose."""
     shards = context.services.router
     if after:
         positions = parse_positions(after)
@@ -51,16 +54,23 @@ async def tail_events(
     else:
         events, positions = await shards.latest(limit)
         has_more = False
-    tell_people(stored.customer_id for stored in events)
+    shown, withheld = await events_for(context, events, purpose)
+    tell_people(stored.customer_id for stored in shown)
     cursor = Cursor(positions_text(positions), has_more, limit)
-    return respond(EventsPage([event_entry(stored) for stored in events], cursor))
+    return respond_withheld(EventsPage([event_entry(stored) for stored in shown], cursor), withheld)
 
 
 @router.get("/deadletters", responses=answers(LettersPage, 400, 401, 403, 503), response_class=Response)
-async def list_dead_letters(context: Context, limit: Limit = 100, cursor: PageCursor = "") -> Response:
-    """Messages that were refused, with their reasons."""
+async def list_dead_letters(
+    context: Context, caller: Caller, purpose: Purpose, limit: Limit = 100, cursor: PageCursor = ""
+) -> Response:
+    """Messages that were refused, with their reasons. Whose they are is not known for certain: with a registry of
+    purposes, what they say is told for the default one alone, to keys with the scope `admin` or `privacy`."""
     letters, following = await context.services.router.dead_letters(limit, cursor)
-    return respond(LettersPage([_letter_entry(letter) for letter in letters], cursor_of(following, limit)))
+    sees_all = caller.allows("admin") or caller.allows("privacy")
+    told = not context.purposes.is_on or (sees_all and purpose == context.purposes.default)
+    entries = [_letter_entry(letter, told) for letter in letters]
+    return respond_withheld(LettersPage(entries, cursor_of(following, limit)), {"bodies": 0 if told else len(letters)})
 
 
 @router.post(
@@ -124,13 +134,13 @@ def event_entry(stored: StoredEvent) -> EventEntry:
     )
 
 
-def _letter_entry(letter: DeadLetter) -> LetterEntry:
+def _letter_entry(letter: DeadLetter, with_body: bool) -> LetterEntry:
     return LetterEntry(
         id=letter.letter_id,
         received_at=time_text(letter.received_at),
         source=letter.source,
         type=letter.kind,
         reasons=[Reason(**reason) for reason in letter.reasons],
-        body=letter.body.decode(errors="replace"),
+        body=letter.body.decode(errors="replace") if with_body else None,
         replayed_at=time_text_or_none(letter.replayed_at),
     )

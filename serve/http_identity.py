@@ -10,14 +10,15 @@ from models.identity.customer_id import to_text
 from models.identity.evidence import Explanation
 from serve.http_audit import tell, tell_people
 from serve.http_body import read_json
-from serve.http_context import Caller, Context, authorise, respond
+from serve.http_context import Caller, Context, Purpose, authorise, respond, respond_withheld, with_withheld
 from serve.http_drawings import Form, respond_drawn
 from serve.http_identity_schemas import MergeRequest, ResolveAnswer, ResolveRequest, UnmergeAnswer, UnmergeRequest
 from serve.http_ingest import message_result
 from serve.http_openapi import answers, drawn_answers, takes
 from serve.http_schemas import MessageResult
 from serve.identity_entries import resolve_answer
-from serve.identity_reads import draw_evidence, dry_run, explain, merge_evidence, people_of
+from serve.identity_reads import draw_evidence, people_of
+from serve.purpose_reads import dry_run_for, explanation_for, merge_evidence_for
 
 router = APIRouter(prefix="/v1/identity", tags=["identity"], dependencies=[Depends(authorise)])
 
@@ -28,27 +29,29 @@ router = APIRouter(prefix="/v1/identity", tags=["identity"], dependencies=[Depen
     openapi_extra=takes(ResolveRequest),
     response_class=Response,
 )
-async def resolve(request: Request, context: Context) -> Response:
+async def resolve(request: Request, context: Context, purpose: Purpose) -> Response:
     """What an event with these identifiers would do; with traits, also whom they resemble. Changes nothing."""
     asked = await read_json(request, ResolveRequest)
     keys = [context.parse_key(key, f"identifiers[{index}]") for index, key in enumerate(asked.identifiers)]
     traits = None if asked.traits is UNSET else asked.traits
-    found = await dry_run(context, keys, traits)
-    tell_people(people_of(*found))
-    return respond(resolve_answer(*found))
+    exact, found, withheld = await dry_run_for(context, keys, traits, purpose)
+    tell_people(people_of(exact, found))
+    return respond_withheld(resolve_answer(exact, found), withheld)
 
 
 @router.get("/explain", responses=drawn_answers(Explanation, 400, 401, 403, 404, 409, 503), response_class=Response)
 async def get_explanation(
     context: Context,
+    purpose: Purpose,
     left: Annotated[str, Query(description="key of a person", examples=["email:jane@example.com"])],
     right: Annotated[str, Query(description="key of another", examples=["user_id:u1"])],
     form: Form = "json",
 ) -> Response:
     """Why two people are (not) one, as they are now: the weight of each field, and what they add up to."""
-    explanation, people = await explain(context, context.parse_key(left, "left"), context.parse_key(right, "right"))
+    keys = context.parse_key(left, "left"), context.parse_key(right, "right")
+    explanation, people, withheld = await explanation_for(context, *keys, purpose)
     tell_people(people)
-    return _evidence(explanation, form)
+    return with_withheld(_evidence(explanation, form), withheld)
 
 
 @router.get(
@@ -56,11 +59,11 @@ async def get_explanation(
     responses=drawn_answers(Explanation, 400, 401, 403, 404, 503),
     response_class=Response,
 )
-async def get_merge_evidence(merge_id: str, context: Context, form: Form = "json") -> Response:
+async def get_merge_evidence(merge_id: str, context: Context, purpose: Purpose, form: Form = "json") -> Response:
     """What a merge was made on, as it was compared then. 404 if it was made without evidence by field."""
-    explanation, people = await merge_evidence(context, merge_id)
+    explanation, people, withheld = await merge_evidence_for(context, merge_id, purpose)
     tell_people(people)
-    return _evidence(explanation, form)
+    return with_withheld(_evidence(explanation, form), withheld)
 
 
 @router.post(

@@ -12,13 +12,21 @@ from starlette.responses import Response
 
 from actors.errors import NotFound
 from models.identity.customer_id import to_text
-from models.privacy.purposes import Purposes, admit
-from models.privacy.visibility import may_read
 from models.profile.state import Profile
-from models.shard.protocol import Link, StoredEvent
+from models.shard.protocol import Link
 from serve.http_audit import tell_people
 from serve.http_body import read_json
-from serve.http_context import Context, Limit, MinSeq, PageCursor, Purpose, authorise, respond, respond_withheld
+from serve.http_context import (
+    Context,
+    Limit,
+    MinSeq,
+    PageCursor,
+    Purpose,
+    authorise,
+    respond,
+    respond_withheld,
+    with_withheld,
+)
 from serve.http_drawings import Form, respond_drawn
 from serve.http_events import event_entry
 from serve.http_identity_schemas import GraphAnswer, LinksPage, MergesPage
@@ -33,7 +41,9 @@ from serve.http_schemas import (
     TraitsPage,
 )
 from serve.identity_entries import graph_answer, link_entry, merge_entry
-from serve.identity_reads import draw_graph, person_graph
+from serve.identity_reads import draw_graph
+from serve.profile_reads import NOBODY
+from serve.purpose_reads import events_for, graph_for, links_for, merges_for
 from serve.request_context import RequestContext
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[Depends(authorise)])
@@ -48,14 +58,13 @@ _ERRORS = (400, 401, 403, 404, 503)
     openapi_extra=takes(ProfilesRequest),
     response_class=Response,
 )
-async def get_profiles(request: Request, context: Context, purpose: Purpose = "") -> Response:
+async def get_profiles(request: Request, context: Context, purpose: Purpose) -> Response:
     """Several profiles at once, in the order of the keys; null where there is none."""
     asked = await read_json(request, ProfilesRequest)
     keys = [context.parse_key(key, f"keys[{index}]") for index, key in enumerate(asked.keys)]
     profiles = await context.services.reads.get_many(keys, context.parse_min_seq(asked.min_seq))
     tell_people(profile.customer_id for profile in profiles if profile is not None)
-    asked_for = context.parse_purpose(purpose)
-    found = [None if profile is None else document_of(context, profile, asked_for) for profile in profiles]
+    found = [None if profile is None else document_of(context, profile, purpose) for profile in profiles]
     withheld = Counter(section for each in found if each for section in each.get("withheld", ()))
     return respond_withheld(ProfilesAnswer(found), withheld)
 
@@ -82,7 +91,7 @@ async def get_changes(
 
 @router.get("/{key:path}/traits", responses=answers(TraitsPage, *_ERRORS), response_class=Response)
 async def get_traits(
-    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = "", purpose: Purpose = ""
+    key: Key, context: Context, purpose: Purpose, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = ""
 ) -> Response:
     """The person's traits, by name, each with its source and time."""
     found = await _document(context, key, min_seq, purpose)
@@ -92,30 +101,22 @@ async def get_traits(
 
 @router.get("/{key:path}/events", responses=answers(EventsPage, *_ERRORS), response_class=Response)
 async def get_events(
-    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", purpose: Purpose = ""
+    key: Key, context: Context, purpose: Purpose, limit: Limit = 100, cursor: PageCursor = ""
 ) -> Response:
     """The person's events, newest first; of each what is for the purpose, and none that is not."""
-    normal, asked_for = context.parse_key(key), context.parse_purpose(purpose)
+    normal = context.parse_key(key)
     events, following = await context.services.router.events(normal, limit, cursor)
-    tell_people(stored.customer_id for stored in events)
     if not events and not cursor:
         await _profile(context, key, "")
-    purposes = context.services.settings.privacy.purposes
-    withheld = 0
-    if purposes.is_on and events:
-        profile = await _profile(context, key, "")
-        readable = may_read(profile, purposes, asked_for, context.services.now())
-        shown = [shown_event(each, purposes, asked_for) for each in events] if readable else []
-        kept = [each for each in shown if each is not None]
-        withheld = len(events) - len(kept)
-        events = kept
-    entries = [event_entry(stored) for stored in events]
-    return respond_withheld(EventsPage(entries, cursor_of(following, limit)), {"events": withheld})
+    shown, withheld = await events_for(context, events, purpose)
+    tell_people(stored.customer_id for stored in shown)
+    entries = [event_entry(stored) for stored in shown]
+    return respond_withheld(EventsPage(entries, cursor_of(following, limit)), withheld)
 
 
 @router.get("/{key:path}/identities", responses=answers(ObjectsPage, *_ERRORS), response_class=Response)
 async def get_identities(
-    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = "", purpose: Purpose = ""
+    key: Key, context: Context, purpose: Purpose, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = ""
 ) -> Response:
     """The person's identifiers."""
     found = await _document(context, key, min_seq, purpose)
@@ -127,7 +128,7 @@ async def get_identities(
 
 @router.get("/{key:path}/segments", responses=answers(ObjectsPage, *_ERRORS), response_class=Response)
 async def get_segments(
-    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = "", purpose: Purpose = ""
+    key: Key, context: Context, purpose: Purpose, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = ""
 ) -> Response:
     """The segments that the person is in."""
     found = await _document(context, key, min_seq, purpose)
@@ -138,7 +139,7 @@ async def get_segments(
 
 @router.get("/{key:path}/scores", responses=answers(ObjectsPage, *_ERRORS), response_class=Response)
 async def get_scores(
-    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = "", purpose: Purpose = ""
+    key: Key, context: Context, purpose: Purpose, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = ""
 ) -> Response:
     """The person's scores, by name."""
     found = await _document(context, key, min_seq, purpose)
@@ -149,7 +150,7 @@ async def get_scores(
 
 @router.get("/{key:path}/consents", responses=answers(ObjectsPage, *_ERRORS), response_class=Response)
 async def get_consents(
-    key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = "", purpose: Purpose = ""
+    key: Key, context: Context, purpose: Purpose, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = ""
 ) -> Response:
     """What the person has consented to, by category."""
     found = await _document(context, key, min_seq, purpose)
@@ -158,48 +159,42 @@ async def get_consents(
 
 
 @router.get("/{key:path}/links", responses=answers(LinksPage, *_ERRORS), response_class=Response)
-async def get_links(key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "") -> Response:
+async def get_links(
+    key: Key, context: Context, purpose: Purpose, limit: Limit = 100, cursor: PageCursor = ""
+) -> Response:
     """The edges of the person's identity graph, each with its evidence, oldest first."""
-    links = await context.services.router.links(context.parse_key(key))
-    if not links:
-        await _profile(context, key, "")
+    links, withheld = await links_for(context, context.parse_key(key), purpose)
     found, following = page(links, _link_key, limit, cursor)
     tell_people(link.customer_id for link in found)
-    return respond(LinksPage([link_entry(link) for link in found], following))
+    return respond_withheld(LinksPage([link_entry(link) for link in found], following), withheld)
 
 
 @router.get("/{key:path}/merges", responses=answers(MergesPage, *_ERRORS), response_class=Response)
-async def get_merges(key: Key, context: Context, limit: Limit = 100, cursor: PageCursor = "") -> Response:
+async def get_merges(
+    key: Key, context: Context, purpose: Purpose, limit: Limit = 100, cursor: PageCursor = ""
+) -> Response:
     """The merges that made the person, oldest first. POST /v1/identity/unmerge takes one back."""
-    merges = await context.services.router.merges(context.parse_key(key))
-    if not merges:
-        await _profile(context, key, "")
+    merges, withheld = await merges_for(context, context.parse_key(key), purpose)
     found, following = page(merges, lambda merge: f"{merge.at:020d} {merge.merge_id}", limit, cursor)
     tell_people(customer_id for merge in found for customer_id in (merge.winner, merge.loser))
-    return respond(MergesPage([merge_entry(merge) for merge in found], following))
+    return respond_withheld(MergesPage([merge_entry(merge) for merge in found], following), withheld)
 
 
 @router.get("/{key:path}/graph", responses=drawn_answers(GraphAnswer, *_ERRORS), response_class=Response)
-async def get_graph(key: Key, context: Context, form: Form = "json") -> Response:
+async def get_graph(key: Key, context: Context, purpose: Purpose, form: Form = "json") -> Response:
     """The profiles that became this person and the merges that joined them, with the weakest."""
-    cluster = await person_graph(context, context.parse_key(key))
+    cluster, withheld = await graph_for(context, context.parse_key(key), purpose)
     tell_people(cluster.members)
     if form == "json":
-        return respond(await asyncio.to_thread(graph_answer, cluster))
-    return respond_drawn(await asyncio.to_thread(draw_graph, cluster.graph, form), form)
+        return respond_withheld(await asyncio.to_thread(graph_answer, cluster), withheld)
+    return with_withheld(respond_drawn(await asyncio.to_thread(draw_graph, cluster.graph, form), form), withheld)
 
 
 @router.get("/{key:path}", responses=answers(PROFILE, *_ERRORS), response_class=Response)
-async def get_profile(key: Key, context: Context, min_seq: MinSeq = "", purpose: Purpose = "") -> Response:
+async def get_profile(key: Key, context: Context, purpose: Purpose, min_seq: MinSeq = "") -> Response:
     """The whole profile (docs/profile.md)."""
     found = await _document(context, key, min_seq, purpose)
     return respond_withheld(found, found.get("withheld"))
-
-
-def shown_event(stored: StoredEvent, purposes: Purposes, purpose: str) -> StoredEvent | None:
-    """What of a stored event is for a purpose; None for nothing."""
-    event = admit(purposes, stored.event, frozenset({purpose})).event
-    return None if event is None else StoredEvent(stored.shard, stored.sequence, stored.customer_id, event)
 
 
 def document_of(context: RequestContext, profile: Profile, purpose: str) -> dict[str, Any]:
@@ -208,16 +203,13 @@ def document_of(context: RequestContext, profile: Profile, purpose: str) -> dict
 
 
 async def _document(context: RequestContext, key: str, min_seq: str, purpose: str) -> dict[str, Any]:
-    return document_of(context, await _profile(context, key, min_seq), context.parse_purpose(purpose))
+    return document_of(context, await _profile(context, key, min_seq), purpose)
 
 
 async def _profile(context: RequestContext, key: str, min_seq: str) -> Profile:
     profile = await context.services.reads.get(context.parse_key(key), context.parse_min_seq(min_seq))
     if profile is None:
-        raise NotFound(
-            "no profile has this key; if its events were sent just now, ask with `min_seq` set to the `sequence` that "
-            "acknowledged them"
-        )
+        raise NotFound(NOBODY)
     tell_people([profile.customer_id])
     return profile
 

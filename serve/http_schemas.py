@@ -170,14 +170,15 @@ class EventsPage(msgspec.Struct, frozen=True):
 
 
 class LetterEntry(msgspec.Struct, frozen=True):
-    """A message that could not be taken. `body` is the JSON as it came (text, where it is none)."""
+    """A message that could not be taken. `body` is the JSON as it came (text, where it is none); null if it is
+    withheld: see docs/purposes.md."""
 
     id: str
     received_at: Time
     source: str
     type: str
     reasons: list[Reason]
-    body: str
+    body: str | None
     replayed_at: Time | None
 
 
@@ -297,6 +298,7 @@ class KeyRequest(msgspec.Struct, forbid_unknown_fields=True):
     scopes: Annotated[list[Scope], Meta(min_length=1)]
     source_id: str = ""
     expires: Annotated[str, Meta(description="how long it is valid; without it, for ever", examples=["90d"])] = ""
+    purpose: Annotated[str, Meta(description="of the registry: it reads for that one only; without it, for any")] = ""
 
 
 class RotateRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -316,6 +318,7 @@ class KeyEntry(msgspec.Struct, frozen=True):
     created_at: Time
     revoked_at: Time | None
     expires_at: Annotated[Time | None, Meta(description="when it ends by itself: its lifetime, or it was rotated")]
+    purpose: Annotated[str, Meta(description="that it reads for, and for no other; empty for any")] = ""
 
 
 class NewKey(msgspec.Struct, frozen=True):

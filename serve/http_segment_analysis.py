@@ -9,7 +9,7 @@ from models.segments.schema import COMPUTED_TRAIT_SCHEMA, CRITERIA_SCHEMA
 from serve import segment_analysis
 from serve.http_audit import tell_people
 from serve.http_body import read_json
-from serve.http_context import Caller, Context, authorise, respond
+from serve.http_context import Caller, Context, Purpose, authorise, respond, respond_withheld
 from serve.http_openapi import answers, takes
 from serve.http_schemas import time_text
 from serve.http_segment_schemas import (
@@ -116,13 +116,14 @@ async def get_analytics(
 async def get_why(
     segment_id: str,
     context: Context,
+    purpose: Purpose,
     key: Annotated[str, Query(description="namespace:value, or a customer id")],
 ) -> Response:
-    """Why somebody is in the segment, or is not: each clause with what was found and the events behind it."""
-    rules = context.services.settings.lifecycle
-    found, customer_id = await segment_analysis.why(context.services, segment_id, context.parse_key(key), rules)
+    """Why somebody is in the segment, or is not: each clause with what was found and the events behind it, or
+    `withheld`."""
+    found, customer_id, withheld = await segment_analysis.why(context, segment_id, context.parse_key(key), purpose)
     tell_people([customer_id])
-    return respond(WhyAnswer(**found))
+    return respond_withheld(WhyAnswer(**found), withheld)
 
 
 def _told_growth(growth: dict[str, Any], suppression: Suppression) -> dict[str, Any]:

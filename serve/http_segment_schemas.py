@@ -21,6 +21,9 @@ class SegmentRequest(msgspec.Struct):
         UNSET
     )
     holdout: Annotated[float, Meta(ge=0, le=99, description="percent kept back from activation")] | UnsetType = UNSET
+    purpose: (
+        Annotated[str, Meta(description="of the registry: what reads of it are for that declare none")] | UnsetType
+    ) = UNSET
 
 
 class SegmentEntry(msgspec.Struct, frozen=True):
@@ -34,6 +37,7 @@ class SegmentEntry(msgspec.Struct, frozen=True):
     created_at: Time
     refresh: str
     holdout: float
+    purpose: str
     members: Count
     state: Annotated[
         Literal["live", "counting", "stopped", "leaving", "unknown"],
@@ -220,7 +224,10 @@ class WebhookRequest(msgspec.Struct):
     segments: Annotated[list[str], Meta(description="ids; all if empty")] | UnsetType = UNSET
     changes: list[Literal["entered", "exited"]] | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
-    purpose: Annotated[str, Meta(description="of the registry; the default one if empty")] | UnsetType = UNSET
+    purpose: (
+        Annotated[str, Meta(description="of the registry; if empty that of each segment, else the default one")]
+        | UnsetType
+    ) = UNSET
     from_start: Annotated[bool, Meta(description="of a new one: tell it of all that has happened")] | UnsetType = UNSET
 
 

@@ -15,17 +15,19 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
 
+from actors.basis_check import FreshCheck
 from actors.change_feed import ChangeFeed
 from actors.errors import OnefoldError, Unavailable
 from models.identity.customer_id import shard_of
 from models.shard.protocol import SegmentChange
 from serve import instance, logs, segment_registry
 from serve.http_audit import tell_people
-from serve.http_context import Context, authorise
+from serve.http_context import Context, Declared, authorise
 from serve.http_openapi import answers
 from serve.http_pages import parse_positions, positions_text
 from serve.http_segment_schemas import ChangeEntry
 from serve.http_segments import change_entry
+from serve.request_context import RequestContext
 from serve.services import Services
 
 PAGE = 500
@@ -85,22 +87,28 @@ def _log_failure(task: asyncio.Task[None]) -> None:
 
 @router.get("/stream", responses=_ANSWERS, response_class=StreamingResponse)
 async def stream_all(
-    request: Request, context: Context, after: After = "", last_event_id: LastEventId = ""
+    request: Request, context: Context, purpose: Declared, after: After = "", last_event_id: LastEventId = ""
 ) -> Response:
-    """Who enters and leaves any segment, as server-sent events."""
-    return await _stream(request, context.services, "", last_event_id or after)
+    """Who enters any segment, of those for whom the purpose has a basis then, and who leaves, as server-sent events."""
+    return await _stream(request, context, "", purpose, last_event_id or after)
 
 
 @router.get("/{segment_id}/stream", responses=_ANSWERS, response_class=StreamingResponse)
 async def stream_one(
-    segment_id: str, request: Request, context: Context, after: After = "", last_event_id: LastEventId = ""
+    segment_id: str,
+    request: Request,
+    context: Context,
+    purpose: Declared,
+    after: After = "",
+    last_event_id: LastEventId = "",
 ) -> Response:
-    """Who enters and leaves a segment, as server-sent events."""
+    """Who enters a segment, of those for whom the purpose has a basis then, and who leaves, as server-sent events."""
     segment_registry.definition_of(context.services, segment_id)
-    return await _stream(request, context.services, segment_id, last_event_id or after)
+    return await _stream(request, context, segment_id, purpose, last_event_id or after)
 
 
-async def _stream(request: Request, services: Services, segment_id: str, after: str) -> Response:
+async def _stream(request: Request, context: RequestContext, segment_id: str, purpose: str, after: str) -> Response:
+    services = context.services
     asked = parse_positions(after) if after else {}
     positions = {}
     for status in await services.router.status():
@@ -119,14 +127,22 @@ async def _stream(request: Request, services: Services, segment_id: str, after: 
 
     streams: Streams = request.app.state.streams
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    parts = events(streams, segment_id, positions, may_go_on)
+    parts = events(streams, segment_id, positions, may_go_on, context.fresh_check(purpose))
     return StreamingResponse(parts, media_type="text/event-stream", headers=headers)
 
 
 async def events(
-    streams: Streams, segment_id: str, positions: dict[int, int], may_go_on: Callable[[], Awaitable[bool]]
+    streams: Streams,
+    segment_id: str,
+    positions: dict[int, int],
+    may_go_on: Callable[[], Awaitable[bool]],
+    check_of: Callable[[list[SegmentChange]], FreshCheck],
 ) -> AsyncIterator[bytes]:
-    """The events after these positions, as long as they may go on; comments in between keep the connection open."""
+    """The events after these positions, as long as they may go on; comments in between keep the connection open.
+
+    `check_of` makes the check of the entries of a page. In the place of one that may not be told there is its position,
+    and a comment that says so.
+    """
     yield b"retry: 1000\n\n"
     spoke_s = time.monotonic()
     with streams.following() as feed:
@@ -135,18 +151,33 @@ async def events(
             while await may_go_on():
                 await asyncio.wait({page}, timeout=TICK_S)
                 if page.done():
+                    found = [each for each in page.result() if segment_id in ("", each.segment_id)]
+                    check = check_of(found)
                     for change in page.result():
                         positions = {**positions, shard_of(change.customer_id): change.sequence}
-                        if segment_id in ("", change.segment_id):
+                        if segment_id not in ("", change.segment_id):
+                            continue
+                        if change.change == "entered" and not await _allows(check, change):
+                            yield f"id: {positions_text(positions)}\n: withheld\n\n".encode()
+                        else:
                             tell_people([change.customer_id])
                             yield _event(change, positions)
-                            spoke_s = time.monotonic()
+                        spoke_s = time.monotonic()
                     page = asyncio.ensure_future(_next_page(feed, positions))
                 if time.monotonic() - spoke_s >= HEARTBEAT_S:
                     yield f"id: {positions_text(positions)}\n: still here\n\n".encode()
                     spoke_s = time.monotonic()
         finally:
             page.cancel()
+
+
+async def _allows(check: FreshCheck, change: SegmentChange) -> bool:
+    """Whether an entry may be told now; waits for shards that are starting."""
+    while True:
+        try:
+            return await check.allows((change.customer_id, change.segment_id))
+        except Unavailable:
+            await asyncio.sleep(AWAY_S)
 
 
 async def _next_page(feed: ChangeFeed, positions: dict[int, int]) -> list[SegmentChange]:

@@ -7,13 +7,24 @@ from starlette.responses import Response
 
 from actors.errors import Invalid
 from models.identity.customer_id import to_text
+from models.privacy.visibility import serves_trait
 from models.segments.criteria import SegmentDefinition
 from models.segments.holdout import is_held_out
 from models.shard.protocol import SegmentChange, SegmentStatus
 from serve import segment_analysis, segment_registry
 from serve.http_audit import tell, tell_people
 from serve.http_body import read_json
-from serve.http_context import Caller, Context, Limit, PageCursor, Purpose, authorise, respond, respond_withheld
+from serve.http_context import (
+    Caller,
+    Context,
+    Declared,
+    Limit,
+    PageCursor,
+    Purpose,
+    authorise,
+    respond,
+    respond_withheld,
+)
 from serve.http_openapi import answers, takes
 from serve.http_pages import cursor_of, parse_positions, positions_text
 from serve.http_schemas import Cursor, time_text
@@ -91,23 +102,22 @@ async def delete_segment(segment_id: str, context: Context, caller: Caller) -> R
 async def get_members(
     segment_id: str,
     context: Context,
+    purpose: Purpose,
     limit: Limit = 100,
     cursor: PageCursor = "",
     at: Annotated[str, Query(description="who was in it at this past time (ISO 8601); without it, now")] = "",
-    purpose: Purpose = "",
 ) -> Response:
     """Who is in the segment, or was, of those for whom the purpose has a basis now."""
-    services = context.services
-    asked_for, withheld = context.parse_purpose(purpose), 0
+    services, withheld = context.services, 0
     definition = segment_registry.definition_of(services, segment_id)
     if at:
         past, following = await services.router.members_at(
-            segment_id, segment_analysis.past(services, at), limit, cursor, asked_for
+            segment_id, segment_analysis.past(services, at), limit, cursor, purpose
         )
         tell_people(past)
         entries = [_member(definition, customer_id, None) for customer_id in past]
     else:
-        members, following, withheld = await services.router.segment_members(segment_id, limit, cursor, asked_for)
+        members, following, withheld = await services.router.segment_members(segment_id, limit, cursor, purpose)
         tell_people(customer_id for customer_id, _ in members)
         entries = [_member(definition, customer_id, time_text(entered)) for customer_id, entered in members]
     return respond_withheld(MembersPage(entries, cursor_of(following, limit)), {"members": withheld})
@@ -121,23 +131,22 @@ async def get_members(
 async def get_member_rows(
     segment_id: str,
     context: Context,
+    purpose: Purpose,
     limit: Limit = 100,
     cursor: PageCursor = "",
     traits: Annotated[
         str, Query(description="names of traits, with commas between them; `address.city` looks into an object")
     ] = "",
-    purpose: Purpose = "",
 ) -> Response:
     """Who is in the segment, of those for whom the purpose has a basis, with traits that serve it: rows for files and
     tables."""
     services = context.services
-    names, asked_for = segment_analysis.trait_names(traits), context.parse_purpose(purpose)
-    purposes = services.settings.privacy.purposes
+    names = segment_analysis.trait_names(traits)
     for name in names:
-        if not purposes.allows("traits", name.partition(".")[0], (asked_for,)):
-            raise Invalid(f"traits: {name} does not serve the purpose {asked_for}; leave it out or declare another")
+        if not serves_trait(context.purposes, purpose, name):
+            raise Invalid(f"traits: {name} does not serve the purpose {purpose}; leave it out or declare another")
     definition = segment_registry.definition_of(services, segment_id)
-    members, following, withheld = await services.router.member_profiles(segment_id, limit, cursor, asked_for)
+    members, following, withheld = await services.router.member_profiles(segment_id, limit, cursor, purpose)
     tell_people(profile.customer_id for _, profile in members)
     rows = [
         segment_analysis.flat_row(profile, entered, _held_out(definition, profile.customer_id), names)
@@ -150,16 +159,22 @@ async def get_member_rows(
 async def get_changes(
     segment_id: str,
     context: Context,
+    purpose: Declared,
     limit: Limit = 100,
     after: Annotated[str, Query(description="`cursor.next` of an earlier answer; without it, from the start")] = "",
 ) -> Response:
-    """Who entered and left, oldest first. Go on from `cursor.next`, also when there was nothing new."""
+    """Who entered, of those for whom the purpose has a basis now, and who left, oldest first. Go on from `cursor.next`,
+    also when there was nothing new."""
     segment_registry.definition_of(context.services, segment_id)
     positions = parse_positions(after) if after else {}
     found, following, has_more = await segment_registry.changes(context.services, segment_id, positions, limit)
-    tell_people(change.customer_id for change in found)
+    entries = {(change.customer_id, segment_id) for change in found if change.change == "entered"}
+    told = await context.basis.entries(entries, purpose)
+    shown = [each for each in found if each.change != "entered" or (each.customer_id, segment_id) in told]
+    tell_people(change.customer_id for change in shown)
     cursor = Cursor(positions_text(following), has_more, limit)
-    return respond(ChangesPage([change_entry(change) for change in found], cursor))
+    page = ChangesPage([change_entry(change) for change in shown], cursor)
+    return respond_withheld(page, {"entries": len(found) - len(shown)})
 
 
 def change_entry(change: SegmentChange) -> ChangeEntry:
@@ -185,6 +200,7 @@ def _entry(definition: SegmentDefinition, statuses: dict[str, SegmentStatus], su
         created_at=time_text(definition.created_at),
         refresh=definition.refresh,
         holdout=definition.holdout,
+        purpose=definition.purpose,
         members=None if status is None else suppression.count(status.members),
         state="unknown" if status is None else status.state,
         evaluated_at=time_text(status.evaluated_at) if status is not None and status.evaluated_at else None,

@@ -9,12 +9,12 @@ from starlette.responses import Response
 
 from actors.delivery_store import Dead, DeliveryStatus
 from actors.errors import Conflict, NotFound
-from models.delivery.webhook import SECRET_BYTES, InvalidWebhook, Webhook, make_secret, parse_webhook
+from models.delivery.webhook import SECRET_BYTES, InvalidWebhook, Webhook, entering, make_secret, parse_webhook
 from serve import segment_registry
 from serve.errors import FieldError, InvalidFields
 from serve.http_audit import tell
 from serve.http_body import read_json
-from serve.http_context import Context, Limit, authorise, respond
+from serve.http_context import Context, Declared, Limit, authorise, respond, respond_withheld
 from serve.http_openapi import answers, takes
 from serve.http_schemas import Cursor, time_text
 from serve.http_segment_schemas import (
@@ -134,20 +134,25 @@ async def test_webhook(webhook_id: str, context: Context) -> Response:
 async def list_dead_letters(
     webhook_id: str,
     context: Context,
+    purpose: Declared,
     limit: Limit = 100,
     cursor: Annotated[str, Query(description="`cursor.next` of the page before")] = "",
 ) -> Response:
-    """Messages that were given up after all tries, or that the receiver refused."""
-    context.services.control.webhook(webhook_id)
+    """Messages that were given up after all tries, or that the receiver refused; of entries those that may be told now,
+    for the webhook's purpose if none is declared."""
+    webhook = context.services.control.webhook(webhook_id)
     letters: list[Dead] = await _ask(context.services, "dead_letters", webhook_id, limit + 1, cursor)
     page = letters[:limit]
     has_more = len(letters) > limit
     following = Cursor(page[-1].message_id if has_more else "", has_more, limit)
+    entered = {letter.message_id: entry for letter in page if (entry := entering(letter.body)) is not None}
+    told = await context.basis.entries(set(entered.values()), purpose or webhook.purpose)
+    shown = [x for x in page if x.message_id not in entered or entered[x.message_id] in told]
     entries = [
         DeliveryLetter(letter.message_id, time_text(letter.at), letter.error, msgspec.json.decode(letter.body))
-        for letter in page
+        for letter in shown
     ]
-    return respond(DeliveryLettersPage(entries, following))
+    return respond_withheld(DeliveryLettersPage(entries, following), {"entries": len(page) - len(shown)})
 
 
 @router.post(

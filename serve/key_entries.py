@@ -2,6 +2,7 @@
 
 from actors.api_keys import ApiKey
 from actors.errors import Invalid
+from models.privacy.purposes import Purposes
 from models.segments.times import parse_duration
 from serve.http_schemas import KeyEntry, time_text, time_text_or_none
 
@@ -19,7 +20,21 @@ def key_entry(key: ApiKey) -> KeyEntry:
         created_at=time_text(key.created_at),
         revoked_at=time_text_or_none(key.revoked_at),
         expires_at=time_text_or_none(key.expires_at),
+        purpose=key.purpose,
     )
+
+
+def key_facts(key: ApiKey) -> dict[str, str]:
+    """What the audit log says of a new key."""
+    return {"key_id": key.key_id} | ({"purpose": key.purpose} if key.purpose else {})
+
+
+def parse_key_purpose(text: str, purposes: Purposes) -> str:
+    """The purpose that a key is to read for, "" for any. Raises Invalid."""
+    if text and text not in purposes.known:
+        known = ", ".join(purposes.known) or "none: the registry is empty"
+        raise Invalid(f"purpose: expected a purpose of the registry ({known})")
+    return text
 
 
 def parse_lifetime(text: str) -> int:

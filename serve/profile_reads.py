@@ -5,6 +5,11 @@ from typing import Protocol
 
 from models.profile.state import Profile
 
+NOBODY = (
+    "no profile has this key; if its events were sent just now, ask with `min_seq` set to the `sequence` that "
+    "acknowledged them"
+)
+
 
 class LocalReads(Protocol):
     """Committed profiles of the shards whose files are on this node (`actors.reader.CommittedReader`)."""

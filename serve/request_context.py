@@ -1,18 +1,22 @@
 """What the requests of one replica share, whatever their transport: services, the way in, and how keys are read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from actors.basis_check import BasisCheck, FreshCheck
 from actors.errors import Invalid
 from actors.reader import parse_sequence
 from models.identity.identifiers import InvalidKey
-from models.privacy.visibility import may_read, readable_until, visible
+from models.privacy.visibility import may_read, readable_until, serves_all, visible
 from models.profile.document import document, valid_until
 from models.profile.state import Profile
 from models.segments.catalogue import catalogue_of
-from models.segments.compile import trait_readers
-from models.segments.computed import Read, computed_values
+from models.segments.compile import TraitReader, trait_readers
+from models.segments.computed import computed_values
 from models.segments.spans import NEVER
+from models.shard.protocol import SegmentChange
+from serve.auth import Principal
+from serve.errors import Forbidden
 from serve.http_schemas import time_text
 from serve.intake import Intake
 from serve.services import Services
@@ -22,12 +26,19 @@ PURPOSE_HEADER = "onefold-purpose"  # of HTTP, and entry of gRPC's metadata
 WITHHELD_HEADER = "onefold-withheld"
 
 
+def withheld_text(withheld: Mapping[str, int]) -> str:
+    """What was left out of an answer, as it is said beside it: "behaviors=1, members=2"; "" for nothing."""
+    return ", ".join(f"{what}={count}" for what, count in withheld.items() if count)
+
+
 class RequestContext:
     """One replica's collaborators."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
         self.intake = Intake(services)
+        self.purposes = services.settings.privacy.purposes
+        self.basis = BasisCheck(services.reads.get_many, services.control.segments, self.purposes, services.now)
         self._segment_names = Snapshot(services.control, self._load_segment_names, services.now)
         self._trait_readers = Snapshot(services.control, self._load_trait_readers, services.now)
 
@@ -37,38 +48,74 @@ class RequestContext:
         return self._segment_names.get()
 
     @property
-    def trait_readers(self) -> Mapping[str, tuple[str, Read]]:
+    def trait_readers(self) -> Mapping[str, TraitReader]:
         """Readers of the computed traits, at most half a second behind the control store."""
         return self._trait_readers.get()
 
-    def insights(self, profile: Profile, now: int) -> tuple[dict[str, Any], int]:
-        """The document's section `insights` at `now` ms, and until when (ms) it is so if nothing happens."""
+    def insights(self, profile: Profile, purpose: str, now: int) -> tuple[dict[str, Any], int, int]:
+        """The document's section `insights` for a purpose at `now` ms: of computed traits those that are made of what
+        serves it. Also until when (ms) it is so if nothing happens, and how many were withheld."""
         readers = self.trait_readers
         if not readers:
-            return {}, NEVER
-        values, until = computed_values(readers, profile, now, time_text)
-        return {"computed_traits": values}, until
+            return {}, NEVER, 0
+        shown = {
+            trait_id: (each.kind, each.read)
+            for trait_id, each in readers.items()
+            if serves_all(self.purposes, purpose, each.reads)
+        }
+        values, until = computed_values(shown, profile, now, time_text)
+        return {"computed_traits": values}, until, len(readers) - len(shown)
 
-    def parse_purpose(self, declared: str) -> str:
-        """The purpose of a read: the one that it declares, else the default one; "" while there is no registry. Raises
-        Invalid."""
-        purposes = self.services.settings.privacy.purposes
-        if declared and declared not in purposes.known:
-            known = ", ".join(purposes.known) or "none: the registry is empty"
-            raise Invalid(f"{PURPOSE_HEADER}: expected a purpose of the registry ({known})")
-        return declared or purposes.default
+    def declared_purpose(self, declared: str, caller: Principal | None) -> str:
+        """The purpose that a read declares, else that of its key; "" for neither. Raises Invalid, Forbidden."""
+        if declared:
+            self._check_known(declared, PURPOSE_HEADER)
+        bound = caller.purpose if caller is not None else ""
+        if bound and declared not in ("", bound):
+            raise Forbidden(f"{PURPOSE_HEADER}: the API key reads for the purpose {bound} only; use one for {declared}")
+        if bound and bound not in self.purposes.known:
+            raise Forbidden(f"the API key reads for the purpose {bound}, which the registry does not have any more")
+        return declared or bound
+
+    def purpose_of(self, declared: str, segment_id: str = "") -> str:
+        """The purpose of a read: the one of `declared_purpose`, else that of the segment that is read, else the default
+        one; "" while there is no registry. Raises Invalid for a segment's that is not in the registry any more."""
+        if declared or not self.purposes.is_on:
+            return declared
+        segment = self.services.control.segments().get(segment_id, {}) if segment_id else {}
+        inherited = str(segment.get("purpose", ""))
+        if inherited:
+            self._check_known(inherited, "the segment's purpose")
+        return inherited or self.purposes.default
+
+    def _check_known(self, purpose: str, field: str) -> None:
+        if purpose not in self.purposes.known:
+            known = ", ".join(self.purposes.known) or "none: the registry is empty"
+            raise Invalid(f"{field}: expected a purpose of the registry ({known})")
+
+    def fresh_check(self, purpose: str) -> Callable[[Sequence[SegmentChange]], FreshCheck]:
+        """Makes the check of the entries of a page that a stream tells one after the other. `purpose` is the declared
+        one, "" for that of each segment."""
+
+        def check_of(changes: Sequence[SegmentChange]) -> FreshCheck:
+            entries = [(each.customer_id, each.segment_id) for each in changes if each.change == "entered"]
+            return FreshCheck(self.basis.entries, entries, purpose, self.services.now)
+
+        return check_of
 
     def document(self, profile: Profile, purpose: str, now: int) -> tuple[dict[str, Any], int]:
         """The profile's document for a purpose at `now` ms, and until when (ms) it stays so if nothing happens."""
-        settings = self.services.settings
-        rules, purposes = settings.lifecycle, settings.privacy.purposes
-        insights, until = self.insights(profile, now)
+        rules, purposes = self.services.settings.lifecycle, self.purposes
+        insights, until, hidden = self.insights(profile, purpose, now)
         made = {**document(profile, now, self.segment_names, rules), "insights": insights}
         until = min(until, valid_until(profile, now, rules))
         if not purposes.is_on:
             return made, until
         empty = document(Profile(profile.customer_id, profile.created_at), now, {}, rules)
-        shown = visible(made, empty, purposes, purpose, may_read(profile, purposes, purpose, now))
+        readable = may_read(profile, purposes, purpose, now)
+        shown = visible(made, empty, purposes, purpose, readable)
+        if hidden and readable:
+            shown["withheld"] = {**shown.get("withheld", {}), "insights": hidden}
         return shown, min(until, readable_until(profile, purposes, purpose, now) or until)
 
     def parse_key(self, key: str, field: str = "key") -> str:
@@ -87,7 +134,7 @@ class RequestContext:
                 raise Invalid(str(error)) from None
         return token
 
-    def _load_trait_readers(self) -> dict[str, tuple[str, Read]]:
+    def _load_trait_readers(self) -> dict[str, TraitReader]:
         control = self.services.control
         known = catalogue_of(control.segments(), control.computed_traits())
         return trait_readers(known, self.services.settings.lifecycle)

@@ -11,16 +11,18 @@ import msgspec
 
 from actors.errors import Invalid, NotFound
 from models.identity.customer_id import to_text
-from models.profile.lifecycle import LifecycleRules
+from models.privacy.visibility import may_read, serves_all
 from models.profile.state import DAY_MS, Profile
 from models.segments.analytics import report
 from models.segments.attributes import trait_reader
+from models.segments.compile import Reads
 from models.segments.explain import TIME_MAX, explain
 from models.segments.times import parse_duration, parse_instant
 from models.shard.protocol import StoredEvent
 from serve import segment_registry
 from serve.auth import Principal
 from serve.http_schemas import time_text
+from serve.request_context import RequestContext
 from serve.services import Services
 
 DAYS_MAX = 400  # of a history or a backtest
@@ -134,16 +136,30 @@ async def backtest(services: Services, criteria: Any, days: int) -> list[tuple[i
     return list(zip(times, counts, strict=True))
 
 
-async def why(services: Services, segment_id: str, key: str, rules: LifecycleRules) -> tuple[dict[str, Any], int]:
-    """Why the person of a normalised key is in the segment or not: every clause with what was found, and the events.
-    Also who that is (customer id)."""
+async def why(
+    context: RequestContext, segment_id: str, key: str, purpose: str
+) -> tuple[dict[str, Any], int, dict[str, int]]:
+    """Why the person of a normalised key is in the segment or not: every clause with what was found, and the events, as
+    far as they serve the purpose. Also who that is (customer id), and what was withheld. Raises NotFound, also if the
+    purpose has no basis for the person."""
+    services = context.services
     definition = segment_registry.definition_of(services, segment_id)
     profile: Profile | None = await services.reads.get(key)
     if profile is None:
         raise NotFound("key: nobody has this identifier")
     now = services.now()
-    catalogue = segment_registry.catalogue(services)
-    tree, occurrences = explain(definition.criteria, catalogue, profile, now, rules, time_text)
+    if not may_read(profile, context.purposes, purpose, now):
+        raise NotFound(f"key: nothing is told of this person: the purpose {purpose} has no basis for them")
+    hidden = 0
+
+    def may_show(reads: Reads) -> bool:
+        nonlocal hidden
+        is_shown = serves_all(context.purposes, purpose, reads)
+        hidden += not is_shown
+        return is_shown
+
+    catalogue, rules = segment_registry.catalogue(services), services.settings.lifecycle
+    tree, occurrences = explain(definition.criteria, catalogue, profile, now, rules, time_text, may_show)
     await _name_events(services, key, occurrences)
     entered = profile.memberships.get(segment_id)
     told = {
@@ -153,7 +169,7 @@ async def why(services: Services, segment_id: str, key: str, rules: LifecycleRul
         "at": time_text(now),
         "criteria": tree,
     }
-    return told, profile.customer_id
+    return told, profile.customer_id, {"criteria": hidden}
 
 
 async def _name_events(services: Services, key: str, occurrences: list[dict[str, Any]]) -> None:

@@ -16,7 +16,7 @@ from models.segments.catalogue import (
     resolve_dependents,
 )
 from models.segments.criteria import ComputedTrait, SegmentDefinition
-from models.segments.field_reader import InvalidCriteria
+from models.segments.field_reader import CriteriaError, InvalidCriteria
 from models.segments.parse import parse_computed_trait, parse_definition
 from models.segments.parse_criteria import parse_criteria, parse_expression
 from models.shard.protocol import SegmentChange, SegmentStatus
@@ -44,11 +44,13 @@ def catalogue(services: Services) -> Catalogue:
 async def put(services: Services, asked: dict[str, Any]) -> SegmentDefinition:
     """Creates a segment, or replaces the one with the same id; the segments that refer to it follow.
 
-    `asked`: {"id", "name", "description", "criteria", "refresh", "holdout"}, of which name and criteria are required.
+    `asked`: {"id", "name", "description", "criteria", "refresh", "holdout", "purpose"}, of which name and criteria are
+    required.
     Raises InvalidFields.
     """
     try:
         definition = parse_definition({**asked, "created_at": services.now(), "version": 1})
+        _check_purpose(services, definition.purpose)
         before = services.control.segments().get(definition.id)
         if before is not None:
             definition = msgspec.structs.replace(
@@ -177,6 +179,13 @@ async def changes(
         if not has_more or len(found) == limit:
             break
     return found, positions, has_more
+
+
+def _check_purpose(services: Services, purpose: str) -> None:
+    known = services.settings.privacy.purposes.known
+    if purpose and purpose not in known:
+        expected = f"expected a purpose of the registry ({', '.join(known) or 'none: the registry is empty'})"
+        raise InvalidCriteria([CriteriaError("segment.purpose", expected)])
 
 
 def _invalid(what: str, error: InvalidCriteria) -> InvalidFields:

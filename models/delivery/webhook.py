@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import idna
 import msgspec
 
-from models.identity.customer_id import shard_of, to_text
+from models.identity.customer_id import from_text, shard_of, to_text
 from models.shard.protocol import SegmentChange
 
 SECRET_PREFIX = "whsec_"
@@ -70,7 +70,7 @@ class Webhook(msgspec.Struct, frozen=True):
     created_at: int = 0  # ms
     start: dict[int, int] = {}  # shard -> sequence number after which it is told
     disabled_because: str = ""
-    purpose: str = ""  # of the registry; the default one if empty
+    purpose: str = ""  # of the registry; if empty that of each segment, else the default one
 
     def wants(self, change: SegmentChange) -> bool:
         """Whether it is told of an entry or exit. Nobody is told of people in a holdout."""
@@ -93,6 +93,7 @@ class Webhook(msgspec.Struct, frozen=True):
 
 class _Data(msgspec.Struct):
     customer_id: str = ""
+    segment_id: str = ""
 
 
 class _About(msgspec.Struct):
@@ -207,10 +208,12 @@ def customer_of(body: bytes) -> str:
     return _about.decode(body).data.customer_id
 
 
-def entering(body: bytes) -> str:
-    """The customer id, as text, that the body of an entry is about; "" for exits and other messages."""
+def entering(body: bytes) -> tuple[int, str] | None:
+    """Who (customer id) entered which segment, if the body is of an entry; None for exits and other messages."""
     about = _about.decode(body)
-    return about.data.customer_id if about.type == "segment.entered" else ""
+    if about.type != "segment.entered":
+        return None
+    return from_text(about.data.customer_id), about.data.segment_id
 
 
 def erasure_id(people: Iterable[int]) -> str:

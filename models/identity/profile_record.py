@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from models.identity.customer_id import to_text
+from models.identity.fields import Field
 from models.identity.record import MatchRecord, Role
 from models.profile.state import Profile
 
@@ -91,6 +92,17 @@ _KINDS: dict[Role, str] = {
     "postcode": "address",
     "national_id": "national id",
 }
+_NAME_FIELDS: tuple[Field, ...] = ("given_name", "middle_name", "family_name", "name_suffix")
+_PLACE_FIELDS: tuple[Field, ...] = (
+    *("street", "street_number", "address_line_2", "unit", "city", "region", "postcode", "country"),
+)
+# The fields that a role may end up in (`models.identity.fields`), where that is not the one of its own name.
+_FIELDS: dict[Role, tuple[Field, ...]] = {
+    **dict.fromkeys(("full_name", "given_name", "middle_name", "family_name", "name_suffix"), _NAME_FIELDS),
+    **dict.fromkeys(("full_address", "street_address", "unit", "city", "region", "postcode", "country"), _PLACE_FIELDS),
+    "birth_date": ("birth_date",),
+    "birth_year": ("birth_date",),
+}
 _ATTRIBUTES = "attributes."
 _IDENTIFIERS = ("email:", "phone:")
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
@@ -132,6 +144,19 @@ def traits_record(traits: Mapping[str, Any], identifiers: Iterable[str], record_
     if len({_KINDS[role] for role in found if role in _KINDS}) < 2:
         return None
     return MatchRecord(record_id, {role: tuple(sorted(found[role])[:VALUES_MAX]) for role in sorted(found)})
+
+
+def fields_of_trait(name: str) -> frozenset[str]:
+    """The fields of the evidence that a trait of this name may fill; of "name*", all traits that begin so."""
+    begins = name.endswith("*")
+    wanted = name.removesuffix("*").translate(_SEPARATORS).lower()
+    roles: set[Role] = set()
+    for table in (_FLAT, _WHOLE):
+        roles.update(role for trait, role in table.items() if (trait.startswith(wanted) if begins else trait == wanted))
+    for trait, nested in _NESTED.items():
+        if trait.startswith(wanted) if begins else trait == wanted:
+            roles.update(nested.values())
+    return frozenset(field for role in roles for field in _FIELDS.get(role, (role,)))
 
 
 def record_digest(record: MatchRecord | None) -> int:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from models.events.event import Event
+from models.profile.behaviors import names_of
 from models.profile.state import DAY_MS, Observation
 
 Basis = Literal[
@@ -100,6 +101,21 @@ class Purposes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether one of the granted purposes is served by a piece of data."""
         return not self.is_on or any(purpose in granted for purpose in self.serving(kind, name))
 
+    def event_serving(self, event: Event) -> list[str]:
+        """The purposes that an event serves, none if it has no name. A page or screen goes by the names under which it
+        is counted, "Page Viewed" and "Page Viewed: Home"."""
+        names = names_of(event)
+        found = [p for p, purpose in self.known.items() if any(_names(purpose.data.events, name) for name in names)]
+        return found or ([self.default] if names else [])
+
+    def counted_names(self, event: Event) -> tuple[str, ...]:
+        """The names under which an event may be counted: those that nobody reads who may not read the event."""
+        names = names_of(event)
+        if not self.is_on:
+            return names
+        readers = self.event_serving(event)
+        return tuple(name for name in names if set(self.serving("events", name)) <= set(readers))
+
 
 NO_PURPOSES = Purposes()
 
@@ -149,8 +165,9 @@ def admit(purposes: Purposes, event: Event, granted: frozenset[str]) -> Admissio
     if event.type == "group" and not purposes.allows("sections", "groups", granted):
         left_out.append("groups")
         return Admission(None, tuple(left_out))
-    if event.name and not purposes.allows("events", event.name, granted):
-        left_out.append(f"events.{event.name}")
+    serving = purposes.event_serving(event)
+    if serving and granted.isdisjoint(serving):
+        left_out.append(f"events.{event.name or names_of(event)[0]}")
         return Admission(None, tuple(left_out))
     if not purposes.allows("sections", "realTimeContext", granted):
         kept = {key: value for key, value in context.items() if key in ("consent", "traits")}

@@ -19,6 +19,7 @@ from models.profile.transactions import is_sale, refund_of
 FOREVER_MS = 1 << 62  # later than every time that can be written
 DAYS_MAX = 366  # latest days with an occurrence that the document lists for an event
 ORDERS_MAX = 10  # latest orders that the document lists
+FROM_CONTEXT = "context"  # source of preferences that are taken from the device
 PRODUCTS_MAX = 20  # products, by revenue, that the document lists
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -216,7 +217,7 @@ def _preferences(profile: Profile, text: _Times) -> dict[str, Any]:
     for name in ("locale", "timezone"):
         seen = profile.context.get(name)
         if seen is not None and name not in preferences:
-            preferences[name] = {"value": seen.value, "source": "context", "updated_at": text[seen.timestamp]}
+            preferences[name] = {"value": seen.value, "source": FROM_CONTEXT, "updated_at": text[seen.timestamp]}
     return preferences
 
 

@@ -61,8 +61,8 @@ def apply(profile: Profile, event: Event, policy: ProfilePolicy, purposes: Purpo
         _apply_traits(profile, event, policy, at, tie, changed)
     if "consent" in context:
         changed += _apply_consents(profile, event, at, tie, policy, purposes)
-    names = names_of(event)
-    if names:
+    names = purposes.counted_names(event)
+    if names_of(event):
         _apply_action(profile, event, names, policy, at, tie, changed)
     elif event.type == "group" and event.group_id:
         _apply_group(profile, event, policy, at, tie, changed)

@@ -63,6 +63,15 @@ class CompiledSegment:
     exact: bool  # the judge's next flip is one of the whole, not only of a part
 
 
+@dataclass(frozen=True, slots=True)
+class TraitReader:
+    """A computed trait ready to be read of one profile at a time."""
+
+    kind: str  # of its values: see `models.segments.computed.kind_of`, or "boolean"
+    read: Read
+    reads: Reads
+
+
 def compile_segment(
     definition: SegmentDefinition, rules: LifecycleRules = DEFAULT_RULES, catalogue: Catalogue = EMPTY
 ) -> CompiledSegment:
@@ -70,7 +79,7 @@ def compile_segment(
     InvalidCriteria."""
     tree = expand(parse_criteria(definition.criteria), catalogue, f"segment {definition.id}")
     return CompiledSegment(
-        definition.id, definition, tree, _reads(tree), judge_of(tree, rules), _is_timed(tree), _is_exact(tree)
+        definition.id, definition, tree, reads_of(tree), judge_of(tree, rules), _is_timed(tree), _is_exact(tree)
     )
 
 
@@ -79,15 +88,17 @@ def compile_resolved(resolved: Resolved, rules: LifecycleRules = DEFAULT_RULES) 
     return compile_segment(resolved.definition, rules, resolved.catalogue)
 
 
-def trait_readers(catalogue: Catalogue, rules: LifecycleRules = DEFAULT_RULES) -> dict[str, tuple[str, Read]]:
-    """Readers of all computed traits, by id, each with the kind of its values."""
-    readers: dict[str, tuple[str, Read]] = {}
+def trait_readers(catalogue: Catalogue, rules: LifecycleRules = DEFAULT_RULES) -> dict[str, TraitReader]:
+    """Readers of all computed traits, by id."""
+    readers: dict[str, TraitReader] = {}
     for trait_id, trait in catalogue.traits.items():
         expression = expand_expression(parse_expression(trait.expression), catalogue, f"computed trait {trait_id}")
         if isinstance(expression, Predicate):
-            readers[trait_id] = "boolean", judge_of(expression.tree, rules)
+            tree = expression.tree
+            readers[trait_id] = TraitReader("boolean", judge_of(tree, rules), reads_of(tree))
         else:
-            readers[trait_id] = kind_of(expression), value_reader(expression)
+            reads = reads_of(Comparison(expression, "exists"))
+            readers[trait_id] = TraitReader(kind_of(expression), value_reader(expression), reads)
     return readers
 
 
@@ -170,7 +181,8 @@ def _lifecycle(clause: LifecycleStage, rules: LifecycleRules) -> Judge:
     return judge
 
 
-def _reads(tree: Node) -> Reads:
+def reads_of(tree: Node) -> Reads:
+    """What a tree without references reads."""
     traits, events, channels = set(), set(), set()
     orders = stage = False
     for clause in clauses(tree):

@@ -271,6 +271,7 @@ class SegmentDefinition(msgspec.Struct, frozen=True):
     version: int = 1
     refresh: str = "real_time"  # or a duration: evaluated anew so often, and not in between
     holdout: float = 0.0  # percent of the members that are kept back from activation
+    purpose: str = ""  # of the registry: what its members are for; the default one if empty
 
     @property
     def refresh_ms(self) -> int:

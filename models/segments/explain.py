@@ -13,7 +13,7 @@ from models.profile.state import MICRO, Order, Profile
 from models.profile.transactions import is_sale
 from models.segments.attributes import channel_reader, trait_reader
 from models.segments.catalogue import Catalogue, expand
-from models.segments.compile import judge_of
+from models.segments.compile import Reads, judge_of, reads_of
 from models.segments.computed import kind_of, value_reader
 from models.segments.criteria import (
     AllOf,
@@ -51,15 +51,17 @@ def explain(
     now: int,
     rules: LifecycleRules,
     time_text: Callable[[int], str],
+    may_show: Callable[[Reads], bool] = lambda reads: True,
 ) -> tuple[Explained, list[Explained]]:
     """The criteria (JSON) with the answer of each part for a profile at `now` ms; and all occurrences in it.
 
     Added fields: `holds`; `changes_at` (when time alone may next change that; absent for never, and for later than
     TIME_MAX); in clauses `found` (the value that was compared; money as decimal text) and `occurrences`, a list of
     {"event", "at"} or {"order_id", "at"}, oldest first. Times are written by `time_text`. The second list has the very
-    objects of the first answer, so that more can be said of them.
+    objects of the first answer, so that more can be said of them. A part that reads what `may_show` says no to has
+    `withheld` (true) in the place of all of these.
     """
-    explainer = _Explainer(catalogue, profile, now, rules, time_text)
+    explainer = _Explainer(catalogue, profile, now, rules, time_text, may_show)
     return explainer.part(criteria, expand(parse_criteria(criteria), catalogue)), explainer.occurrences
 
 
@@ -71,6 +73,7 @@ class _Explainer:
         now: int,
         rules: LifecycleRules,
         time_text: Callable[[int], str],
+        may_show: Callable[[Reads], bool],
     ) -> None:
         self.occurrences: list[Explained] = []
         self._catalogue = catalogue
@@ -78,13 +81,17 @@ class _Explainer:
         self._now = now
         self._rules = rules
         self._time_text = time_text
+        self._may_show = may_show
 
     def part(self, criteria: dict[str, Any], node: Node) -> Explained:
         """`node` is the tree of these criteria, with what they refer to in the place of the reference."""
-        held, edge = judge_of(node, self._rules)(self._profile, self._now)
-        answer: Explained = {"holds": held}
-        if edge <= TIME_MAX:
-            answer["changes_at"] = self._time_text(edge)
+        is_shown = self._may_show(reads_of(node))
+        answer: Explained = {"withheld": True}
+        if is_shown:
+            held, edge = judge_of(node, self._rules)(self._profile, self._now)
+            answer = {"holds": held}
+            if edge <= TIME_MAX:
+                answer["changes_at"] = self._time_text(edge)
         for join in ("all", "any"):
             if join in criteria:
                 assert isinstance(node, AllOf | AnyOf)
@@ -93,7 +100,7 @@ class _Explainer:
         if "not" in criteria:
             assert isinstance(node, Not)
             return {"not": self.part(criteria["not"], node.part), **answer}
-        return {**criteria, **answer, **self._evidence(criteria, node)}
+        return {**criteria, **answer, **(self._evidence(criteria, node) if is_shown else {})}
 
     def _evidence(self, criteria: dict[str, Any], node: Node) -> Explained:
         """What is behind the answer of a clause."""

@@ -14,21 +14,25 @@ _COMMON = ("id", "name", "description", "created_at", "version")
 
 
 def parse_definition(data: object) -> SegmentDefinition:
-    """A segment from JSON {"id", "name", "description", "criteria", "refresh", "holdout", "created_at", "version"}.
+    """A segment from JSON {"id", "name", "description", "criteria", "refresh", "holdout", "purpose",
+    "created_at", "version"}.
 
     Only `name` and `criteria` are required: the id is made from the name if absent. Raises InvalidCriteria.
     """
-    reader, fields = _common(data, "segment", ("criteria", "refresh", "holdout"))
+    reader, fields = _common(data, "segment", ("criteria", "refresh", "holdout", "purpose"))
     refresh, holdout = fields.get("refresh", REAL_TIME), fields.get("holdout", 0)
     if refresh != REAL_TIME and (parse_duration(refresh) or 0) < REFRESH_MIN_MS:
         expected = f'"{REAL_TIME}", or a duration of at least a minute such as "15m", "6h" or "1d"'
         reader.fail("segment.refresh", f"expected {expected}, got {kind_of(refresh)}")
     if not is_number(holdout) or not 0 <= holdout <= 99:
         reader.fail("segment.holdout", f"expected percent of the members, from 0 to 99, got {kind_of(holdout)}")
+    purpose = fields.get("purpose", "")
+    if not isinstance(purpose, str):
+        reader.fail("segment.purpose", f"expected a purpose of the registry, got {kind_of(purpose)}")
     _require(reader, fields, "criteria", parse_criteria)
     _finish(reader)
     return SegmentDefinition(
-        **_known(fields), criteria=fields["criteria"], refresh=str(refresh), holdout=float(holdout)
+        **_known(fields), criteria=fields["criteria"], refresh=str(refresh), holdout=float(holdout), purpose=purpose
     )
 
 

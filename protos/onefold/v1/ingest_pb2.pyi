@@ -57,7 +57,7 @@ class IngestResponse(_message.Message):
     def __init__(self, sequence: _Optional[str] = ..., results: _Optional[_Iterable[_Union[EventResult, _Mapping]]] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ...) -> None: ...
 
 class EventResult(_message.Message):
-    __slots__ = ("index", "message_id", "status", "customer_id", "created", "confidence", "methods", "profile_updates", "segment_changes", "merged", "demoted_identifiers", "processing_ms")
+    __slots__ = ("index", "message_id", "status", "customer_id", "created", "confidence", "methods", "profile_updates", "segment_changes", "merged", "demoted_identifiers", "processing_ms", "withheld")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +70,7 @@ class EventResult(_message.Message):
     MERGED_FIELD_NUMBER: _ClassVar[int]
     DEMOTED_IDENTIFIERS_FIELD_NUMBER: _ClassVar[int]
     PROCESSING_MS_FIELD_NUMBER: _ClassVar[int]
+    WITHHELD_FIELD_NUMBER: _ClassVar[int]
     index: int
     message_id: str
     status: str
@@ -82,7 +83,8 @@ class EventResult(_message.Message):
     merged: _containers.RepeatedScalarFieldContainer[str]
     demoted_identifiers: _containers.RepeatedScalarFieldContainer[str]
     processing_ms: float
-    def __init__(self, index: _Optional[int] = ..., message_id: _Optional[str] = ..., status: _Optional[str] = ..., customer_id: _Optional[str] = ..., created: _Optional[bool] = ..., confidence: _Optional[float] = ..., methods: _Optional[_Iterable[str]] = ..., profile_updates: _Optional[_Iterable[str]] = ..., segment_changes: _Optional[_Iterable[_Union[SegmentMove, _Mapping]]] = ..., merged: _Optional[_Iterable[str]] = ..., demoted_identifiers: _Optional[_Iterable[str]] = ..., processing_ms: _Optional[float] = ...) -> None: ...
+    withheld: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, index: _Optional[int] = ..., message_id: _Optional[str] = ..., status: _Optional[str] = ..., customer_id: _Optional[str] = ..., created: _Optional[bool] = ..., confidence: _Optional[float] = ..., methods: _Optional[_Iterable[str]] = ..., profile_updates: _Optional[_Iterable[str]] = ..., segment_changes: _Optional[_Iterable[_Union[SegmentMove, _Mapping]]] = ..., merged: _Optional[_Iterable[str]] = ..., demoted_identifiers: _Optional[_Iterable[str]] = ..., processing_ms: _Optional[float] = ..., withheld: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SegmentMove(_message.Message):
     __slots__ = ("segment_id", "change", "at")

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Segment(_message.Message):
-    __slots__ = ("id", "name", "description", "criteria_json", "members", "state", "evaluated_at", "late_ms", "refresh", "holdout")
+    __slots__ = ("id", "name", "description", "criteria_json", "members", "state", "evaluated_at", "late_ms", "refresh", "holdout", "purpose")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +18,7 @@ class Segment(_message.Message):
     LATE_MS_FIELD_NUMBER: _ClassVar[int]
     REFRESH_FIELD_NUMBER: _ClassVar[int]
     HOLDOUT_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     description: str
@@ -28,23 +29,26 @@ class Segment(_message.Message):
     late_ms: int
     refresh: str
     holdout: float
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., criteria_json: _Optional[str] = ..., members: _Optional[int] = ..., state: _Optional[str] = ..., evaluated_at: _Optional[str] = ..., late_ms: _Optional[int] = ..., refresh: _Optional[str] = ..., holdout: _Optional[float] = ...) -> None: ...
+    purpose: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., criteria_json: _Optional[str] = ..., members: _Optional[int] = ..., state: _Optional[str] = ..., evaluated_at: _Optional[str] = ..., late_ms: _Optional[int] = ..., refresh: _Optional[str] = ..., holdout: _Optional[float] = ..., purpose: _Optional[str] = ...) -> None: ...
 
 class CreateSegmentRequest(_message.Message):
-    __slots__ = ("id", "name", "description", "criteria_json", "refresh", "holdout")
+    __slots__ = ("id", "name", "description", "criteria_json", "refresh", "holdout", "purpose")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     CRITERIA_JSON_FIELD_NUMBER: _ClassVar[int]
     REFRESH_FIELD_NUMBER: _ClassVar[int]
     HOLDOUT_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     description: str
     criteria_json: str
     refresh: str
     holdout: float
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., criteria_json: _Optional[str] = ..., refresh: _Optional[str] = ..., holdout: _Optional[float] = ...) -> None: ...
+    purpose: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., criteria_json: _Optional[str] = ..., refresh: _Optional[str] = ..., holdout: _Optional[float] = ..., purpose: _Optional[str] = ...) -> None: ...
 
 class ListSegmentsRequest(_message.Message):
     __slots__ = ()
@@ -125,7 +129,7 @@ class WatchSegmentRequest(_message.Message):
     def __init__(self, id: _Optional[str] = ..., after: _Optional[str] = ...) -> None: ...
 
 class SegmentChange(_message.Message):
-    __slots__ = ("segment_id", "customer_id", "change", "at", "cause", "cursor", "held_out")
+    __slots__ = ("segment_id", "customer_id", "change", "at", "cause", "cursor", "held_out", "withheld")
     SEGMENT_ID_FIELD_NUMBER: _ClassVar[int]
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
     CHANGE_FIELD_NUMBER: _ClassVar[int]
@@ -133,6 +137,7 @@ class SegmentChange(_message.Message):
     CAUSE_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     HELD_OUT_FIELD_NUMBER: _ClassVar[int]
+    WITHHELD_FIELD_NUMBER: _ClassVar[int]
     segment_id: str
     customer_id: str
     change: str
@@ -140,4 +145,5 @@ class SegmentChange(_message.Message):
     cause: str
     cursor: str
     held_out: bool
-    def __init__(self, segment_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., change: _Optional[str] = ..., at: _Optional[str] = ..., cause: _Optional[str] = ..., cursor: _Optional[str] = ..., held_out: _Optional[bool] = ...) -> None: ...
+    withheld: int
+    def __init__(self, segment_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., change: _Optional[str] = ..., at: _Optional[str] = ..., cause: _Optional[str] = ..., cursor: _Optional[str] = ..., held_out: _Optional[bool] = ..., withheld: _Optional[int] = ...) -> None: ...

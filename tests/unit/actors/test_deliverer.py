@@ -1,13 +1,14 @@
 """Deliveries: nothing lost over a crash, the same ids again, one that fails holds up no other, and bounds."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from actors import deliverer as deliverer_module
+from actors.basis_check import FRESH_MS, Entry
 from actors.control import ControlStore
 from actors.deliverer import Deliverer
 from actors.delivery_store import DeliveryStatus, DeliveryStore
@@ -384,8 +385,8 @@ def test_of_an_erased_person_nothing_waits_and_every_webhook_is_told(world: Worl
 def test_entries_are_told_of_those_for_whom_the_purpose_has_a_basis_and_exits_of_all(world: World) -> None:
     allowed: dict[str, set[int]] = {"ads": {0, 1}}
 
-    async def may_tell(customer_ids: Sequence[str], purpose: str) -> set[str]:
-        return {to_text(PEOPLE[n]) for n in allowed[purpose]} & set(customer_ids)
+    async def may_tell(entries: Collection[Entry], purpose: str) -> set[Entry]:
+        return {entry for entry in entries if entry[0] in [PEOPLE[n] for n in allowed[purpose]]}
 
     world.deliverer = Deliverer(
         world.control, world.store, world.changes, world, POLICY, lambda: world.now, may_tell=may_tell
@@ -403,3 +404,27 @@ def test_entries_are_told_of_those_for_whom_the_purpose_has_a_basis_and_exits_of
     world.step()
     assert {identifier.rpartition("_")[2] for identifier in world.ids()} == {"3", "4"}
     assert world.store.status("w").waiting == 0
+
+
+def test_an_entry_is_not_told_after_a_withdrawal_while_its_page_is_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed = {0, 1, 2}
+    monkeypatch.setattr(deliverer_module, "CONCURRENT", 1)
+
+    async def may_tell(entries: Collection[Entry], purpose: str) -> set[Entry]:
+        return {entry for entry in entries if entry[0] in [PEOPLE[n] for n in allowed]}
+
+    def slow(url: str) -> None:
+        allowed.discard(2)
+        world.now += FRESH_MS
+
+    world.deliverer = Deliverer(
+        world.control, world.store, world.changes, world, POLICY, lambda: world.now, may_tell=may_tell
+    )
+    world.add()
+    world.change(0, 1, 2)
+    world.on_send = slow
+    world.step()
+    assert {identifier.rpartition("_")[2] for identifier in world.ids()} == {"1", "2"}
+    assert (world.store.status("w").waiting, world.store.cursor("w")) == (0, {0: 3, 1: 2})

@@ -40,6 +40,7 @@ def test_a_segment_is_made_listed_shown_and_deleted(service: HttpService) -> Non
         "created_at": "2026-03-01T12:30:00.000Z",
         "refresh": "real_time",
         "holdout": 0.0,
+        "purpose": "",
         "members": 5,
         "state": "live",
         "evaluated_at": None,

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi.routing import iter_route_contexts
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from actors.api_keys import SCOPES as ALL_SCOPES
 from actors.api_keys import Scope, allows
 from serve import logs
+from serve.disclosure import SHOWS
+from serve.http_context import declared_of
 from serve.http_scopes import PUBLIC, SCOPES
 from tests.unit.serve.http_service import HttpService
 
@@ -46,6 +49,25 @@ def routes_of(service: HttpService) -> set[tuple[str, str]]:
 
 def test_every_route_states_its_scope_or_that_it_is_public(service: HttpService) -> None:
     assert routes_of(service) == set(SCOPES)
+
+
+def test_every_route_states_what_it_shows_and_one_that_shows_people_takes_the_purpose_of_its_read(
+    service: HttpService,
+) -> None:
+    assert routes_of(service) == set(SHOWS)
+    for context in iter_route_contexts(service.app.routes):
+        route = context.original_route
+        if not isinstance(route, APIRoute):
+            continue
+        takes = declared_of in {each.call for each in dependants_of(route.dependant)}
+        shown = {SHOWS[method, route.path_format] for method in route.methods or ()}
+        assert takes is bool(shown & {"purpose", "letters"}), route.path
+
+
+def dependants_of(dependant: Dependant) -> Iterator[Dependant]:
+    for each in dependant.dependencies:
+        yield each
+        yield from dependants_of(each)
 
 
 def test_only_these_are_public() -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from actors.basis_check import FreshCheck
 from models.shard.protocol import SegmentChange
 from serve import http_segment_stream, instance
 from serve.http_pages import parse_positions
+from serve.request_context import RequestContext
 from serve.settings import Settings
 from tests.unit.serve.http_service import HttpService
 
@@ -24,6 +26,10 @@ def messages(*numbers: int) -> list[dict[str, object]]:
     return [{"type": "identify", "userId": f"u{n}", "traits": {"plan": "pro"}} for n in numbers]
 
 
+def every_entry(service: HttpService) -> Callable[[list[SegmentChange]], FreshCheck]:
+    return RequestContext(service.services).fresh_check("")
+
+
 def stream(
     service: HttpService, segment_id: str, positions: dict[int, int], ends: Callable[[], bool] = lambda: False
 ) -> AsyncIterator[bytes]:
@@ -31,7 +37,7 @@ def stream(
         return not ends()
 
     streams = http_segment_stream.Streams(service.services)
-    return http_segment_stream.events(streams, segment_id, positions, may_go_on)
+    return http_segment_stream.events(streams, segment_id, positions, may_go_on, every_entry(service))
 
 
 async def read(service: HttpService, segment_id: str, positions: dict[int, int], count: int) -> list[str]:
@@ -103,7 +109,9 @@ def test_many_streams_ask_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         return True
 
     async def scenario() -> None:
-        open_ones = [http_segment_stream.events(streams, "", {0: 0, 1: 0}, always) for _ in range(20)]
+        open_ones = [
+            http_segment_stream.events(streams, "", {0: 0, 1: 0}, always, every_entry(service)) for _ in range(20)
+        ]
         for each in open_ones:
             await anext(each)
         coming = [asyncio.ensure_future(anext(each)) for each in open_ones]
@@ -140,14 +148,16 @@ def test_a_feed_that_fails_ends_its_streams_and_the_next_one_starts_anew(
 
     async def scenario() -> None:
         monkeypatch.setattr(service.router, "segment_changes", broken)
-        open_ones = [http_segment_stream.events(streams, "", {0: 0, 1: 0}, always) for _ in range(2)]
+        open_ones = [
+            http_segment_stream.events(streams, "", {0: 0, 1: 0}, always, every_entry(service)) for _ in range(2)
+        ]
         for each in open_ones:
             await anext(each)
         coming = [asyncio.ensure_future(anext(each)) for each in open_ones]
         ended = await asyncio.wait_for(asyncio.gather(*coming, return_exceptions=True), 10)
         assert [type(each) for each in ended] == [RuntimeError, RuntimeError]
         monkeypatch.setattr(service.router, "segment_changes", real)
-        again = http_segment_stream.events(streams, "", {0: 0, 1: 0}, always)
+        again = http_segment_stream.events(streams, "", {0: 0, 1: 0}, always, every_entry(service))
         await anext(again)
         waiting = asyncio.ensure_future(anext(again))
         await asyncio.sleep(0.2)
@@ -197,7 +207,7 @@ def test_a_position_that_is_not_reached_yet_is_the_present(tmp_path: Path, monke
     asked: list[dict[int, int]] = []
 
     async def events(
-        streams: object, segment_id: str, positions: dict[int, int], go_on: object
+        streams: object, segment_id: str, positions: dict[int, int], go_on: object, check_of: object
     ) -> AsyncIterator[bytes]:
         asked.append(positions)
         yield b""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from actors.control import ControlStore
+from actors.control_file import SCHEMA_VERSION
 from actors.errors import Conflict, NotFound
 from serve.auth import Authenticator
 from serve.errors import Forbidden, Unauthenticated
@@ -176,7 +177,7 @@ def old(tmp_path: Path) -> Path:
 
 def test_a_file_of_schema_1_is_brought_up_to_date(old: Path, clock: Clock) -> None:
     with closing(ControlStore(old, clock=clock)) as store:
-        assert store.meta("schema") == 2 and store.meta("shards") == 2
+        assert store.meta("schema") == SCHEMA_VERSION and store.meta("shards") == 2
         first, gone = store.keys()
         assert (first.key_id, first.scopes, first.expires_at, first.lifetime_ms) == (
             "key_old",
@@ -189,14 +190,14 @@ def test_a_file_of_schema_1_is_brought_up_to_date(old: Path, clock: Clock) -> No
         new, replaced, secret = store.rotate_key("web", 0)
         assert store.authenticate("secret") is None and store.authenticate(secret) == new
     with closing(ControlStore(old, clock=clock)) as again:
-        assert again.meta("schema") == 2
+        assert again.meta("schema") == SCHEMA_VERSION
         assert again.find_key("key_old") == replaced
 
 
 def test_several_that_open_an_old_file_at_once_bring_it_up_to_date_once(old: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         stores = list(pool.map(lambda _: ControlStore(old), range(8)))
-    assert {store.meta("schema") for store in stores} == {2}
+    assert {store.meta("schema") for store in stores} == {SCHEMA_VERSION}
     assert {store.keys()[0].key_id for store in stores} == {"key_old"}
     for store in stores:
         store.close()
