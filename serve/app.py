@@ -5,6 +5,7 @@ share what a replica holds: its router, its reader, its caches. What makes it fa
 """
 
 import secrets
+import sys
 import time
 from functools import cache
 
@@ -50,7 +51,8 @@ class Ingress(GrpcMethods):
 
     def __init__(self, settings: Settings, shards: int, shards_node: str) -> None:
         """`shards_node`: id of the Ray node where the shards keep their files."""
-        logs.configure(settings.log_level)
+        # Not sys.stderr: in a replica, Serve has that write to its own log, where nobody would find it.
+        logs.configure(settings.log_level, sys.__stderr__)
         # On another node there may be files of the same name, but not these.
         is_local = ray.get_runtime_context().get_node_id() == shards_node
         reader = CommittedReader(settings.data_path, shards) if is_local else None

@@ -58,6 +58,10 @@ class Encoded:
         return self._data
 
 
+class Undecodable:
+    """What came in the place of a request: bytes that are no message of the method's."""
+
+
 class Context(Protocol):
     """The part of `ray.serve.grpc_util.RayServegRPCContext` that is used here."""
 
@@ -159,7 +163,7 @@ def unary(service: str, scope: Scope, shows: Shows) -> Callable[[Unary[Request]]
                 reply: Reply = _NOTHING
                 try:
                     admitted = Call(context, grpc_context, scope, told)
-                    made = await handler(self, request, admitted)
+                    made = await handler(self, _readable(request), admitted)
                     _check_purpose(admitted, shows)
                     reply, status = made, "OK"
                 except Exception as error:
@@ -193,7 +197,7 @@ def stream(
             status, requests = _CANCELLED, 1
             try:
                 admitted = Call(context, grpc_context, scope, told)
-                async for reply in handler(self, request, admitted):
+                async for reply in handler(self, _readable(request), admitted):
                     _check_purpose(admitted, shows)
                     admitted.check()  # the key may have ended since
                     await record(services.audit, rule, route, "OK", told, requests)
@@ -215,6 +219,18 @@ def stream(
 def status_of(error: OnefoldError) -> grpc.StatusCode:
     """The gRPC status of an error."""
     return next((status for kind, status in _STATUS if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
+
+
+def _readable(request: Any) -> Any:
+    """The request, or the stream of requests, as it came. Raises Invalid for what is no message of the method's."""
+    if isinstance(request, Undecodable):
+        raise Invalid("request: it is not a message of this method, as its .proto file has it: send one")
+    return _all_readable(request) if hasattr(request, "__aiter__") else request
+
+
+async def _all_readable(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        yield _readable(request)
 
 
 def _metadata(context: Context, name: str) -> str:

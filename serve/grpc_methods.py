@@ -21,9 +21,9 @@ class GrpcMethods(ProfileMethods, IngestMethods, IdentityMethods, SegmentMethods
     """The methods of every service. Whoever inherits sets `context` before the first call."""
 
     async def Watch(self, request: WatchRequest | HealthCheckRequest, grpc_context: Context) -> AsyncIterator[Reply]:
-        if isinstance(request, WatchRequest):
-            replies = self.WatchProfiles(request, grpc_context)
-        else:
+        if isinstance(request, HealthCheckRequest):
             replies = self.watch_health(request)
+        else:
+            replies = self.WatchProfiles(request, grpc_context)
         async for reply in replies:
             yield reply

@@ -211,6 +211,19 @@ def test_it_is_alive_and_ready_and_describes_itself(http: httpx.Client) -> None:
     assert "/v1/profiles/{key}" in http.get("/openapi.json", headers=bare).json()["paths"]
 
 
+def test_what_is_refused_is_in_the_log_under_the_id_of_its_answer(service: RunningService, http: httpx.Client) -> None:
+    refused = http.get("/v1/profiles/user_id:nobody-of-this-name")
+    log = service.data_dir / "logs" / "serve.log"
+
+    def lines() -> list[dict[str, Any]]:
+        every = (json.loads(line) for line in log.read_text().splitlines() if line.startswith("{"))
+        return [line for line in every if line.get("request_id") in refused.headers.get_list("x-request-id")]
+
+    eventually(lambda: bool(lines()))
+    (line,) = lines()
+    assert (line["route"], line["status"], line["level"]) == ("/v1/profiles/{key}", 404, "warning")
+
+
 def test_nothing_personal_is_in_any_log(service: RunningService, http: httpx.Client, person: str) -> None:
     canary = f"canary{person}"
     mail = f"{canary}@example.com"

@@ -8,10 +8,13 @@ import grpc
 import pytest
 
 from models.identity.customer_id import from_text
+from models.privacy.purposes import Purpose, Purposes
+from models.privacy.settings import PrivacySettings
 from protos.client import event_of
 from protos.onefold.v1 import identity_pb2 as pb
 from protos.onefold.v1 import ingest_pb2
 from serve.grpc_identity import REVIEWS_MAX
+from serve.settings import Settings
 from tests.unit.serve.grpc_service import GrpcService, Refused
 
 MARTHA = {"firstName": "Martha", "lastName": "Cunningham", "birthday": "1968-03-12"}
@@ -128,3 +131,13 @@ def test_pages_of_reviews_and_who_may_decide(service: GrpcService) -> None:
         ("RejectReview", pb.RejectReviewRequest(review_id=review_id)),
     ):
         assert refusal(service, method, decision)[0] is grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_links_and_merges_where_there_is_a_registry_of_purposes(tmp_path: Path) -> None:
+    purposes = Purposes(known={"service": Purpose(basis="contract")}, default="service")
+    service = GrpcService(tmp_path, Settings(data_dir=str(tmp_path), privacy=PrivacySettings(purposes=purposes)))
+    event = event_of({"type": "identify", "userId": "u1", "traits": MARTHA})
+    service.call("Ingest", ingest_pb2.IngestRequest(events=[event], wait=True))
+    for method, request in (("Links", pb.LinksRequest), ("Merges", pb.MergesRequest)):
+        service.call(method, request(key="user_id:u1"))
+        assert refusal(service, method, request(key="user_id:u9"))[0] is grpc.StatusCode.NOT_FOUND
