@@ -28,6 +28,7 @@ from models.identity.identifiers import IdentitySettings
 from models.identity.placement import home_shard
 from models.identity.record import MatchRecord
 from models.identity.resolution import plan
+from models.privacy.corrections import CORRECTION
 from models.privacy.ledger import ConsentRecord
 from models.privacy.statements import STATEMENT
 from models.profile.state import Profile
@@ -200,17 +201,31 @@ class Router(SegmentCalls):
     async def state_consents(self, key: str, consent: dict[str, Any], source: str, now: int) -> EventResult:
         """An operator's statement of what a person has answered: `consent` as of `models.privacy.statements`. Raises
         NotFound if the key is nobody's."""
+        return await self._state(key, STATEMENT, {}, {"consent": consent}, source, now)
+
+    async def correct(
+        self, key: str, traits: dict[str, Any], context: dict[str, Any], source: str, now: int
+    ) -> EventResult:
+        """An operator's correction: `traits` and `context` as of `models.privacy.corrections`. Raises NotFound if the
+        key is nobody's."""
+        return await self._state(key, CORRECTION, traits, context, source, now)
+
+    async def _state(
+        self, key: str, kind: str, traits: dict[str, Any], context: dict[str, Any], source: str, now: int
+    ) -> EventResult:
+        """A statement of an operator about a person, taken as an event is."""
         identifier = await self._identifier(key, "key", await self._identity_settings())
         event = Event(
-            message_id=f"consent-{self._new_id()}",
-            type=STATEMENT,
+            message_id=f"{kind}-{self._new_id()}",
+            type=kind,
             name="",
             timestamp=now,
             received_at=now,
             source=source,
             identifiers=(identifier,),
             route=identifier,
-            context={"consent": consent},
+            traits=traits,
+            context=context,
         )
         return (await self.ingest([event], True, self._timeout_s)).results[0]
 

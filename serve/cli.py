@@ -14,6 +14,7 @@ from serve import (
     cli_backup,
     cli_bench,
     cli_common,
+    cli_corrections,
     cli_data,
     cli_demo,
     cli_doctor,
@@ -73,6 +74,7 @@ app.add_typer(cli_segments.segments, name="segments", rich_help_panel=DATA)
 app.add_typer(cli_webhooks.webhooks, name="webhooks", rich_help_panel=DATA)
 app.add_typer(cli_data.events, name="events", rich_help_panel=DATA)
 cli_privacy.privacy.add_typer(cli_privacy_scan.scan_app)
+cli_privacy.privacy.add_typer(cli_corrections.corrections_app)
 cli_privacy.privacy.add_typer(cli_privacy_verify.verify_app)
 cli_privacy.privacy.add_typer(cli_minimisation.minimisation)
 app.add_typer(cli_privacy.privacy, name="privacy", rich_help_panel=DATA)

@@ -49,7 +49,7 @@ async def state_consents(key: Key, request: Request, caller: Caller, context: Co
     tell_people([result.customer_id])
     records = await services.router.consents(normal)
     made = sorted(records, key=lambda record: (record.recorded_at, record.sequence))[before:]
-    return respond(LedgerPage([_entry(record) for record in made], Cursor("", False, len(made))))
+    return respond(LedgerPage([consent_entry(record) for record in made], Cursor("", False, len(made))))
 
 
 @router.get("/{key:path}/ledger", responses=answers(LedgerPage, 400, 401, 403, 404, 503), response_class=Response)
@@ -69,10 +69,11 @@ async def get_ledger(
     if moment is not None:
         records = [held for _, held in sorted(held_at(records, moment).items())]
     found, following = page(records, lambda record: f"{record.at:020d} {record.sequence:020d}", limit, cursor)
-    return respond(LedgerPage([_entry(record) for record in found], following))
+    return respond(LedgerPage([consent_entry(record) for record in found], following))
 
 
-def _entry(record: ConsentRecord) -> ConsentEntry:
+def consent_entry(record: ConsentRecord) -> ConsentEntry:
+    """An answer as it is shown."""
     return ConsentEntry(
         receipt_id=f"rcpt_{shard_of(record.customer_id)}_{record.sequence}",
         customer_id=to_text(record.customer_id),

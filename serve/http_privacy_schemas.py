@@ -16,6 +16,7 @@ from models.privacy.requests import Regulation, RequestKind, State
 from serve.http_schemas import Cursor, Time
 
 _DECISIONS_MAX = 100
+_CORRECTIONS_MAX = 100
 
 Words = Annotated[str, Meta(min_length=1, max_length=200, description="never names the person")]
 
@@ -140,3 +141,30 @@ class LedgerPage(msgspec.Struct, frozen=True):
 
     data: list[ConsentEntry]
     cursor: Cursor
+
+
+class CorrectionsRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """What is right of a person."""
+
+    traits: Annotated[
+        dict[str, Any], Meta(max_length=_CORRECTIONS_MAX, description="by name; null: wrong, without a right value")
+    ] = {}
+    lift: Annotated[list[str], Meta(max_length=_CORRECTIONS_MAX, description="traits of which events tell again")] = []
+    reason: Annotated[str, Meta(max_length=200, description="never names the person")] = ""
+
+
+class CorrectionEntry(msgspec.Struct, frozen=True):
+    """A correction that stands."""
+
+    trait: str
+    value: Annotated[Any, Meta(description="null: the trait is withheld as wrong")]
+    stated_at: Time
+    source: str
+    told: Annotated[Any, Meta(description="what events tell of it")]
+
+
+class CorrectionsAnswer(msgspec.Struct, frozen=True):
+    """The corrections that stand, by trait. `withheld`: what was not kept of this request, for want of a basis."""
+
+    data: list[CorrectionEntry]
+    withheld: list[str] = []

@@ -24,6 +24,8 @@ from models.profile.document import document
 from models.profile.lifecycle import LifecycleRules
 from models.profile.state import Profile
 from models.shard.protocol import SegmentChange
+from serve.http_consents import consent_entry
+from serve.http_corrections import correction_entries
 from serve.http_events import event_entry
 from serve.http_schemas import time_text
 from serve.identity_entries import link_entry, merge_entry, review_entry
@@ -95,6 +97,8 @@ class SubjectExport:
             "links": [msgspec.to_builtins(link_entry(link)) for link in await router.links(key)],
             "merges": [msgspec.to_builtins(merge_entry(merge)) for merge in await router.merges(key)],
             "reviews": [msgspec.to_builtins(review_entry(x)) for x in await self._calls.reviews(lineage)],
+            "corrections": [msgspec.to_builtins(each) for each in correction_entries(profile)],
+            "consents": [msgspec.to_builtins(consent_entry(told)) for told in await router.consents(key)],
             "sources": sorted({stored.event.source for stored in events}),
             "recipients": self._recipients(lineage, changes),
         }

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from serve.verify_rows import Row, expect
 from serve.verify_scene import Scene
@@ -18,6 +19,7 @@ PLACES = {
     "a refused message": "zqaccessdead08",
     "the ledger of consents": "zqaccessnotice09",
     "a segment": "zqaccess-segment10",
+    "a correction": "zqaccesscorrect11",
 }
 
 
@@ -39,7 +41,9 @@ def access(scene: Scene) -> str:
     scene.send({"type": "track", "userId": user, "properties": {"text": told["a refused message"]}})
     notice = {"decisions": {"ads": False}, "notice_version": told["the ledger of consents"]}
     scene.post(f"/v1/profiles/user_id:{user}/consents", notice)
+    right = {"traits": {"note": told["a correction"]}}
     scene.settle("access")
+    scene.post(f"/v1/profiles/user_id:{user}/corrections", right)
     found = scene.scan(*told.values())
     unseen = [place for place, text in told.items() if text not in found]
     expect(not unseen, f"what was planted in {', '.join(unseen)} is in no file: it proves nothing")
@@ -52,6 +56,23 @@ def access(scene: Scene) -> str:
     expect(("webhook", "access") in recipients, "the export does not name a webhook that was told")
     expect(told["a property of an event"] in files["events.csv"], "the table of events is not whole")
     return f"{len(told)} canaries found in the files before, all in the export, with sources and recipients"
+
+
+def correction(scene: Scene) -> str:
+    """Article 16: a correction outranks what comes later, and what comes again, until it is lifted."""
+    key = "user_id:correct-1"
+    wrong = {**_identify("correct-1", name="Jnae", city="Rmoe"), "messageId": "correct-wrong"}
+    scene.send(wrong)
+    expect(_traits(scene, key) == {"name": "Jnae", "city": "Rmoe"}, "what was planted is not read")
+    scene.command("privacy", "correct", key, "name=Jane", "--remove", "city", "--reason", "made up")
+    expect(_traits(scene, key) == {"name": "Jane"}, "the correction is not read")
+    late = {**_identify("correct-1", name="Jnae", city="Rmoe"), "timestamp": "2000-01-01T00:00:00Z"}
+    scene.send(wrong, late, _identify("correct-1", name="Jnae", city="Rmoe"))
+    scene.send({**_identify("correct-1", name="Jnae"), "anonymousId": "correct-device"})
+    expect(_traits(scene, key) == {"name": "Jane"}, "a late, repeated or newer event reverted the correction")
+    scene.command("privacy", "correct", key, "--lift", "name")
+    expect(_traits(scene, key) == {"name": "Jnae"}, "a lifted correction still holds")
+    return "held against repeated, late and newer events; gone when lifted"
 
 
 def erasure(scene: Scene) -> str:
@@ -100,6 +121,15 @@ def recipients(scene: Scene) -> str:
     return "the webhook was told of the erasure, and the certificate lists it"
 
 
+def _identify(user: str, **traits: str) -> dict[str, Any]:
+    return {"type": "identify", "userId": user, "traits": traits}
+
+
+def _traits(scene: Scene, key: str) -> dict[str, Any]:
+    attributes: dict[str, Any] = scene.get(f"/v1/profiles/{key}")["attributes"]
+    return {name: told["value"] for name, told in attributes.items()}
+
+
 def _certificate(scene: Scene, request_id: str) -> Path:
     for path in sorted((scene.data_dir / "privacy" / "certificates").glob("*.json")):
         if request_id in path.read_text():
@@ -113,6 +143,12 @@ ROWS = (
         "export as JSON and CSV, with sources and recipients",
         "the export holds every seeded canary of every store",
         access,
+    ),
+    Row(
+        "GDPR 16",
+        "a correction outranks late data",
+        "a repeated, late or newer event does not revert it",
+        correction,
     ),
     Row(
         "GDPR 17",

@@ -21,7 +21,7 @@ class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
 
     message_id: str
-    type: str  # identify | track | page | screen | group | alias | merge
+    type: str  # identify | track | page | screen | group | alias | merge; of operators also consent | correction
     name: str  # event name of a track, name of a page or screen, else ""
     timestamp: int  # ms
     received_at: int  # ms

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from models.events.event import Event
+from models.privacy.corrections import CORRECTION
 from models.profile.behaviors import names_of
 from models.profile.state import DAY_MS, Observation
 
@@ -157,7 +158,9 @@ def admit(purposes: Purposes, event: Event, granted: frozenset[str]) -> Admissio
     if not purposes.is_on:
         return Admission(event)
     left_out: list[str] = []
-    traits = _kept(purposes, event.traits, granted, "traits", left_out) if event.type == "identify" else event.traits
+    traits = event.traits
+    if event.type in ("identify", CORRECTION):
+        traits = _kept(purposes, traits, granted, "traits", left_out)
     context = event.context
     told = context.get("traits")
     if isinstance(told, dict):
@@ -170,7 +173,7 @@ def admit(purposes: Purposes, event: Event, granted: frozenset[str]) -> Admissio
         left_out.append(f"events.{event.name or names_of(event)[0]}")
         return Admission(None, tuple(left_out))
     if not purposes.allows("sections", "realTimeContext", granted):
-        kept = {key: value for key, value in context.items() if key in ("consent", "traits")}
+        kept = {key: value for key, value in context.items() if key in ("consent", "correction", "traits")}
         if kept.keys() != context.keys():
             left_out.append("context")
         context = kept
@@ -182,7 +185,8 @@ def admit(purposes: Purposes, event: Event, granted: frozenset[str]) -> Admissio
 def _kept(
     purposes: Purposes, traits: dict[str, Any], granted: frozenset[str], prefix: str, left_out: list[str]
 ) -> dict[str, Any]:
-    kept = {name: value for name, value in traits.items() if purposes.allows("traits", name, granted)}
+    # That there is no value, or a wrong one, needs no basis.
+    kept = {n: value for n, value in traits.items() if value is None or purposes.allows("traits", n, granted)}
     left_out += [f"{prefix}.{name}" for name in traits if name not in kept]
     return kept
 

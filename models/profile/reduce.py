@@ -6,10 +6,12 @@ below `policy.limits`; what is left out beyond them is what came too late.
 """
 
 from models.events.event import Event
+from models.privacy.corrections import CORRECTION
 from models.privacy.purposes import NO_PURPOSES, Purposes
 from models.privacy.statements import STATEMENT
 from models.profile.attributes import merge_attributes, observe_attribute, room_of
 from models.profile.behaviors import count_event, merge_events, names_of
+from models.profile.corrections import cover, merge_corrections, observe_corrections, uncover
 from models.profile.engagement import PASSIVE_ACTIONS, channel_of, count_engagement, merge_channels
 from models.profile.permissions import (
     merge_consents,
@@ -48,6 +50,8 @@ def apply(profile: Profile, event: Event, policy: ProfilePolicy, purposes: Purpo
     changed: list[str] = []
     if event.type == STATEMENT:  # the person was not seen
         return _apply_consents(profile, event, at, tie, policy, purposes)
+    if event.type == CORRECTION:
+        return [f"attributes.{name}" for name in observe_corrections(profile, event, at, tie, policy.limits)]
     if at > profile.last_seen:
         profile.last_seen = at
         changed.append("last_seen")
@@ -84,6 +88,9 @@ def merge(into: Profile, other: Profile, policy: ProfilePolicy) -> None:
     What the shard machine owns is left as it is in `into`. `other` is not changed and shares nothing with it.
     """
     other = copy_of(other)
+    if into.corrections or other.corrections:
+        uncover(into)
+        uncover(other)
     into.created_at = min(into.created_at, other.created_at)
     if other.first_seen:
         into.first_seen = min(into.first_seen or other.first_seen, other.first_seen)
@@ -97,6 +104,10 @@ def merge(into: Profile, other: Profile, policy: ProfilePolicy) -> None:
         held.last = max(held.last, theirs.last)
         held.count += theirs.count
     merge_attributes(into, other, policy)
+    if other.corrections:
+        merge_corrections(into, other, policy.limits)
+    if into.corrections:
+        cover(into)
     limits, beyond = policy.limits, into.beyond_limits
     merge_events(into.events, other.events, limits, beyond)
     merge_orders(into.orders, other.orders)
@@ -145,16 +156,20 @@ def _apply_traits(profile: Profile, event: Event, policy: ProfilePolicy, at: int
         traits = {}
     if event.type == "identify":
         traits = {**traits, **event.traits} if traits else event.traits
+    corrected = uncover(profile) if profile.corrections else frozenset()
     attributes = profile.attributes
     room = room_of(profile, policy)
     rules, default = policy.attributes, policy.default_attribute
     for trait, value in traits.items():
         observation = Observation(at, tie, value, event.source)
-        if observe_attribute(attributes, trait, observation, rules.get(trait, default), room):
+        told = observe_attribute(attributes, trait, observation, rules.get(trait, default), room)
+        if told and trait not in corrected:
             changed.append(f"attributes.{trait}")
         preference = observe_preference(profile, trait, observation, policy)
         if preference:
             changed.append(f"preferences.{preference}")
+    if corrected:
+        cover(profile)
 
 
 def _apply_action(

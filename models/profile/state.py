@@ -37,6 +37,14 @@ class Attribute(msgspec.Struct, array_like=True, gc=False):
     counts: dict[str, tuple[int, int, int, str]] | None = None
 
 
+class Correction(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What an operator has stated of a trait, over all that events tell (`models.profile.corrections`)."""
+
+    stated: Observation  # its value is None for what is wrong and has no right value here
+    lifted: bool = False  # it was taken back: events tell again
+    beneath: Attribute | None = None  # while it stands: what events tell, if anything
+
+
 class EventStats(msgspec.Struct, array_like=True, gc=False):
     """Occurrences of one event name: exact times of the latest RECENT_MAX, day counts of the older ones."""
 
@@ -131,6 +139,7 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
     due: int = 0  # ms at which time alone may change a membership; 0 for never
     beyond_limits: dict[str, int] = {}  # section of the document -> observations that its limits left out
     folded: Folded | None = None  # orders that `orders` has no place for
+    corrections: dict[str, Correction] = {}  # by trait; `attributes` have the corrected values
 
 
 def tie_of(message_id: str) -> int:

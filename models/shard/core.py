@@ -18,6 +18,7 @@ from models.identity.identifiers import IdentitySettings
 from models.identity.online import MatchingSettings
 from models.identity.placement import home_shard
 from models.identity.profile_record import is_matched_by, profile_record
+from models.privacy.corrections import CORRECTION
 from models.privacy.gate import admitted
 from models.privacy.ledger import ConsentRecord, records_of
 from models.privacy.purposes import NO_PURPOSES, Purposes
@@ -320,6 +321,8 @@ class ShardCore:
         event = admission.event or intake.event
         changed = apply(profile, event, policy, purposes)
         self._keep_consents(event, profile.customer_id, changed)
+        if event.type == CORRECTION:  # which may leave no trait where there was one
+            self.column_keeper.take_anew(profile.customer_id)
         self.column_keeper.observe(profile, event, changed, policy)
         self.log_event(profile, event)
         moved = self.reevaluate(profile, self.index.affected(changed, profile), event.message_id)

@@ -22,6 +22,7 @@ from models.identity.evidence import LINK_CONFIDENCE, REVIEW_CONFIDENCE, Decisio
 from models.identity.online import ReviewReason
 from models.identity.profile_record import profile_record
 from models.identity.record import MatchRecord
+from models.privacy.corrections import CORRECTION
 from models.privacy.ledger import ConsentRecord, records_of
 from models.privacy.purposes import NO_PURPOSES
 from models.privacy.statements import STATEMENT
@@ -125,6 +126,14 @@ class FakeRouter:
             raise NotFound("key: nobody has this key")
         context = {"consent": consent}
         return self._take(Event(f"c{now}", STATEMENT, "", now, now, source, (key,), key, context=context))
+
+    async def correct(
+        self, key: str, traits: dict[str, Any], context: dict[str, Any], source: str, now: int
+    ) -> EventResult:
+        if key not in self.index:
+            raise NotFound("key: nobody has this key")
+        event = Event(f"r{now}", CORRECTION, "", now, now, source, (key,), key, traits, context=context)
+        return self._take(event)
 
     async def merge(self, left: str, right: str, source: str, now: int) -> EventResult:
         self._require_up()

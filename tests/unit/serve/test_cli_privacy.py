@@ -163,3 +163,18 @@ def test_waiting_ends(service: HttpService, privacy: Call, monkeypatch: pytest.M
     monkeypatch.setattr(service.privacy, "add", added)
     done = privacy("erase", MAIL, "--wait")
     assert done.exit_code == 1 and "was cancelled" in done.err
+
+
+def test_a_correction_by_the_command_line(service: HttpService, privacy: Call) -> None:
+    service.post("/v1/identify", {"userId": "u1", "traits": {"name": "Jnae", "age": 3, "city": "X"}})
+    service.now += 1_000
+    done = privacy("correct", "user_id:u1", "name=Jane", "age:=30", "--remove", "city", "--reason", "typing error")
+    assert done.exit_code == 0, done.err
+    attributes = service.get("/v1/profiles/user_id:u1").json()["attributes"]
+    assert {name: told["value"] for name, told in attributes.items()} == {"name": "Jane", "age": 30}
+    assert "Jnae" in privacy("correct", "user_id:u1").out
+    service.now += 1_000
+    assert privacy("correct", "user_id:u1", "--lift", "name", "--lift", "age", "--lift", "city").exit_code == 0
+    assert privacy("correct", "user_id:u1").out == "nothing is corrected\n"
+    for wrong in ("name", "=x", "age:=x"):
+        assert privacy("correct", "user_id:u1", wrong).exit_code == 2
