@@ -1,0 +1,138 @@
+"""Product affinity: what somebody will buy next, again or for the first time.
+
+What people buy again is what they bought often and lately: decayed counts, shrunk to how popular each product is as far
+as a history is short (Dirichlet-multinomial). What they try for the first time is judged by the products that others
+bought together with theirs (nearest neighbours by cosine), mixed with popularity in the share that predicts best, which
+may be none: so it is never worse than popularity on what it was learned from.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.optimize import minimize_scalar
+from scipy.special import gammaln
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+NEIGHBOURS = 50  # of each product
+_MIXES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+_WORTH_MIN, _WORTH_MAX = 0.1, 1e4
+
+
+class Purchases(NamedTuple):
+    """m purchases: who, (m,), 0 to people - 1; what, (m,), 0 to products - 1; when, (m,), in the half-life's unit."""
+
+    people: Ints
+    products: Ints
+    times: Floats
+
+    def between(self, start: float, end: float) -> "Purchases":
+        """Those from one time until before another."""
+        kept = (self.times >= start) & (self.times < end)
+        return Purchases(self.people[kept], self.products[kept], self.times[kept])
+
+    def counts(self, size: tuple[int, int], now: float, half_life: float) -> sparse.csr_matrix:
+        """Decayed counts at a time, (people, products)."""
+        weights = np.exp2((self.times - now) / half_life)
+        return sparse.coo_matrix((weights, (self.people, self.products)), size).tocsr()
+
+
+class AffinityModel(NamedTuple):
+    """What was learned of k products."""
+
+    popularity: Floats  # (k,): shares of all that is bought
+    novelty: Floats  # (k,): shares of what is bought for the first time
+    worth: float  # of everybody's popularity, in purchases of one's own
+    similarities: sparse.csr_matrix  # (k, k): of a product to its neighbours, columns add up to how close they are
+    mix: float  # share of neighbours in what is new; the rest is popularity
+    half_life: float
+
+    def repeat_scores(self, counts: sparse.csr_matrix) -> Floats:
+        """How likely each person's next purchase is each product, (n, k), from decayed counts, (n, k)."""
+        own = np.asarray(counts.todense(), np.float64)
+        scores: Floats = (own + self.worth * self.popularity) / (own.sum(1, keepdims=True) + self.worth)
+        return scores
+
+    def new_scores(self, counts: sparse.csr_matrix) -> Floats:
+        """How much each product suits each person among those that they never bought, (n, k); of bought ones, -inf."""
+        near = np.asarray((counts.sqrt() @ self.similarities).todense(), np.float64)
+        near /= np.maximum(near.sum(1, keepdims=True), 1e-12)
+        scores = self.mix * near + (1 - self.mix) * self.novelty
+        return np.where(np.asarray(counts.todense()) > 0, -np.inf, scores)
+
+
+def fit_affinity(
+    purchases: Purchases, size: tuple[int, int], now: float, half_life: float, hold: float
+) -> AffinityModel:
+    """Learns from purchases before `now`. The last `hold` before `now` tells how far to trust neighbours and histories.
+
+    Raises ValueError if nothing was bought before that.
+    """
+    then = now - hold
+    past = purchases.between(-np.inf, then)
+    if not past.people.size:
+        raise ValueError("purchases: none is older than what they are to be tested with")
+    recent = purchases.between(then, now)
+    earlier = _fit(past, size, then, half_life)
+    counts = past.counts(size, then, half_life)
+    outcomes = recent.counts(size, now, np.inf)
+    worth = _likeliest_worth(counts, outcomes, earlier.popularity)
+    tried = sparse.csr_matrix(outcomes - outcomes.multiply(counts > 0))
+    mix = max(_MIXES, key=lambda each: _mean_hit(earlier._replace(mix=each), counts, tried))
+    return _fit(purchases.between(-np.inf, now), size, now, half_life)._replace(worth=worth, mix=mix)
+
+
+def _fit(purchases: Purchases, size: tuple[int, int], now: float, half_life: float) -> AffinityModel:
+    counts = purchases.counts(size, now, half_life)
+    popularity = np.asarray(counts.sum(0), np.float64).ravel() + 1e-9
+    buyers = np.asarray((counts > 0).sum(0), np.float64).ravel() + 1e-9
+    similarities = _similarities(sparse.csr_matrix((counts > 0).astype(np.float64)))
+    return AffinityModel(popularity / popularity.sum(), buyers / buyers.sum(), 1.0, similarities, 0.0, half_life)
+
+
+def _similarities(bought: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Cosines of the products' buyers, each product's NEIGHBOURS closest only."""
+    together = (bought.T @ bought).tocsr()
+    norms = np.sqrt(together.diagonal())
+    scale = sparse.diags(1 / np.maximum(norms, 1e-12))
+    cosines = sparse.csr_matrix(scale @ together @ scale)
+    cosines.setdiag(0)
+    cosines.eliminate_zeros()
+    for row in range(cosines.shape[0]):
+        start, end = cosines.indptr[row], cosines.indptr[row + 1]
+        if end - start > NEIGHBOURS:
+            part = cosines.data[start:end]
+            part[np.argsort(-part, kind="stable")[NEIGHBOURS:]] = 0.0
+    cosines.eliminate_zeros()
+    return cosines
+
+
+def _likeliest_worth(counts: sparse.csr_matrix, outcomes: sparse.csr_matrix, popularity: Floats) -> float:
+    """The worth under which what was bought next was likeliest (Dirichlet-multinomial)."""
+    own, then = np.asarray(counts.todense()), np.asarray(outcomes.todense())
+
+    def loss(log: float) -> float:
+        prior = own + np.exp(log) * popularity
+        told = gammaln(prior + then) - gammaln(prior)
+        total = gammaln(prior.sum(1) + then.sum(1)) - gammaln(prior.sum(1))
+        return float(total.sum() - told.sum())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(_WORTH_MIN), np.log(_WORTH_MAX)), method="bounded").x))
+
+
+def _mean_hit(model: AffinityModel, counts: sparse.csr_matrix, tried: sparse.csr_matrix, first: int = 10) -> float:
+    """Share of what people tried that was among the first of what the model would have shown them."""
+    return hit_rate(model.new_scores(counts), tried, first)
+
+
+def hit_rate(scores: Floats, bought: sparse.csr_matrix, first: int) -> float:
+    """Share of what each person bought, (n, k), that is among their `first` highest scores, (n, k): the mean of those
+    who bought something."""
+    top = np.argsort(-scores, axis=1, kind="stable")[:, :first]
+    hits = np.take_along_axis(np.asarray((bought > 0).todense()), top, 1).sum(1)
+    each = np.asarray((bought > 0).sum(1)).ravel()
+    who = each > 0
+    return float((hits[who] / each[who]).mean()) if who.any() else 0.0

@@ -1,0 +1,60 @@
+"""Discovery: what differs is found, what does not is not, and what is shown holds for people who come later."""
+
+import numpy as np
+import pytest
+
+from models.scoring.additive import Column
+from models.scoring.discovery import Condition, discover
+
+
+def people(seed: int, effect: float, n: int = 4_000) -> tuple[dict[str, Column], np.ndarray, np.ndarray]:
+    """Features, outcomes, and who looks. Young people of plan "b" bring `effect` more."""
+    rng = np.random.default_rng(seed)
+    age = np.where(rng.random(n) < 0.1, np.nan, rng.uniform(18, 80, n))
+    plan = rng.choice(["a", "b", "c"], n)
+    outcomes = rng.gamma(2.0, 5.0, n) + effect * ((age < 40) & (plan == "b"))
+    features: dict[str, Column] = {"age": age, "plan": plan.tolist(), "noise": rng.normal(size=n)}
+    return features, outcomes, rng.random(n) < 0.5
+
+
+def test_a_group_that_differs_is_found_with_its_conditions() -> None:
+    features, outcomes, finders = people(1, effect=10.0)
+    first = discover(features, outcomes, finders)[0]
+    assert Condition("plan", "b") in first.conditions
+    assert {condition.feature for condition in first.conditions} == {"plan", "age"}
+    assert first.difference.low < 10 < first.difference.high + 1
+    assert first.share == pytest.approx(1 / 3 * 0.9 * 22 / 62, abs=0.03)
+
+
+def test_groups_cover_everybody_once() -> None:
+    features, outcomes, finders = people(2, effect=10.0)
+    held = sum(
+        np.logical_and.reduce([condition.holds(features[condition.feature]) for condition in group.conditions])
+        for group in discover(features, outcomes, finders)
+    )
+    assert (np.asarray(held) == 1).all()
+
+
+def test_where_nothing_differs_nothing_is_found() -> None:
+    found = [bool(discover(*people(seed, effect=0.0))) for seed in range(100)]
+    assert np.mean(found) <= 0.1
+
+
+def test_intervals_hold_what_people_bring_who_come_later() -> None:
+    truth_features, truth_outcomes, _ = people(999, 4.0, 200_000)
+    held = []
+    for seed in range(60):
+        for group in discover(*people(seed, 4.0)):
+            inside = np.logical_and.reduce(
+                [condition.holds(truth_features[condition.feature]) for condition in group.conditions]
+            )
+            difference = truth_outcomes[inside].mean() - truth_outcomes[~inside].mean()
+            held.append(group.difference.low <= difference <= group.difference.high)
+    assert len(held) > 100
+    assert np.mean(held) >= 0.93
+
+
+def test_too_few_people_are_refused() -> None:
+    features, outcomes, finders = people(3, 1.0, 100)
+    with pytest.raises(ValueError, match="100 or more"):
+        discover(features, outcomes, finders)
