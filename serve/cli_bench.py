@@ -1,6 +1,7 @@
-"""`onefold bench`: load on the running service, measured from outside. The work is done in bench/."""
+"""`onefold bench`: load on the running service, and scoring models on public sets. The work is done in bench/."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -25,7 +26,7 @@ from serve.cli_common import (
 _LOOKUP_KEYS_MAX = 5_000
 _PAGE = 1_000
 
-bench = typer.Typer(no_args_is_help=True, help="Measure the running service.")
+bench = typer.Typer(no_args_is_help=True, help="Measure the running service, and the scoring models.")
 
 
 @bench.command("lookup")
@@ -108,4 +109,23 @@ def ingest(
     )
     emit(as_json, report.as_json(), lambda console: print_ingest(report, console))
     if report.failed:
+        raise typer.Exit(FAILED)
+
+
+@bench.command("models")
+def models(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", exists=True, file_okay=False, help="Folder with public sets; some come in packages."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Decides what is drawn.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """The built-in scoring models on public sets, each beside its simplest rival. It needs no service."""
+    from bench.models import bench_models, lines
+
+    progress = Console(stderr=True)
+    report = bench_models(data, seed, lambda line: progress.print(line, style="dim", highlight=False))
+    emit(as_json, report, lambda console: console.print("\n".join(lines(report)), highlight=False))
+    if not report.met:
         raise typer.Exit(FAILED)
