@@ -21,7 +21,7 @@ from actors.reader import shard_path
 from actors.schema import connect
 from models.events.event import decode_event, encode_event
 from models.segments.bulk_moves import BulkMove
-from models.shard.protocol import STANDING_CAUSES, DeadLetter, MergeRecord, SegmentChange, StoredEvent
+from models.shard.protocol import STANDING_CAUSES, DeadLetter, Link, MergeRecord, SegmentChange, StoredEvent
 from models.shard.tables import Effects
 
 _LOCK_POLL_S = 0.02
@@ -124,6 +124,9 @@ class Store:
             many("UPDATE events SET previous = ? WHERE sequence = ?", rows_relinked)
         if effects.events_deleted:
             many("DELETE FROM events WHERE sequence = ?", [(sequence,) for sequence in effects.events_deleted])
+        if effects.events_changed:
+            rows_left = [(encode_event(event), sequence) for sequence, event in effects.events_changed]
+            many("UPDATE events SET body = ? WHERE sequence = ?", rows_left)
         if effects.dedupe:
             many("INSERT INTO dedupe VALUES (?, ?)", [(_digest(key), sequence) for key, sequence in effects.dedupe])
         if effects.dedupe_deleted:
@@ -155,6 +158,8 @@ class Store:
             many("INSERT INTO segment_changes VALUES (?, ?, ?, ?, ?, ?)", rows_changed)
         if effects.moves or effects.moves_folded:
             self._write_moves(effects)
+        for customer_id in effects.unevidenced:
+            self._drop_evidence(customer_id)
         if effects.forgotten:
             self._forget(effects.forgotten)
         if effects.meta:
@@ -188,6 +193,15 @@ class Store:
         (body,) = self._db.execute("SELECT body FROM segment_moves WHERE first = ?", (first,)).fetchone()
         kept = _encode(msgspec.structs.replace(_move.decode(body), timed=b""))
         self._db.execute("UPDATE segment_moves SET folded = 1, body = ? WHERE first = ?", (kept, first))
+
+    def _drop_evidence(self, customer_id: int) -> None:
+        """Links of a profile stay, without the values that were compared."""
+        statement = "SELECT sequence, body FROM links WHERE customer_id = ?"
+        for sequence, body in self._db.execute(statement, (customer_id,)).fetchall():
+            link = _link.decode(body)
+            if link.evidence is not None:
+                bare = _encode(msgspec.structs.replace(link, evidence=None))
+                self._db.execute("UPDATE links SET body = ? WHERE sequence = ?", (bare, sequence))
 
     def _forget(self, people: list[int]) -> None:
         """Links and consents of erased people go. Their entries and exits are counted in every history: these stay,
@@ -311,6 +325,7 @@ class _Parties(msgspec.Struct):
 
 _move = msgspec.msgpack.Decoder(BulkMove)
 _change = msgspec.msgpack.Decoder(SegmentChange)
+_link = msgspec.msgpack.Decoder(Link)
 _parties = msgspec.msgpack.Decoder(_Parties)
 
 

@@ -2,7 +2,8 @@
 
 The registry is configuration. While it is empty nothing is withheld. Once it names purposes, everything that is kept,
 told or sent must serve one of them that has a basis for that person at that moment; what no purpose names serves the
-default one. What cannot be told for certain is a no.
+default one. Special categories of data (GDPR article 9), known by their labels, serve only purposes whose basis is
+consent, unless another is named. What cannot be told for certain is a no.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,11 +27,12 @@ SECTIONS = (
     *("identities", "transactions", "engagement", "segments", "preferences", "lifecycle", "scores", "insights"),
     *("realTimeContext", "groups"),
 )  # of the profile's document, beside attributes and behaviors, which are named one by one
+DataKind = Literal["traits", "events", "sections"]
 _MAY_OBJECT = ("consent", "legitimate_interests", "public_task")
 
 
 class DataScope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which data a purpose uses. "*" stands for all, "name*" for all that begin so."""
+    """Which data a purpose uses, or has a label. "*" stands for all, "name*" for all that begin so."""
 
     traits: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
@@ -53,10 +55,13 @@ class Purpose(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     tcf: tuple[int, ...] = ()  # TCF purposes that make it up: all of them must be granted
     opt_out: bool = False  # Sec-GPC and opt-outs of sale, sharing or targeted advertising deny it
     consent_days: int = 0  # how long a consent holds; 0 until it is withdrawn
+    retention_days: int = 0  # how long it keeps data; 0 as long as the person is there
 
     def __post_init__(self) -> None:
         if self.consent_days < 0:
             raise ValueError("consent_days must be 0 or more")
+        if self.retention_days < 0:
+            raise ValueError("retention_days must be 0 or more")
         if any(not 1 <= number <= 24 for number in self.tcf):
             raise ValueError("tcf: expected numbers of TCF purposes, 1 to 24")
 
@@ -68,6 +73,9 @@ class Purposes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default: str = ""
     minor_age: int = 16  # younger people need a guardian's agreement where an agreement counts
     birthday_traits: tuple[str, ...] = ("birthday", "date_of_birth", "dateOfBirth")
+    labels: dict[str, DataScope] = {}  # contact, financial, health, ... -> the data that is of this kind
+    special_labels: tuple[str, ...] = ("special_category", "health")  # those of them that article 9 is about
+    special_bases: tuple[Basis, ...] = ("consent",)  # of the purposes that may use such data
 
     def __post_init__(self) -> None:
         if self.known and self.default not in self.known:
@@ -75,6 +83,12 @@ class Purposes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name in self.known:
             if name.startswith("!") or not name:
                 raise ValueError("known: the id of a purpose may not be empty or begin with !")
+        special = sorted(self.labels.keys() & set(self.special_labels))
+        if special and not any(purpose.basis in self.special_bases for purpose in self.known.values()):
+            bases = " or ".join(self.special_bases)
+            raise ValueError(
+                f"labels.{special[0]}: such data is kept for purposes with the basis {bases} alone: add one to known"
+            )
 
     @property
     def is_on(self) -> bool:
@@ -93,12 +107,24 @@ class Purposes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The purposes that have a basis for a person at `now` ms."""
         return frozenset(name for name, purpose in self.known.items() if has_basis(name, purpose, consents, now, minor))
 
-    def serving(self, kind: Literal["traits", "events", "sections"], name: str) -> list[str]:
-        """The purposes that a piece of data serves: those that name it, else the default one."""
+    def serving(self, kind: DataKind, name: str) -> list[str]:
+        """The purposes that a piece of data serves: those that name it, else the default one; of a special category,
+        those of them that may use it."""
         found = [p for p, purpose in self.known.items() if _names(getattr(purpose.data, kind), name)]
-        return found or [self.default]
+        found = found or [self.default]
+        if self.labels and self.is_special(kind, name):
+            return [p for p in found if self.known[p].basis in self.special_bases]
+        return found
 
-    def allows(self, kind: Literal["traits", "events", "sections"], name: str, granted: Iterable[str]) -> bool:
+    def labels_of(self, kind: DataKind, name: str) -> list[str]:
+        """The labels of a piece of data."""
+        return [label for label, scope in self.labels.items() if _names(getattr(scope, kind), name)]
+
+    def is_special(self, kind: DataKind, name: str) -> bool:
+        """Whether a piece of data is of a special category."""
+        return any(label in self.special_labels for label in self.labels_of(kind, name))
+
+    def allows(self, kind: DataKind, name: str, granted: Iterable[str]) -> bool:
         """Whether one of the granted purposes is served by a piece of data."""
         return not self.is_on or any(purpose in granted for purpose in self.serving(kind, name))
 

@@ -109,6 +109,18 @@ class Suppress(msgspec.Struct, tag=True, frozen=True):
     refused_until: int
 
 
+class Purge(msgspec.Struct, tag=True, frozen=True):
+    """Takes what is past its time out of up to `limit` more people and their events. Replies PurgeStep.
+
+    `run` numbers a walk through everybody, by the time (ms) at which it began: another one begins anew.
+    """
+
+    call: int
+    run: int
+    limit: int
+    inactive_ms: int = 0  # people of whom nothing is kept and who were not seen for so long are told; 0 for none
+
+
 class Reviewed(msgspec.Struct, tag=True, frozen=True):
     """Brings the reviews of some profiles up to date. Replies None."""
 
@@ -138,6 +150,7 @@ Command = (
     | Pair
     | Erase
     | Suppress
+    | Purge
     | Reviewed
     | Matched
 )

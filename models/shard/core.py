@@ -119,6 +119,8 @@ class ShardCore:
         self.event_rows: list[EventRow] = []
         self.relinked: list[tuple[int, int]] = []
         self.unlogged: list[int] = []
+        self.rewritten: dict[int, Event] = {}  # sequence -> what is left of the event
+        self.unevidenced: list[int] = []
         self.unseen: list[str] = []  # dedupe keys of erased events
         self.forgotten: list[int] = []
         self.link_rows: list[Link] = []
@@ -365,6 +367,10 @@ class ShardCore:
         """The profile's events in this shard's log with a sequence above `after`, oldest first."""
         return self._chain(profile.customer_id, profile.last_event, after)
 
+    def events_of(self, customer_id: int, head: int) -> list[StoredEvent]:
+        """All events of the chain back from `head` in this shard's log, oldest first."""
+        return self._chain(customer_id, head, 0)
+
     def _chain(self, customer_id: int, head: int, after: int) -> list[StoredEvent]:
         unsaved = {row.sequence: row for row in self.event_rows}
         latest: list[StoredEvent] = []
@@ -373,8 +379,13 @@ class ShardCore:
             latest.append(StoredEvent(self.shard, row.sequence, row.customer_id, row.event))
             head = row.previous
         latest.reverse()
-        saved = self.history.events_after(customer_id, head, after)
-        return [e for e in saved if e.sequence not in self.unlogged] + latest
+        chain = [*self.history.events_after(customer_id, head, after), *latest]
+        if self.unlogged:
+            gone = set(self.unlogged)
+            chain = [stored for stored in chain if stored.sequence not in gone]
+        if self.rewritten:
+            return [_as_left(stored, self.rewritten.get(stored.sequence)) for stored in chain]
+        return chain
 
     def unlog(self, customer_id: int, head: int) -> int:
         """Takes the chain of events back from `head` out of the log, and out of what was seen. Returns their number."""
@@ -511,6 +522,10 @@ class ShardCore:
             profile.due = 0
             self.reevaluate(profile, self.index.timed, "time")
             self.save(profile)
+
+
+def _as_left(stored: StoredEvent, left: Event | None) -> StoredEvent:
+    return stored if left is None else msgspec.structs.replace(stored, event=left)
 
 
 def dedupe_key(event: Event) -> str:

@@ -23,6 +23,7 @@ from models.shard.commands import (
     Load,
     Matched,
     Pair,
+    Purge,
     PutSegment,
     Receive,
     Refresh,
@@ -50,6 +51,7 @@ from models.shard.messages import (
     LockKeys,
     LockProfiles,
     ProfilesLocked,
+    Prune,
     Rematch,
     Repoint,
     Reroute,
@@ -64,6 +66,7 @@ from models.shard.messages import (
     encode_envelope,
 )
 from models.shard.protocol import Erased, EventResult, MergeRecord, Review
+from models.shard.purging import Purging
 from models.shard.reviews import Reviews
 from models.shard.rows import Redirect, SegmentRow, Settling, Waiter, Workflow
 from models.shard.segmenting import Segmenting
@@ -99,6 +102,7 @@ class ShardMachine:
         self._reviews = Reviews(self.core)
         self._workflows = Workflows(self.core, self._reviews)
         self.segmenting = Segmenting(self.core)
+        self._purging = Purging(self.core)
         self._small: dict[str, Table[Any, Any]] = {name: getattr(self.core, name) for name in SMALL_TABLES}
         self._saved_meta: dict[str, int] = {}
         self._fresh: dict[str, int] = {}  # dedupe keys of this step -> sequence
@@ -129,6 +133,7 @@ class ShardMachine:
             Forget: flows.erasures.forget,
             Forgotten: flows.erasures.forgotten,
             Unsee: lambda m: self.core.unseen.extend(m.keys),
+            Prune: self._purging.prune,
             Rematch: self._rematch,
             Answer: lambda m: self.core.replies.append((m.call, m.paired)),
         }
@@ -208,6 +213,8 @@ class ShardMachine:
                 self._workflows.erasures.start(command.call, command.erasure)
             case Suppress():
                 self._suppress(command)
+            case Purge():
+                self._purging.purge(command)
             case Reviewed():
                 for finding in command.findings:
                     self._reviews.update(finding)
@@ -309,7 +316,7 @@ class ShardMachine:
 
     def drain(self) -> Effects:
         """All that has happened since the last drain; to be committed as one transaction, events before
-        `events_relinked` before `events_deleted`, before messages and replies leave."""
+        `events_relinked` before `events_deleted` and `events_changed`, before messages and replies leave."""
         core = self.core
         effects = Effects()
         effects.profiles, effects.profiles_deleted = core.drain_profiles()
@@ -330,6 +337,8 @@ class ShardMachine:
         effects.events, core.event_rows = core.event_rows, []
         effects.events_relinked, core.relinked = core.relinked, []
         effects.events_deleted, core.unlogged = core.unlogged, []
+        effects.events_changed, core.rewritten = list(core.rewritten.items()), {}
+        effects.unevidenced, core.unevidenced = core.unevidenced, []
         effects.dedupe, self._fresh = list(self._fresh.items()), {}
         effects.dedupe_deleted, core.unseen = core.unseen, []
         effects.forgotten, core.forgotten = core.forgotten, []

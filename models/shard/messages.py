@@ -209,6 +209,14 @@ class Forgotten(msgspec.Struct, tag="fo", array_like=True, frozen=True):
     events: int  # that were taken out
 
 
+class Prune(msgspec.Struct, tag="pr", array_like=True, frozen=True):
+    """Takes what is past its time out of what a shard has of a profile that was merged away: its events and merges."""
+
+    customer_id: int
+    granted: list[str]  # purposes that have a basis for the person
+    protected: list[str]  # traits that stay
+
+
 class Unsee(msgspec.Struct, tag="us", array_like=True, frozen=True):
     """To where erased events were taken in: it is as if they had not been."""
 
@@ -241,6 +249,7 @@ Message = (
     | Forget
     | Forgotten
     | Unsee
+    | Prune
 )
 
 _encoder = msgspec.msgpack.Encoder()

@@ -15,7 +15,7 @@ from models.identity.online import ReviewReason
 EventStatus = Literal["accepted", "applied", "duplicate", "suppressed"]
 
 
-STANDING_CAUSES = frozenset({"time", "merge", "unmerge", "definition", "refresh", "deletion", "erasure"})
+STANDING_CAUSES = frozenset({"time", "merge", "unmerge", "definition", "refresh", "deletion", "erasure", "purge"})
 
 
 class SegmentChange(msgspec.Struct, frozen=True):
@@ -123,6 +123,15 @@ class Erased(msgspec.Struct, array_like=True, frozen=True):
     identifiers: list[str] = []  # fingerprints (`models.privacy.suppression`)
     events: int = 0
     at: int = 0  # ms
+
+
+class PurgeStep(msgspec.Struct):
+    """What a step of a purge has taken out."""
+
+    left: int  # people who are still to be looked at
+    people: int = 0  # who were changed
+    purged: list[tuple[str, str, int]] = []  # purpose, section, entries
+    empty: list[int] = []  # customer ids of people of whom nothing is kept, and who were not seen for long
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):

@@ -115,6 +115,7 @@ class Effects(msgspec.Struct):
     events: list[EventRow] = []
     events_relinked: list[tuple[int, int]] = []  # sequence, new `previous`
     events_deleted: list[int] = []  # sequences
+    events_changed: list[tuple[int, Event]] = []  # sequence, what is left of the event
     dedupe: list[tuple[str, int]] = []  # dedupe key, sequence
     dedupe_deleted: list[str] = []  # dedupe keys
     links: list[Link] = []
@@ -122,6 +123,7 @@ class Effects(msgspec.Struct):
     changes: list[SegmentChange] = []
     moves: list[BulkMove] = []
     moves_folded: list[int] = []  # first sequence numbers of the moves that all profiles hold by now
+    unevidenced: list[int] = []  # customer ids whose links keep no values that were compared
     forgotten: list[int] = []  # customer ids of whom links and consents go, and in entries and exits what caused them
     messages: dict[int, bytes] = {}  # destination shard -> one envelope, to be numbered and put in the outbox
     received: dict[int, int] = {}  # source shard -> number of the latest envelope taken from it

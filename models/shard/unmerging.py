@@ -81,6 +81,9 @@ class Unmerges:
         """A profile that was merged away is back, with what has happened to its side since."""
         core = self._core
         profile: Profile = decode_profile(message.state)
+        redirect = core.redirects.get(message.customer_id)
+        if redirect is not None:
+            profile.last_event = redirect.last_event  # a purge may have taken out the last one of then
         core.redirects.delete(message.customer_id)
         replay(core, profile, message.timeline, set(message.identifiers))
         profile.memberships = {}

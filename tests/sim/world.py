@@ -76,11 +76,16 @@ class Disk:
             self.events[sequence] = EventRow(row.sequence, row.customer_id, previous, row.event)
         for sequence in effects.events_deleted:
             del self.events[sequence]
+        for sequence, event in effects.events_changed:
+            self.events[sequence] = msgspec.structs.replace(self.events[sequence], event=event)
         assert not any(key in self.dedupe for key, _ in effects.dedupe)
         self.dedupe.update(effects.dedupe)
         for key in effects.dedupe_deleted:
             self.dedupe.pop(key, None)
         self.links = [link for link in [*self.links, *effects.links] if link.customer_id not in effects.forgotten]
+        self.links = [
+            msgspec.structs.replace(x, evidence=None) if x.customer_id in effects.unevidenced else x for x in self.links
+        ]
         self.consents = [x for x in [*self.consents, *effects.consents] if x.customer_id not in effects.forgotten]
         self.changes += effects.changes
         for index, change in enumerate(self.changes):
