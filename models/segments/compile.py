@@ -22,6 +22,7 @@ from models.segments.criteria import (
     Demographic,
     Engagement,
     EventValue,
+    Expression,
     LifecycleStage,
     Node,
     Not,
@@ -93,13 +94,16 @@ def trait_readers(catalogue: Catalogue, rules: LifecycleRules = DEFAULT_RULES) -
     readers: dict[str, TraitReader] = {}
     for trait_id, trait in catalogue.traits.items():
         expression = expand_expression(parse_expression(trait.expression), catalogue, f"computed trait {trait_id}")
-        if isinstance(expression, Predicate):
-            tree = expression.tree
-            readers[trait_id] = TraitReader("boolean", judge_of(tree, rules), reads_of(tree))
-        else:
-            reads = reads_of(Comparison(expression, "exists"))
-            readers[trait_id] = TraitReader(kind_of(expression), value_reader(expression), reads)
+        readers[trait_id] = trait_reader(expression, rules)
     return readers
+
+
+def trait_reader(expression: Expression, rules: LifecycleRules = DEFAULT_RULES) -> TraitReader:
+    """The reader of an expression that refers to no other."""
+    if isinstance(expression, Predicate):
+        tree = expression.tree
+        return TraitReader("boolean", judge_of(tree, rules), reads_of(tree))
+    return TraitReader(kind_of(expression), value_reader(expression), reads_of(Comparison(expression, "exists")))
 
 
 def clauses(node: Node) -> Iterator[Clause]:
