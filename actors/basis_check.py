@@ -35,8 +35,9 @@ class BasisCheck:
         self._now = now
 
     async def keys(self, keys: Iterable[str], purpose: str) -> dict[str, bool]:
-        """Of each normalised key that is somebody's, whether a purpose has a basis for that person: always while there
-        is no registry, never for a purpose that is not in it any more. Raises Unavailable."""
+        """Of each normalised key that is somebody's, whether a purpose has a basis for that person: never if it is not
+        in the registry any more; while there is no registry always, unless processing is restricted. Raises
+        Unavailable."""
         asked = list(dict.fromkeys(keys))
         profiles = await self._profiles(asked)
         now = self._now()
@@ -48,18 +49,20 @@ class BasisCheck:
         }
 
     async def people(self, customer_ids: Iterable[int], purpose: str) -> set[int]:
-        """Those for whom a purpose has a basis; all while there is no registry. Raises Unavailable."""
+        """Those for whom a purpose has a basis; while there is no registry all but those whose processing is
+        restricted. Raises Unavailable."""
         asked = {f"{CUSTOMER_ID_NAMESPACE}{to_text(each)}": each for each in customer_ids}
-        if not self._purposes.is_on:
-            return set(asked.values())
-        return {asked[key] for key, is_readable in (await self.keys(asked, purpose)).items() if is_readable}
+        readable = await self.keys(asked, purpose)
+        gone = not self._purposes.is_on  # of whom nothing is known any more
+        return {customer_id for key, customer_id in asked.items() if readable.get(key, gone)}
 
     async def entries(self, entries: Collection[Entry], purpose: str) -> Collection[Entry]:
         """Those of the entries that may be told: for the purpose, if empty for that of each segment, else for the
         default one. None for a purpose that is not in the registry any more, and none of a segment that is no more.
         Raises Unavailable."""
         if not self._purposes.is_on:
-            return entries
+            everybody = await self.people((customer_id for customer_id, _ in entries), "")
+            return {entry for entry in entries if entry[0] in everybody}
         groups: dict[str, set[Entry]] = {}
         segments = {} if purpose else self._segments()
         for entry in entries:

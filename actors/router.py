@@ -210,6 +210,10 @@ class Router(SegmentCalls):
         key is nobody's."""
         return await self._state(key, CORRECTION, traits, context, source, now)
 
+    async def lift_suppression(self, identifiers: list[str]) -> None:
+        """Takes events with these normalised identifiers again, which an erasure had refused. May be asked again."""
+        await self._calls.all("suppress", identifiers, 0, timeout_s=self._timeout_s)
+
     async def _state(
         self, key: str, kind: str, traits: dict[str, Any], context: dict[str, Any], source: str, now: int
     ) -> EventResult:

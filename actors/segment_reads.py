@@ -101,9 +101,8 @@ class SegmentReads:
         for customer_id in sorted(each for each in members if each > after):
             if len(found) == limit:
                 break
-            if not purposes.is_on or (
-                core.is_live(customer_id) and may_read(core.peek(customer_id), purposes, purpose, now)
-            ):
+            is_live = core.is_live(customer_id)
+            if may_read(core.peek(customer_id), purposes, purpose, now) if is_live else not purposes.is_on:
                 found.append(customer_id)
         return found
 

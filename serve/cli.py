@@ -26,6 +26,7 @@ from serve import (
     cli_privacy_verify,
     cli_reresolve,
     cli_resolve,
+    cli_restrictions,
     cli_reviews,
     cli_segments,
     cli_service,
@@ -75,6 +76,7 @@ app.add_typer(cli_webhooks.webhooks, name="webhooks", rich_help_panel=DATA)
 app.add_typer(cli_data.events, name="events", rich_help_panel=DATA)
 cli_privacy.privacy.add_typer(cli_privacy_scan.scan_app)
 cli_privacy.privacy.add_typer(cli_corrections.corrections_app)
+cli_privacy.privacy.add_typer(cli_restrictions.restrictions_app)
 cli_privacy.privacy.add_typer(cli_privacy_verify.verify_app)
 cli_privacy.privacy.add_typer(cli_minimisation.minimisation)
 app.add_typer(cli_privacy.privacy, name="privacy", rich_help_panel=DATA)

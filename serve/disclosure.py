@@ -98,6 +98,7 @@ SHOWS: Mapping[tuple[str, str], Shows] = {
     ("POST", "/v1/privacy/requests/{subject_request_id}/verify"): "duty",
     ("POST", "/v1/privacy/requests/{subject_request_id}/extend"): "duty",
     ("GET", "/v1/privacy/results/{name}"): "duty",
+    ("POST", "/v1/privacy/suppressions/lift"): "nobody",
     ("GET", "/v1/privacy/findings"): "nobody",
     ("POST", "/v1/privacy/reveal"): "duty",
     ("GET", "/v1/admin/sources"): "nobody",

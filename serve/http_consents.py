@@ -44,6 +44,7 @@ async def state_consents(key: Key, request: Request, caller: Caller, context: Co
         "decisions": asked.decisions,
         "noticeVersion": asked.notice_version,
         "jurisdiction": asked.jurisdiction,
+        "reason": asked.reason,
     }
     result = await services.router.state_consents(normal, consent, caller.source_id, services.now())
     tell_people([result.customer_id])
@@ -88,4 +89,5 @@ def consent_entry(record: ConsentRecord) -> ConsentEntry:
         notice_version=record.notice,
         signals=record.raw,
         message_id=record.message_id,
+        reason=record.reason,
     )

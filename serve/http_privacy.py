@@ -18,6 +18,8 @@ from serve.http_openapi import answers, takes
 from serve.http_pages import cursor_of
 from serve.http_privacy_schemas import (
     ExtendRequest,
+    LiftAnswer,
+    LiftRequest,
     PrivacyRequestEntry,
     PrivacyRequestsPage,
     PrivacyStep,
@@ -106,6 +108,21 @@ async def extend_request(subject_request_id: str, request: Request, context: Con
     done = await asyncio.to_thread(services.privacy.change, subject_request_id, moved)
     tell(subject_request_id=done.request_id)
     return respond(_entry(services, done))
+
+
+@router.post(
+    "/suppressions/lift",
+    responses=answers(LiftAnswer, 400, 401, 403, 503),
+    openapi_extra=takes(LiftRequest),
+    response_class=Response,
+)
+async def lift_suppressions(request: Request, context: Context) -> Response:
+    """Takes events again that carry identifiers which an erasure had refused. What was erased stays erased."""
+    asked = await read_json(request, LiftRequest)
+    keys = [context.parse_key(key, f"identifiers[{place}]") for place, key in enumerate(asked.identifiers)]
+    await context.services.router.lift_suppression(list(dict.fromkeys(keys)))
+    tell(identifiers=str(len(keys)))
+    return respond(LiftAnswer(len(keys)))
 
 
 @router.get(

@@ -116,6 +116,7 @@ class ConsentsRequest(msgspec.Struct, forbid_unknown_fields=True):
     ]
     notice_version: Annotated[str, Meta(max_length=200)] = ""
     jurisdiction: Annotated[str, Meta(max_length=200)] = ""
+    reason: Annotated[str, Meta(max_length=200, description="never names the person")] = ""
 
 
 class ConsentEntry(msgspec.Struct, frozen=True):
@@ -134,6 +135,7 @@ class ConsentEntry(msgspec.Struct, frozen=True):
     notice_version: str
     signals: Annotated[str, Meta(description="as they came, JSON")]
     message_id: str
+    reason: str
 
 
 class LedgerPage(msgspec.Struct, frozen=True):
@@ -168,3 +170,17 @@ class CorrectionsAnswer(msgspec.Struct, frozen=True):
 
     data: list[CorrectionEntry]
     withheld: list[str] = []
+
+
+class LiftRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Identifiers of erased people that may come in again, as when somebody wants to be a customer again."""
+
+    identifiers: Annotated[
+        list[str], Meta(min_length=1, max_length=_CORRECTIONS_MAX, examples=[["email:jane@example.com"]])
+    ]
+
+
+class LiftAnswer(msgspec.Struct, frozen=True):
+    """How many identifiers are not refused any more."""
+
+    lifted: int

@@ -98,6 +98,7 @@ SCOPES: Mapping[tuple[str, str], Scope | Literal["public"]] = {
     ("POST", "/v1/privacy/requests/{subject_request_id}/verify"): "privacy",
     ("POST", "/v1/privacy/requests/{subject_request_id}/extend"): "privacy",
     ("GET", "/v1/privacy/results/{name}"): "privacy",
+    ("POST", "/v1/privacy/suppressions/lift"): "privacy",
     ("GET", "/v1/privacy/findings"): "privacy",
     ("POST", "/v1/privacy/reveal"): "privacy",
     ("GET", "/v1/admin/sources"): "admin",

@@ -32,8 +32,7 @@ async def events_for(
 ) -> tuple[list[StoredEvent], Withheld]:
     """What of these events is for the purpose. An event is of everybody who has one of its identifiers now: after an
     unmerge, what happened while two were one is in the log of one of them."""
-    if not context.purposes.is_on:
-        return list(events), Counter()
+    unknown = not context.purposes.is_on
     owners = {f"{CUSTOMER_ID}:{to_text(stored.customer_id)}" for stored in events}
     keys = owners.union(*(stored.event.identifiers for stored in events))
     readable = await context.basis.keys(keys, purpose)
@@ -41,7 +40,7 @@ async def events_for(
     withheld: Withheld = Counter()
     for stored in events:
         owner = f"{CUSTOMER_ID}:{to_text(stored.customer_id)}"
-        is_readable = readable.get(owner, False) and all(readable.get(key, True) for key in stored.event.identifiers)
+        is_readable = readable.get(owner, unknown) and all(readable.get(key, True) for key in stored.event.identifiers)
         event = shown_event(stored.event, context.purposes, purpose) if is_readable else None
         withheld["events"] += event is not stored.event
         if event is not None:
@@ -140,7 +139,7 @@ async def dry_run_for(
     exist. Raises Invalid."""
     exact, found = await dry_run(context, identifiers, traits)
     withheld: Withheld = Counter()
-    if found is None or not context.purposes.is_on:
+    if found is None:
         return exact, found, withheld
     readable = await context.basis.people((each.customer_id for each in found.candidates), purpose)
     shown = [each for each in found.candidates if each.customer_id in readable]

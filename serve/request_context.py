@@ -109,10 +109,10 @@ class RequestContext:
         insights, until, hidden = self.insights(profile, purpose, now)
         made = {**document(profile, now, self.segment_names, rules), "insights": insights}
         until = min(until, valid_until(profile, now, rules))
-        if not purposes.is_on:
+        readable = may_read(profile, purposes, purpose, now)
+        if readable and not purposes.is_on:
             return made, until
         empty = document(Profile(profile.customer_id, profile.created_at), now, {}, rules)
-        readable = may_read(profile, purposes, purpose, now)
         shown = visible(made, empty, purposes, purpose, readable)
         if hidden and readable:
             shown["withheld"] = {**shown.get("withheld", {}), "insights": hidden}

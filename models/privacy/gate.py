@@ -6,7 +6,7 @@ import msgspec
 
 from models.events.clock import parse_time
 from models.events.event import Event
-from models.privacy.purposes import Admission, Purposes, admit
+from models.privacy.purposes import RESTRICTED, Admission, Purposes, admit
 from models.privacy.statements import STATEMENT, stated
 from models.profile.registers import observe_permission
 from models.profile.state import Observation, Profile, tie_of
@@ -15,7 +15,8 @@ from models.profile.state import Observation, Profile, tie_of
 def admitted(profile: Profile, event: Event, purposes: Purposes) -> Admission:
     """What may be kept of an event of this person, at the time of its receipt. Its own word on consent counts.
 
-    Of an event that may not be kept, there stays that the person was seen, and what was said of consent.
+    Of an event that may not be kept, there stays that the person was seen, and what was said of consent. A restriction
+    of processing keeps nothing out: what comes is kept, and used for nothing (article 18).
     """
     if not purposes.is_on or event.type == STATEMENT:
         return Admission(event)
@@ -23,6 +24,7 @@ def admitted(profile: Profile, event: Event, purposes: Purposes) -> Admission:
     at, tie = max(event.timestamp, 1), tie_of(event.message_id)
     for category, value in stated(event, purposes).items():
         observe_permission(consents, category, Observation(at, tie, value, event.source))
+    consents.pop(RESTRICTED, None)
     now = event.received_at
     admission = admit(purposes, event, purposes.granted(consents, now, is_minor(profile, purposes, now)))
     return admission if admission.event is not None else Admission(_seen(event), admission.left_out)

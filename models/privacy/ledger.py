@@ -25,6 +25,7 @@ class ConsentRecord(msgspec.Struct, array_like=True, frozen=True):
     notice: str = ""  # version of the notice that the person saw
     raw: str = ""  # signals as they came, JSON
     message_id: str = ""
+    reason: str = ""  # of an operator's statement; never names the person
 
 
 def records_of(
@@ -54,6 +55,7 @@ def records_of(
                 notice=_text(given.get("noticeVersion")),
                 raw=raw,
                 message_id=event.message_id,
+                reason=_text(given.get("reason")) if event.type == STATEMENT else "",
             )
         )
     return found

@@ -149,7 +149,7 @@ NO_PURPOSES = Purposes()
 
 def has_basis(name: str, purpose: Purpose, consents: Mapping[str, Observation], now: int, minor: bool = False) -> bool:
     """Whether a purpose has a basis for a person with these consents at `now` ms."""
-    if _is_yes(consents.get(RESTRICTED)):
+    if is_restricted(consents):
         return purpose.basis == "legal_obligation"
     told = [consents[key] for key in (name, *purpose.categories) if key in consents]
     if purpose.basis in _MAY_OBJECT:
@@ -161,6 +161,11 @@ def has_basis(name: str, purpose: Purpose, consents: Mapping[str, Observation], 
         lasts = purpose.consent_days * DAY_MS
         return any(not lasts or now < each.timestamp + lasts for each in told)
     return True
+
+
+def is_restricted(consents: Mapping[str, Observation]) -> bool:
+    """Whether a person's data is kept and, without a purpose that the law demands, used for nothing (article 18)."""
+    return _is_yes(consents.get(RESTRICTED))
 
 
 def basis_ends(purpose: Purpose, name: str, consents: Mapping[str, Observation], now: int) -> int:

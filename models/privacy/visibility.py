@@ -13,7 +13,7 @@ from models.events.event import Event
 from models.identity.evidence import Explanation
 from models.identity.profile_record import fields_of_trait
 from models.privacy.gate import is_minor
-from models.privacy.purposes import SECTIONS, Purposes, admit, basis_ends, has_basis
+from models.privacy.purposes import SECTIONS, Purposes, admit, basis_ends, has_basis, is_restricted
 from models.profile.document import FROM_CONTEXT
 from models.profile.state import Profile
 from models.segments.compile import Reads
@@ -22,9 +22,10 @@ EVERYTHING = "everything"  # what is withheld of a person for whom the purpose h
 
 
 def may_read(profile: Profile, purposes: Purposes, purpose: str, now: int) -> bool:
-    """Whether a purpose of the registry has a basis for a person at `now` ms."""
+    """Whether a purpose of the registry has a basis for a person at `now` ms. Without a registry everything has, unless
+    the person's processing is restricted."""
     if not purposes.is_on:
-        return True
+        return not is_restricted(profile.consents)
     minor = is_minor(profile, purposes, now)
     return has_basis(purpose, purposes.known[purpose], profile.consents, now, minor)
 
@@ -41,7 +42,7 @@ def visible(
 ) -> dict[str, Any]:
     """The document for a purpose. `empty` is that of a profile of which nothing is known: its sections stand for those
     that are withheld. `withheld` says of which sections how many entries are."""
-    if not purposes.is_on:
+    if not purposes.is_on and readable:
         return document
     if not readable:
         kept = {name: document[name] for name in ("customer_id", "version", "created_at", "privacy")}

@@ -112,6 +112,13 @@ def test_what_has_no_basis_is_not_kept_of_an_event() -> None:
     assert admitted(profile, event(name="Ad Clicked"), Purposes()).event == event(name="Ad Clicked")
 
 
+def test_a_restriction_keeps_nothing_out() -> None:
+    profile = Profile(1, 1, consents={RESTRICTED: Observation(NOW, 0, True)})
+    plain = event(name="Page Viewed")
+    assert admitted(profile, plain, PURPOSES).event is plain
+    assert admitted(profile, event(name="Ad Clicked"), PURPOSES).left_out == ("events.Ad Clicked",)
+
+
 def test_an_event_s_own_consent_counts_for_it() -> None:
     profile = Profile(1, 1)
     agreed = {"consent": {"categoryPreferences": {"Advertising": True}}}

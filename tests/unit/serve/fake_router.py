@@ -80,6 +80,7 @@ class FakeRouter:
         self._policy = ProfilePolicy()
         self.purposes = NO_PURPOSES
         self._consents: list[ConsentRecord] = []
+        self.lifted: list[str] = []  # identifiers whose suppression was lifted
 
     async def ingest(self, events: list[Event], wait: bool = False, timeout_s: float = 10) -> IngestResult:
         self._require_up()
@@ -134,6 +135,10 @@ class FakeRouter:
             raise NotFound("key: nobody has this key")
         event = Event(f"r{now}", CORRECTION, "", now, now, source, (key,), key, traits, context=context)
         return self._take(event)
+
+    async def lift_suppression(self, identifiers: list[str]) -> None:
+        self._require_up()
+        self.lifted += identifiers
 
     async def merge(self, left: str, right: str, source: str, now: int) -> EventResult:
         self._require_up()

@@ -178,3 +178,27 @@ def test_a_correction_by_the_command_line(service: HttpService, privacy: Call) -
     assert privacy("correct", "user_id:u1").out == "nothing is corrected\n"
     for wrong in ("name", "=x", "age:=x"):
         assert privacy("correct", "user_id:u1", wrong).exit_code == 2
+
+
+def test_restrictions_and_objections_by_the_command_line(service: HttpService, privacy: Call) -> None:
+    service.post("/v1/identify", {"userId": "u1", "traits": {"name": "Jane"}})
+    held: list[dict[str, bool]] = []
+    for arguments in (
+        ("restrict", "user_id:u1", "--reason", "contested"),
+        ("restrict", "user_id:u1", "--reason", "settled", "--lift"),
+        ("object", "user_id:u1", "ads"),
+        ("object", "user_id:u1", "automated-decisions"),
+    ):
+        service.now += 1_000
+        done = privacy(*arguments)
+        assert done.exit_code == 0 and "rcpt_" in done.out, done.err
+        consents = service.get("/v1/profiles/user_id:u1/ledger").json()["data"]
+        held.append({each["purpose"]: each["granted"] for each in consents})
+    assert held == [
+        {"!restricted": True},
+        {"!restricted": False},
+        {"!restricted": False, "ads": False},
+        {"!restricted": False, "ads": False, "!no_automated_decisions": True},
+    ]
+    assert privacy("unsuppress", "email:jane@example.com").out == "1 identifiers are taken again\n"
+    assert privacy("restrict", "user_id:u1").exit_code == 2
