@@ -83,6 +83,27 @@ def objection(scene: Scene) -> str:
     return "objection and Sec-GPC hold at query and activation, for device and person, and are shown"
 
 
+def restriction(scene: Scene) -> str:
+    """Article 18: a restricted person's data is kept, and used for nothing until that is lifted."""
+    key, note = "user_id:restrict-1", "zqrestrictnote18"
+    scene.segment("restricted", "plan", "restricted")
+    scene.post("/v1/webhooks", {"id": "restricted", "url": scene.receiver.url("restricted")})
+    scene.send(_identify("restrict-1", note="before"))
+    person = scene.customer_id(key)
+    expect(scene.get(f"/v1/profiles/{key}")["attributes"]["note"]["value"] == "before", "the person is not read before")
+    scene.command("privacy", "restrict", key, "--reason", "made up")
+    scene.send(_identify("restrict-1", plan="restricted", note=note))
+    scene.settle("restricted")
+    expect(scene.scan(note) == [note], "what came was not kept")
+    expect(_read(scene, key, "service")["withheld"] == EVERYTHING, "a restricted person is read")
+    expect(scene.members("restricted") == [], "a restricted person is among the members")
+    expect(scene.receiver.told("restricted", "segment.entered") == [], "a webhook was told of a restricted person")
+    scene.command("privacy", "restrict", key, "--lift", "--reason", "made up")
+    expect(_read(scene, key, "service")["attributes"]["note"]["value"] == note, "lifted, the person is not read")
+    expect(scene.members("restricted") == [person], "lifted, the person is not among the members")
+    return "kept; left out of query, members and webhook until it was lifted"
+
+
 def _identify(user: str, **traits: Any) -> dict[str, Any]:
     return {"type": "identify", "userId": user, "traits": traits}
 
@@ -110,6 +131,12 @@ ROWS = (
         legal_basis,
     ),
     Row("GDPR 8", "age and guardian's agreement", "a minor without proof is not profiled", minors),
+    Row(
+        "GDPR 18",
+        "restriction of processing",
+        "blocked at query and activation, and kept",
+        restriction,
+    ),
     Row(
         "GDPR 21; CCPA opt-out",
         "objection by purpose; Sec-GPC: 1 is an opt-out",
