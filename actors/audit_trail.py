@@ -63,6 +63,7 @@ class AuditTrail:
         self._flushes: list[asyncio.Future[None]] = []
         self._held: list[Record] = []  # what could not be written and will be tried again
         self._size = 0
+        self._is_over = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="audit")  # the process's others may be busy for long
         self._task: asyncio.Task[None] | None = None
         self._urgent = self._written = asyncio.Event()  # of an event loop, made anew with the task
@@ -137,6 +138,13 @@ class AuditTrail:
         self._urgent.set()
         await written
 
+    async def end(self) -> None:
+        """Writes all that waits. What is noted from then on is not kept: the log is being deleted."""
+        try:
+            await self.flush()
+        finally:
+            self._is_over = True
+
     def _start(self) -> None:
         self._urgent, self._written = asyncio.Event(), asyncio.Event()
         # With nothing of the request that happens to start it: not its id in the logs, either.
@@ -185,7 +193,7 @@ class AuditTrail:
 
     def _append(self, records: Sequence[Record]) -> None:
         """In the thread, one after the other: even of nothing the end says that all before it are written."""
-        if records:
+        if records and not self._is_over:
             self._log.append(records)
 
     def _due(self, everything: bool) -> list[Record]:

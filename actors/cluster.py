@@ -1,8 +1,9 @@
 """Shards and matchers as Ray actors: started once for a data directory, found by name, every failure made plain.
 
-Each is a detached actor "shard-N" in the namespace "onefold" that Ray restarts for ever. Placement: on the node that
-started the service, because that is where the files are. A shard that Ray puts elsewhere finds no file there and ends
-again: it never starts empty. Two incarnations of a shard cannot both live: the second waits for the file's lock.
+Each is a detached actor "shard-N" in its tenant's namespace (`actors.namespaces`) that Ray restarts for ever.
+Placement: on the node that started the service, because that is where the files are. A shard that Ray puts elsewhere
+finds no file there and ends again: it never starts empty. Two incarnations of a shard cannot both live: the second
+waits for the file's lock.
 
 Matchers are "matcher-N", beside the shards. They keep nothing but what they can read again from the shards.
 """
@@ -26,6 +27,7 @@ from actors.deliverer import Deliverer
 from actors.delivery_store import Dead, DeliveryStatus, DeliveryStore
 from actors.errors import Invalid, NotFound, OnefoldError, Unavailable
 from actors.matcher import Matcher, Vectors
+from actors.namespaces import NAMESPACE
 from actors.privacy_calls import PrivacyCalls
 from actors.router import Router
 from actors.schema import create_shards
@@ -38,7 +40,6 @@ from models.identity.online import MatchingSettings, PairMatcher
 from models.privacy.purposes import Purposes
 from models.shard.core import MachineSettings
 
-NAMESPACE = "onefold"
 DELIVERER = "deliverer"
 DESK = "privacy-desk"
 START_TIMEOUT_S = 120.0
@@ -79,12 +80,13 @@ def start(
     load_matcher: Callable[[str | None], PairMatcher] | None = None,
     webhooks: RetryPolicy | None = None,
     work_on_requests: WorkOnRequests | None = None,
+    namespace: str = NAMESPACE,
 ) -> None:
     """Starts those of the `shards` actors that do not run yet, and returns when all have recovered; then the matchers.
 
     Makes the shards' files if there are none. `configure` runs first in each actor's process (logging, say);
     `load_matcher` in each matcher's, with the path `matching.model` or None. `work_on_requests` works on the requests
-    of data subjects, in a process of its own. Ray must have been initialised.
+    of data subjects, in a process of its own. All of them are in `namespace`. Ray must have been initialised.
 
     Raises Conflict if the data directory was made for another number of shards, Unavailable if a shard does not come
     up, and Invalid if matching is on and nothing says how.
@@ -97,7 +99,7 @@ def start(
     create_shards(data_dir, shards)
     placement = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     options = {
-        "namespace": NAMESPACE,
+        "namespace": namespace,
         "lifetime": "detached",
         "get_if_exists": True,
         "max_restarts": -1,
@@ -110,7 +112,9 @@ def start(
     }
     actor = ray.remote(ShardActor)
     handles = [
-        actor.options(name=actor_name(shard), **options).remote(shard, shards, str(data_dir), settings, configure)
+        actor.options(name=actor_name(shard), **options).remote(
+            shard, shards, str(data_dir), settings, configure, namespace
+        )
         for shard in range(shards)
     ]
     deadline = time.monotonic() + timeout_s
@@ -120,22 +124,22 @@ def start(
     matcher = ray.remote(MatcherActor)
     for number in range(matchers):
         matcher.options(name=matcher_name(number), **options).remote(
-            number, matchers, shards, str(data_dir), settings, load_matcher, configure
+            number, matchers, shards, str(data_dir), settings, load_matcher, configure, namespace
         )
     ray.remote(DelivererActor).options(name=DELIVERER, **options).remote(
-        shards, str(data_dir), webhooks or RetryPolicy(), settings.purposes, configure
+        shards, str(data_dir), webhooks or RetryPolicy(), settings.purposes, configure, namespace
     )
     if work_on_requests is not None:
         ray.remote(DeskActor).options(name=DESK, **options).remote(
-            shards, matchers, str(data_dir), work_on_requests, configure
+            shards, matchers, str(data_dir), work_on_requests, configure, namespace
         )
 
 
-def stop(shards: int) -> None:
+def stop(shards: int, namespace: str = NAMESPACE) -> None:
     """Ends the actors, so that Ray does not restart them. What was acknowledged is on disk before and after."""
     for name in [DESK, DELIVERER, *map(matcher_name, range(shards)), *map(actor_name, range(shards))]:
         try:
-            ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=True)
+            ray.kill(ray.get_actor(name, namespace=namespace), no_restart=True)
         except ValueError:
             continue  # it does not run
 
@@ -161,12 +165,18 @@ class ShardActor(Shard):
     """The actor: a shard in a process of its own, which ends when the shard cannot go on."""
 
     def __init__(
-        self, shard: int, shards: int, data_dir: str, settings: MachineSettings, configure: Callable[[], None] | None
+        self,
+        shard: int,
+        shards: int,
+        data_dir: str,
+        settings: MachineSettings,
+        configure: Callable[[], None] | None,
+        namespace: str,
     ) -> None:
         if configure is not None:
             configure()
         try:
-            super().__init__(shard, shards, Path(data_dir), settings, RayShards(), _die, _LOCK_TIMEOUT_S)
+            super().__init__(shard, shards, Path(data_dir), settings, RayShards(namespace), _die, _LOCK_TIMEOUT_S)
         except NotFound as error:
             log.error("a shard was started on a node that does not have its file", extra={"fields": {"shard": shard}})
             time.sleep(_MISPLACED_PAUSE_S)
@@ -187,6 +197,7 @@ class MatcherActor(Matcher):
         settings: MachineSettings,
         load_matcher: Callable[[str | None], PairMatcher],
         configure: Callable[[], None] | None,
+        namespace: str,
     ) -> None:
         if configure is not None:
             configure()
@@ -194,8 +205,8 @@ class MatcherActor(Matcher):
         super().__init__(
             number,
             matchers,
-            ShardCalls(shards, RayShards()),
-            RayMatchers(),
+            ShardCalls(shards, RayShards(namespace)),
+            RayMatchers(namespace),
             load_matcher(matching.model or None),
             matching,
             settings.identity,
@@ -217,14 +228,16 @@ class DelivererActor:
         policy: RetryPolicy,
         purposes: Purposes,
         configure: Callable[[], None] | None,
+        namespace: str,
     ) -> None:
         if configure is not None:
             configure()
         try:
-            calls = SegmentCalls(ShardCalls(shards, RayShards()), _PEER_TIMEOUT_S)
+            calls = SegmentCalls(ShardCalls(shards, RayShards(namespace)), _PEER_TIMEOUT_S)
             control = ControlStore(Path(data_dir) / "control.sqlite")
             store = DeliveryStore(Path(data_dir) / "deliveries.sqlite")
-            basis = BasisCheck(Router(shards, Path(data_dir)).profiles, control.segments, purposes)
+            router = Router(shards, Path(data_dir), namespace=namespace)
+            basis = BasisCheck(router.profiles, control.segments, purposes)
             self._deliverer = Deliverer(
                 control, store, calls.segment_changes, WebhookSender(policy), policy, may_tell=basis.entries
             )
@@ -267,14 +280,15 @@ class DeskActor:
         data_dir: str,
         work_on_requests: WorkOnRequests,
         configure: Callable[[], None] | None,
+        namespace: str,
     ) -> None:
         if configure is not None:
             configure()
         calls = PrivacyCalls(
-            Router(shards, Path(data_dir)),
-            ShardCalls(shards, RayShards()),
-            ShardCalls(matchers, RayMatchers()) if matchers else None,
-            ShardCalls(1, RayDeliverer()),
+            Router(shards, Path(data_dir), namespace=namespace),
+            ShardCalls(shards, RayShards(namespace)),
+            ShardCalls(matchers, RayMatchers(namespace)) if matchers else None,
+            ShardCalls(1, RayDeliverer(namespace)),
         )
         self._task = asyncio.get_running_loop().create_task(work_on_requests(calls))
         self._task.add_done_callback(_end_if_failed)
@@ -310,9 +324,10 @@ def _die(error: BaseException) -> None:
 class RayActors:
     """Calls to numbered actors. One for each event loop; Ray must have been initialised in this process."""
 
-    def __init__(self, name: Callable[[int], str]) -> None:
-        """`name` gives the name of an actor by its number."""
+    def __init__(self, name: Callable[[int], str], namespace: str) -> None:
+        """`name` gives the name of an actor by its number, in `namespace`."""
         self._name = name
+        self._namespace = namespace
         self._handles: dict[int, Any] = {}
 
     async def call(self, number: int, method: str, *arguments: object, timeout_s: float) -> Any:
@@ -325,7 +340,7 @@ class RayActors:
             handle = self._handles.get(number)
             if handle is None:
                 # Asks Ray's control service, and waits for it: not in the event loop's thread.
-                handle = await asyncio.to_thread(ray.get_actor, self._name(number), NAMESPACE)
+                handle = await asyncio.to_thread(ray.get_actor, self._name(number), self._namespace)
                 self._handles[number] = handle
             return await asyncio.wait_for(getattr(handle, method).remote(*arguments), timeout_s)
         except TimeoutError:
@@ -343,8 +358,8 @@ class RayActors:
 class RayShards(RayActors):
     """Calls to shards."""
 
-    def __init__(self) -> None:
-        super().__init__(actor_name)
+    def __init__(self, namespace: str = NAMESPACE) -> None:
+        super().__init__(actor_name, namespace)
 
     async def receive(self, destination: int, source: int, first: int, envelopes: list[bytes]) -> int:
         """Hands envelopes to another shard (see `actors.shard.Peers`)."""
@@ -355,12 +370,12 @@ class RayShards(RayActors):
 class RayDeliverer(RayActors):
     """Calls to the deliverer, which is number 0."""
 
-    def __init__(self) -> None:
-        super().__init__(lambda number: DELIVERER)
+    def __init__(self, namespace: str = NAMESPACE) -> None:
+        super().__init__(lambda number: DELIVERER, namespace)
 
 
 class RayMatchers(RayActors):
     """Calls to matchers."""
 
-    def __init__(self) -> None:
-        super().__init__(matcher_name)
+    def __init__(self, namespace: str = NAMESPACE) -> None:
+        super().__init__(matcher_name, namespace)

@@ -19,6 +19,7 @@ from actors.lineages import Lineages
 from actors.lookups import Lookups
 from actors.matcher import MatcherStatus
 from actors.matching import DryRun, Matching
+from actors.namespaces import NAMESPACE
 from actors.reader import CUSTOMER_ID_NAMESPACE
 from actors.segment_calls import SegmentCalls
 from actors.shard_calls import ShardCalls, Shards
@@ -66,16 +67,17 @@ class Router(SegmentCalls):
         new_id: Callable[[], str] = _random_id,
         timeout_s: float = TIMEOUT_S,
         matchers: Shards | None = None,
+        namespace: str = NAMESPACE,
     ) -> None:
-        """`reach` calls a shard once and `matchers` a matcher (both Ray's actors by default); `timeout_s` bounds every
-        call that names no bound."""
+        """`reach` calls a shard once and `matchers` a matcher, both by default Ray's actors in `namespace`; `timeout_s`
+        bounds every call that names no bound."""
         self.data_dir = data_dir
         self._shards = shards
         self._new_id = new_id
         if reach is None:
             from actors.cluster import RayMatchers, RayShards  # here, so that a router over other shards needs no Ray
 
-            reach, matchers = RayShards(), RayMatchers()
+            reach, matchers = RayShards(namespace), RayMatchers(namespace)
         super().__init__(ShardCalls(shards, reach), timeout_s)
         self._ingestion = Ingestion(shards, reach)
         self._lookups = Lookups(self._calls)

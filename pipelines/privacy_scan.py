@@ -4,6 +4,8 @@ Both are needed: raw bytes show what tables have let go of (free pages, logs, tr
 compression hides. A canary is planted in a copy of each kind of store and must be found, so that a scan that sees
 nothing is told from one that is blind. What cannot be read makes the scan fail, never pass.
 
+Other tenants' directories, in that of the default tenant, are no stores of its: each tenant is scanned by itself.
+
 Files are opened in worker processes alone: to close a SQLite file drops the locks that its process holds on it. Nothing
 is written to the data directory, but for the empty side files that SQLite makes for a reader.
 """
@@ -15,6 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from actors.tenants import DIRECTORY as TENANTS
 from models.privacy.needles import Needle
 from models.privacy.scan_report import ScanReport, StoreScan
 from pipelines import scan_control
@@ -119,6 +122,8 @@ def _walk(root: Path, fixed: str, stores: dict[str, StoreScan]) -> Iterator[tupl
             continue
         for entry in entries:
             relative = str(Path(entry.path).relative_to(root))
+            if not fixed and relative == TENANTS:
+                continue
             try:
                 status = entry.stat()
             except FileNotFoundError:

@@ -96,12 +96,12 @@ class Mapped(NamedTuple):
 
 def extract(shards: int, shard: int, after: int, profiles: int, directory: str, name: str) -> Slice:
     """Writes a slice of a shard."""
-    return asyncio.run(extract_slice(ShardCalls(shards, RayShards()), shard, after, profiles, Path(directory), name))
+    return asyncio.run(extract_slice(ShardCalls(shards, _shards()), shard, after, profiles, Path(directory), name))
 
 
 def identity_settings(shards: int) -> IdentitySettings:
     """The limits that the shards resolve by."""
-    return asyncio.run(ShardPlatform(ShardCalls(shards, RayShards())).settings()).identity
+    return asyncio.run(ShardPlatform(ShardCalls(shards, _shards())).settings()).identity
 
 
 def examples(directory: str, groups: Sequence[Group], model: str, load_matcher: LoadMatcher) -> list[Example]:
@@ -113,7 +113,7 @@ def apply(work: Mapped, groups: Sequence[tuple[Group, bool]]) -> list[GroupResul
     """Takes the steps of some groups, each with whether it was begun before."""
 
     async def all_groups() -> list[GroupResult]:
-        platform = ShardPlatform(ShardCalls(work.shards, RayShards()))
+        platform = ShardPlatform(ShardCalls(work.shards, _shards()))
         matcher = work.load_matcher(work.model or None)
         return [await Apply(platform, matcher, work.source, each, resumed).run() for each, resumed in groups]
 
@@ -124,11 +124,16 @@ def roll_back(work: Mapped, groups: Sequence[tuple[Group, bool]]) -> list[GroupR
     """Takes the steps of some groups back."""
 
     async def all_groups() -> list[GroupResult]:
-        platform = ShardPlatform(ShardCalls(work.shards, RayShards()))
+        platform = ShardPlatform(ShardCalls(work.shards, _shards()))
         matcher = work.load_matcher(work.model or None)
         return [await RollBack(platform, matcher, work.source, each).run() for each, _ in groups]
 
     return asyncio.run(all_groups())
+
+
+def _shards() -> RayShards:
+    """The shards of the tenant in whose namespace this work runs."""
+    return RayShards(ray.get_runtime_context().namespace)
 
 
 def _politely(function: Callable[..., Any], *arguments: object) -> Any:

@@ -22,7 +22,7 @@ from serve.errors import Forbidden, Unauthenticated
 OPEN_SOURCE = "default"  # the source of events that come in without a key
 _REFRESH_S = 0.5
 _CACHE_MAX = 10_000
-_SECRET_CHARS_MAX = 512
+SECRET_CHARS_MAX = 512
 
 log = logs.logger("auth")
 
@@ -108,8 +108,13 @@ class Authenticator:
             )
         return principal
 
+    def knows(self, credential: str) -> bool:
+        """Whether this is the secret of a valid key."""
+        self._refresh()
+        return self._principal(credential) is not None
+
     def _principal(self, secret: str) -> Principal | None:
-        if len(secret) > _SECRET_CHARS_MAX or not secret.isascii():
+        if len(secret) > SECRET_CHARS_MAX or not secret.isascii():
             return None
         digested = digest(secret)
         principal = self._principals.get(digested)

@@ -30,9 +30,11 @@ from serve import (
     cli_reviews,
     cli_segments,
     cli_service,
+    cli_tenants,
     cli_webhooks,
 )
 from serve.cli_common import FAILED, NOT_FOUND, USAGE, CommandError
+from serve.cli_tenant import add_tenant
 from serve.data_dir import DirectoryError
 from serve.settings import SettingsError
 
@@ -66,6 +68,7 @@ app.command("stop", rich_help_panel=SERVICE)(cli_service.stop)
 app.command("status", rich_help_panel=SERVICE)(cli_service.status)
 app.command("doctor", rich_help_panel=SERVICE)(cli_doctor.doctor)
 app.add_typer(cli_keys.keys, name="keys", rich_help_panel=SERVICE)
+app.add_typer(cli_tenants.tenants, name="tenants", rich_help_panel=SERVICE)
 app.add_typer(cli_audit.audit, name="audit", rich_help_panel=SERVICE)
 app.add_typer(cli_backup.backup, name="backup", rich_help_panel=SERVICE)
 app.command("demo", rich_help_panel=DATA)(cli_demo.demo)
@@ -89,6 +92,8 @@ app.command("evidence", rich_help_panel=IDENTITY)(cli_identity.evidence)
 app.add_typer(cli_reresolve.reresolve, name="reresolve", rich_help_panel=IDENTITY)
 app.add_typer(cli_reviews.reviews, name="reviews", rich_help_panel=IDENTITY)
 app.command("evaluate", rich_help_panel=IDENTITY)(cli_identity.evaluate)
+
+add_tenant(app, without=("init", "serve", "stop", "demo", "tenants"))
 
 
 def main() -> None:

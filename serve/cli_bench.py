@@ -45,7 +45,7 @@ def lookup(
 
     base_url, api_key = locate(data_dir, config, url, key)
     if not grpc:
-        record = instance.running(settings_of(data_dir, config).settings.data_path)
+        record = instance.running(settings_of(data_dir, config).settings.service_path)
         if record is None:
             raise CommandError("--grpc: give the address of the gRPC API of the service at --url")
         grpc = record.grpc_address
@@ -94,7 +94,7 @@ def ingest(
     from bench.ingest import bench_ingest, print_ingest
 
     base_url, api_key = locate(data_dir, config, url, key)
-    path = settings_of(data_dir, config).settings.data_path
+    path = settings_of(data_dir, config).settings.service_path
     report = bench_ingest(
         base_url,
         api_key,

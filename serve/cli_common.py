@@ -25,6 +25,7 @@ from rich.text import Text
 
 from pipelines.batch_client import ApiClient, ApiError
 from serve import instance
+from serve.cli_tenant import chosen_tenant
 from serve.data_dir import ADMIN_KEY_FILE
 from serve.settings import Loaded, Settings, load
 
@@ -59,7 +60,8 @@ class CommandError(Exception):
 
 def settings_of(data_dir: Path | None, config: Path | None, **flags: Any) -> Loaded:
     """The settings in force. Raises SettingsError."""
-    return load({"data_dir": None if data_dir is None else str(data_dir), **flags}, file=config)
+    given = {"data_dir": None if data_dir is None else str(data_dir), "tenant": chosen_tenant(), **flags}
+    return load(given, file=config)
 
 
 def connect(data_dir: Path | None, config: Path | None, url: str | None, key: str | None) -> ApiClient:
@@ -73,10 +75,10 @@ def locate(data_dir: Path | None, config: Path | None, url: str | None, key: str
         return url, key
     settings = settings_of(data_dir, config).settings
     if not url:
-        record = instance.running(settings.data_path)
+        record = instance.running(settings.service_path)
         if record is None:
             raise CommandError(
-                f"no service runs on {settings.data_path}: start it with `onefold serve`, or give --url",
+                f"no service runs on {settings.service_path}: start it with `onefold serve`, or give --url",
                 NOT_RUNNING,
                 "not_running",
             )

@@ -30,7 +30,7 @@ def demo(
 
     progress = Console(stderr=True)
     settings = settings_of(data_dir, config, shards=shards, http_port=http_port, grpc_port=grpc_port).settings
-    record = instance.running(settings.data_path)
+    record = instance.running(settings.service_path)
     if record is None or not record.ready:
         record = _start(settings, progress)
     key = stored_key(settings)
@@ -45,7 +45,7 @@ def demo(
         key_file = settings.data_path / ADMIN_KEY_FILE
         progress.print(
             f'\nTry it:  curl -u "$(cat {key_file}):" {report.urls["profile"]}\n'
-            f"The service goes on in the background; `onefold stop --data-dir {settings.data_path}` ends it.",
+            f"The service goes on in the background; `onefold stop --data-dir {settings.service_path}` ends it.",
             highlight=False,
             soft_wrap=True,
             markup=False,

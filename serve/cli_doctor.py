@@ -61,7 +61,7 @@ def doctor(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson 
 def examine(loaded: Loaded) -> Iterator[Check]:
     """Every check, in the order in which one thing needs another."""
     settings = loaded.settings
-    record = instance.running(settings.data_path)
+    record = instance.running(settings.service_path)
     yield _python()
     yield _packages()
     yield _sqlite()
@@ -143,7 +143,7 @@ def _service(settings: Settings, record: instance.Record | None) -> Check:
     if record is not None:
         state = "ready" if record.ready else "starting"
         return Check("service", "ok", f"{state}, pid {record.pid}, {record.http_url}, gRPC {record.grpc_address}")
-    left = instance.processes(settings.data_path)
+    left = instance.processes(settings.service_path)
     if left:
         return Check(
             "service",
@@ -160,7 +160,7 @@ def _port(name: str, host: str, port: int) -> Check:
 
 
 def _disk(settings: Settings) -> Check:
-    free = shutil.disk_usage(_existing(settings.data_path)).free
+    free = shutil.disk_usage(_existing(settings.service_path)).free
     outcome: Outcome = "problem" if free < _FREE_BYTES_MIN else "ok"
     return Check("disk", outcome, f"{free / 1e9:.1f} GB free")
 
@@ -177,7 +177,7 @@ def _shared_memory(settings: Settings) -> Check:
 
 def _fsync(settings: Settings) -> Check:
     """Every acknowledgement waits for one of these."""
-    with tempfile.NamedTemporaryFile(dir=_existing(settings.data_path)) as file:
+    with tempfile.NamedTemporaryFile(dir=_existing(settings.service_path)) as file:
         times = sorted(_timed_ms(lambda: _write_through(file.fileno())) for _ in range(_FSYNCS))
     median, worst = times[_FSYNCS // 2], times[-1]
     outcome: Outcome = "warning" if median > _FSYNC_MS_SLOW else "ok"

@@ -168,10 +168,10 @@ def _exit_if_partly(settings: Settings, plan_id: str) -> None:
 @contextmanager
 def _cluster(settings: Settings) -> Iterator[instance.Record]:
     """Joins the running service's cluster."""
-    record = instance.running(settings.data_path)
+    record = instance.running(settings.service_path)
     if record is None or not record.ready:
         raise CommandError(
-            f"no service runs on {settings.data_path}: start it with `onefold serve`", NOT_RUNNING, "not_running"
+            f"no service runs on {settings.service_path}: start it with `onefold serve`", NOT_RUNNING, "not_running"
         )
     ray_node.join(settings)
     import ray

@@ -147,9 +147,9 @@ def status(
         emit(as_json, {"running": True, "ready": True, **counts}, lambda console: _show_counts(console, counts))
         return
     settings = settings_of(data_dir, config).settings
-    record = instance.running(settings.data_path)
+    record = instance.running(settings.service_path)
     if record is None:
-        emit(as_json, {"running": False}, lambda console: console.print(f"not running on {settings.data_path}"))
+        emit(as_json, {"running": False}, lambda console: console.print(f"not running on {settings.service_path}"))
         raise typer.Exit(NOT_RUNNING)
     counts = {}
     if record.ready:

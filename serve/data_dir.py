@@ -12,6 +12,7 @@
     privacy/          what access and portability requests have found
     shards/           one SQLite file a shard
     backup-keys.sqlite  what backups can be read with
+    tenants/          a directory like this one for each tenant beside the default one (`serve.tenant_data`)
     deliveries.sqlite where deliveries to webhooks stand
     run/              lock, record and sockets of the running service
     spill/            what Ray puts on disk for lack of memory; emptied at every start
@@ -32,7 +33,7 @@ from actors.private_file import write_private
 from models.privacy import field_rules
 from models.privacy.suppression import KEY_BYTES
 from serve.command_audit import record_command
-from serve.settings import FILE_NAME, LOOPBACK, Settings, flatten
+from serve.settings import CONTROL_FILE, FILE_NAME, LOOPBACK, Settings, flatten
 
 ADMIN_KEY_FILE = "admin.key"
 SUPPRESSION_KEY_FILE = "suppression.key"
@@ -102,7 +103,7 @@ class Made(msgspec.Struct, frozen=True):
 
     data_dir: str
     shards: int
-    settings_file: str
+    settings_file: str  # empty for a tenant: the settings are the service's
     admin_key_file: str
     ingest_key: str
 
@@ -112,11 +113,31 @@ def create(settings: Settings, chosen: tuple[str, ...] = ()) -> Made:
 
     Raises DirectoryError if the directory holds something else, actors.errors.Conflict for another number of shards.
     """
-    path = settings.data_path
+    path = settings.service_path
     if path.exists() and not path.is_dir():
         raise DirectoryError(f"{path} is not a directory: move it away, or choose another --data-dir")
     if path.is_dir() and not settings.control_path.exists() and any(path.iterdir()):
         raise DirectoryError(f"{path} is not empty and not a data directory of Onefold: choose another --data-dir")
+    made = _make(settings)
+    settings_file = path / FILE_NAME
+    if not settings_file.exists():
+        write_private(settings_file, settings_text(settings, chosen))
+    return msgspec.structs.replace(made, settings_file=str(settings_file))
+
+
+def create_tenant(settings: Settings) -> Made:
+    """Makes the directory of the tenant that `settings` names, with its first keys. Repeating it is harmless.
+
+    Raises DirectoryError if there is no data directory, actors.errors.Conflict for another number of shards.
+    """
+    if not (settings.service_path / CONTROL_FILE).exists():
+        raise DirectoryError(f"{settings.service_path} is not set up: run `onefold init` first")
+    settings.data_path.parent.mkdir(mode=0o700, exist_ok=True)
+    return _make(settings)
+
+
+def _make(settings: Settings) -> Made:
+    path = settings.data_path
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.chmod(0o700)
     control = ControlStore(settings.control_path, create=True)
@@ -132,10 +153,7 @@ def create(settings: Settings, chosen: tuple[str, ...] = ()) -> Made:
     finally:
         control.close()
     (path / "shards").mkdir(mode=0o700, exist_ok=True)
-    settings_file = path / FILE_NAME
-    if not settings_file.exists():
-        write_private(settings_file, settings_text(settings, chosen))
-    return Made(str(path), shards, str(settings_file), str(path / ADMIN_KEY_FILE), ingest_key)
+    return Made(str(path), shards, "", str(path / ADMIN_KEY_FILE), ingest_key)
 
 
 def settings_text(settings: Settings, chosen: tuple[str, ...]) -> str:

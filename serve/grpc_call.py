@@ -76,6 +76,12 @@ class Context(Protocol):
     def set_trailing_metadata(self, metadata: list[tuple[str, str]]) -> None: ...
 
 
+def credential_in(context: Context) -> str | None:
+    """The key that a call shows in its metadata."""
+    authorization = _metadata(context, "authorization")
+    return credential_of(authorization) if authorization else None
+
+
 class Call:
     """One call: who makes it, what for, whose data is answered, and the way to say more than the reply."""
 
@@ -92,8 +98,7 @@ class Call:
 
     def check(self) -> Principal:
         """Who calls, if they may (still) do so. Raises Unauthenticated, Forbidden."""
-        authorization = _metadata(self._context, "authorization")
-        principal = self._replica.services.authenticator.caller(credential_of(authorization) if authorization else None)
+        principal = self._replica.services.authenticator.caller(credential_in(self._context))
         self.told.actor = principal.key_id
         principal.require(self._scope)
         if principal is OPEN and not is_local(self._context.peer()):
@@ -136,6 +141,10 @@ class Methods:
 
     context: GrpcContext
 
+    def of(self, grpc_context: Context) -> "Methods":
+        """The methods of the tenant whose key a call shows. Raises Unauthenticated."""
+        return self
+
 
 _NOTHING = Encoded(b"")
 _CANCELLED = "CANCELLED"
@@ -156,14 +165,19 @@ def unary(service: str, scope: Scope, shows: Shows) -> Callable[[Unary[Request]]
         rule = rule_of(scope)
 
         async def call(self: Methods, request: Request, grpc_context: Context) -> Reply:
-            context, services, told = self.context, self.context.services, Told()
+            try:
+                own = self.of(grpc_context)
+            except Unauthenticated as error:
+                _fail(grpc_context, error, route)
+                return _NOTHING
+            context, services, told = own.context, own.context.services, Told()
             started_s = time.perf_counter()
             status = _CANCELLED
             try:
                 reply: Reply = _NOTHING
                 try:
                     admitted = Call(context, grpc_context, scope, told)
-                    made = await handler(self, _readable(request), admitted)
+                    made = await handler(own, _readable(request), admitted)
                     _check_purpose(admitted, shows)
                     reply, status = made, "OK"
                 except Exception as error:
@@ -193,11 +207,16 @@ def stream(
         rule = rule_of(scope)
 
         async def call(self: Methods, request: Request, grpc_context: Context) -> AsyncIterator[Reply]:
-            context, services, told = self.context, self.context.services, Told()
+            try:
+                own = self.of(grpc_context)
+            except Unauthenticated as error:
+                _fail(grpc_context, error, route)
+                return
+            context, services, told = own.context, own.context.services, Told()
             status, requests = _CANCELLED, 1
             try:
                 admitted = Call(context, grpc_context, scope, told)
-                async for reply in handler(self, _readable(request), admitted):
+                async for reply in handler(own, _readable(request), admitted):
                     _check_purpose(admitted, shows)
                     admitted.check()  # the key may have ended since
                     await record(services.audit, rule, route, "OK", told, requests)

@@ -13,10 +13,11 @@ from serve.services import Services
 class GrpcContext(RequestContext):
     """One replica's collaborators. `reader` is None where no shard's file is on this node."""
 
-    def __init__(self, services: Services, reader: CommittedReader | None) -> None:
+    def __init__(self, services: Services, reader: CommittedReader | None, readiness: Readiness | None = None) -> None:
+        """`readiness`: what is asked for the replica's health, by default whether this tenant's shards answer."""
         super().__init__(services)
         self.records = CallRecords(services.metrics)
-        self.readiness = Readiness(services.router, time.monotonic)
+        self.readiness = readiness or Readiness(services.router, time.monotonic)
         self.profiles = EncodedProfiles(
             services.router,
             reader,

@@ -24,6 +24,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from actors.errors import OnefoldError
+from actors.tenants import DEFAULT
 from models.events.outcome import WireError
 from serve import (
     http_admin,
@@ -58,8 +59,8 @@ _DESCRIPTION = (
 )
 
 
-def build_http_app(services: Services) -> FastAPI:
-    """The app of one replica."""
+def build_http_app(services: Services, probes: http_health.Probes | None = None) -> FastAPI:
+    """The app of one tenant in one replica. `probes` answers for the replica; by default it has no other tenant."""
     app = FastAPI(
         title="Onefold",
         version=_version(),
@@ -69,7 +70,7 @@ def build_http_app(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.context = RequestContext(services)
-    app.state.probes = http_health.Probes(services, time.monotonic)
+    app.state.probes = probes or http_health.Probes(lambda: {DEFAULT: services}, time.monotonic)
     app.state.streams = http_segment_stream.Streams(services)
     modules = (
         *(http_ingest, http_consents, http_corrections, http_profiles, http_identity, http_reviews),

@@ -4,20 +4,22 @@ Everybody may ask, so nobody's asking may become load: answers that need the sha
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.responses import Response
 
+from actors.delivery_store import DeliveryStatus
 from actors.errors import OnefoldError, Unavailable
+from models.shard.protocol import ShardStatus
 from serve import logs
 from serve.http_context import authorise, respond
 from serve.http_openapi import answers
 from serve.http_schemas import Health
 from serve.metrics import render, shard_families, webhook_families
-from serve.readiness import KEEP_S, TIMEOUT_S, Readiness
+from serve.readiness import KEEP_S, TIMEOUT_S, AllShards, Readiness
 from serve.services import Services
 
 router = APIRouter(tags=["health"], dependencies=[Depends(authorise)])
@@ -30,11 +32,11 @@ log = logs.logger("health")
 
 
 class Probes:
-    """What the probes of one replica ask for."""
+    """What the probes of one replica ask for. `tenants` gives what serves each tenant, by name: at least one."""
 
-    def __init__(self, services: Services, monotonic_s: Callable[[], float]) -> None:
-        self.readiness = Readiness(services.router, monotonic_s)
-        self._services = services
+    def __init__(self, tenants: Callable[[], Mapping[str, Services]], monotonic_s: Callable[[], float]) -> None:
+        self.readiness = Readiness(AllShards(lambda: [each.router for each in tenants().values()]), monotonic_s)
+        self._tenants = tenants
         self._monotonic_s = monotonic_s
         self._page = ""
         self._made_s = float("-inf")
@@ -44,28 +46,42 @@ class Probes:
         """Prometheus text: what all replicas counted, what the shards hold, and how deliveries go."""
         async with self._making:
             if self._monotonic_s() - self._made_s >= KEEP_S:
-                parts = (self._services.metrics.exposition(), self._shards(), self._webhooks())
+                tenants = self._tenants()
+                counted = next(iter(tenants.values())).metrics.exposition()  # every tenant's are in it
+                parts = (counted, self._shards(tenants), self._webhooks(tenants))
                 self._page = "".join(await asyncio.gather(*parts))
                 self._made_s = self._monotonic_s()
             return self._page
 
-    async def _shards(self) -> str:
-        min_count = self._services.settings.segments.min_count
+    async def _shards(self, tenants: Mapping[str, Services]) -> str:
+        statuses = {name: self._status(services) for name, services in tenants.items()}
+        answers = dict(zip(statuses, await asyncio.gather(*statuses.values()), strict=True))
+        min_count = next(iter(tenants.values())).settings.segments.min_count
+        found = {name: answer for name, answer in answers.items() if answer}
+        return render(shard_families(found, min_count)) if found else ""
+
+    async def _status(self, services: Services) -> list[ShardStatus]:
         try:
-            return render(shard_families(await asyncio.wait_for(self._services.router.status(), TIMEOUT_S), min_count))
+            return await asyncio.wait_for(services.router.status(), TIMEOUT_S)
         except (OnefoldError, TimeoutError):
             log.warning("the metrics page lacks the shards, which did not answer in time")
-            return ""
+            return []
 
-    async def _webhooks(self) -> str:
-        if not self._services.control.webhooks():
-            return ""
-        call = self._services.deliveries.call(0, "statuses", timeout_s=TIMEOUT_S, attempt_s=TIMEOUT_S)
+    async def _webhooks(self, tenants: Mapping[str, Services]) -> str:
+        statuses = {name: self._deliveries(each) for name, each in tenants.items() if each.control.webhooks()}
+        answers = dict(zip(statuses, await asyncio.gather(*statuses.values()), strict=True))
+        found = {name: answer for name, answer in answers.items() if answer}
+        return render(webhook_families(found)) if found else ""
+
+    async def _deliveries(self, services: Services) -> list[DeliveryStatus]:
         try:
-            return render(webhook_families(await call))
+            found: list[DeliveryStatus] = await services.deliveries.call(
+                0, "statuses", timeout_s=TIMEOUT_S, attempt_s=TIMEOUT_S
+            )
+            return found
         except OnefoldError:
             log.warning("the metrics page lacks the webhooks: the deliverer did not answer in time")
-            return ""
+            return []
 
 
 @router.get("/healthz", responses=answers(Health), response_class=Response)
@@ -76,7 +92,7 @@ async def healthz() -> Response:
 
 @router.get("/readyz", responses=answers(Health, 503), response_class=Response)
 async def readyz(request: Request) -> Response:
-    """Whether every shard answers."""
+    """Whether every shard of every tenant answers."""
     if not await probes_of(request).readiness.is_ready():
         raise Unavailable("not all shards answer: the service is starting, or a shard is restarting")
     return respond(Health("ok"))

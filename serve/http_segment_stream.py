@@ -117,7 +117,7 @@ async def _stream(request: Request, context: RequestContext, segment_id: str, pu
         positions[status.shard] = min(asked.get(status.shard, 0), latest) if after else latest
 
     async def may_go_on() -> bool:
-        if instance.is_stopping(services.settings.data_path):
+        if instance.is_stopping(services.settings.service_path):
             return False
         try:
             await authorise(request)

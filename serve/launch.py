@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -26,7 +25,6 @@ from urllib.request import urlopen
 import msgspec
 
 from actors.errors import OnefoldError
-from models.shard.core import MachineSettings
 from serve import data_dir, instance, logs, ray_node
 from serve.addresses import grpc_address, http_url, port_problem
 from serve.cli_common import FAILED, USAGE, CommandError
@@ -61,11 +59,13 @@ class Stopped(msgspec.Struct, frozen=True):
 
 def run(settings: Settings, ready: Callable[[instance.Record], None]) -> None:
     """Serves until SIGTERM or SIGINT; calls `ready` once. Raises CommandError or DirectoryError if it cannot start."""
+    if settings.tenant:
+        raise CommandError("tenant: a service serves all of its tenants; leave this setting out", USAGE, "usage")
     shards = data_dir.check(settings)
     logs.configure(settings.log_level)
     output = sys.stdout
     with _claim(settings) as claim, _stop_signal() as stopping, _quiet():
-        instance.end(instance.processes(settings.data_path), 0)  # what a kill left behind: nothing waits for it
+        instance.end(instance.processes(settings.service_path), 0)  # what a kill left behind: nothing waits for it
         _check_ports(settings)
         record = instance.Record(
             pid=os.getpid(),
@@ -80,10 +80,10 @@ def run(settings: Settings, ready: Callable[[instance.Record], None]) -> None:
         before = dict(os.environ)
         os.environ.pop("RAY_ADDRESS", None)
         os.environ.update(ray_node.prepare(settings))
-        relay, lost = LogRelay(ray_node.ray_dir(settings)), False
+        relay, lost, cells = LogRelay(ray_node.ray_dir(settings)), False, ExitStack()
         try:
             relay.start()
-            _start_or_explain(settings, shards)
+            _start_or_explain(settings, shards, cells)
             stopping.arm()  # Ray has put its own handlers in place
             _wait_ready(settings, stopping)
             if not stopping.is_set():
@@ -96,7 +96,7 @@ def run(settings: Settings, ready: Callable[[instance.Record], None]) -> None:
             lost = True
         finally:
             claim.tell_stopping()
-            _stop_serving(shards, gently=not lost)
+            _stop_serving(cells, gently=not lost)
             relay.stop()
             _sweep(settings)
     if lost:
@@ -106,7 +106,7 @@ def run(settings: Settings, ready: Callable[[instance.Record], None]) -> None:
 def detach(settings: Settings, file: Path | None) -> instance.Record:
     """Starts the service in the background and waits until it is ready. Raises CommandError with what it said."""
     data_dir.check(settings)
-    log_file = settings.data_path / "logs" / "serve.log"
+    log_file = settings.service_path / "logs" / "serve.log"
     log_file.parent.mkdir(mode=0o700, exist_ok=True)
     command = [sys.executable, "-P", "-m", "serve", "serve", *([] if file is None else ["--config", str(file)])]
     with open(os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
@@ -119,7 +119,7 @@ def detach(settings: Settings, file: Path | None) -> instance.Record:
             start_new_session=True,
         )
     while child.poll() is None:
-        record = instance.running(settings.data_path)
+        record = instance.running(settings.service_path)
         if record is not None and record.pid == child.pid and record.ready:
             return record
         time.sleep(_POLL_S)
@@ -134,27 +134,19 @@ def detach(settings: Settings, file: Path | None) -> instance.Record:
 
 def stop(settings: Settings, timeout_s: float) -> Stopped:
     """Asks the running service to stop, waits until nothing of it runs, and forces what is left."""
-    record = instance.running(settings.data_path)
+    record = instance.running(settings.service_path)
     forced = bool(record and instance.end([record.pid], timeout_s))
-    swept = instance.processes(settings.data_path)
+    swept = instance.processes(settings.service_path)
     instance.end(swept, 0)
     if swept or forced:
         ray_node.sweep(settings)
     return Stopped(record is not None, record.pid if record else 0, forced, swept)
 
 
-def machine_settings(settings: Settings) -> MachineSettings:
-    """What the shards need of the settings."""
-    key = data_dir.suppression_key(settings.data_path)
-    return MachineSettings(
-        settings.identity, settings.profile, settings.lifecycle, settings.matching, settings.privacy.purposes, key
-    )
-
-
-def _start_or_explain(settings: Settings, shards: int) -> None:
+def _start_or_explain(settings: Settings, shards: int, cells: ExitStack) -> None:
     """`_start`, with what Ray raises turned into CommandError, or NodeLost if it worked before."""
     try:
-        _start(settings, shards)
+        _start(settings, shards, cells)
     except OnefoldError:
         raise
     except Exception as error:  # Ray's many kinds
@@ -166,17 +158,15 @@ def _start_or_explain(settings: Settings, shards: int) -> None:
         raise CommandError(f"the service could not start: {type(error).__name__}: {reason}") from error
 
 
-def _start(settings: Settings, shards: int) -> None:
-    """Ray, then the shards, then the application. Ray and Serve are imported here: they read the environment then."""
-    if settings.privacy.fields:
-        data_dir.field_keys(settings.data_path)  # once, before many replicas want them
+def _start(settings: Settings, shards: int, cells: ExitStack) -> None:
+    """Ray, then the shards of all tenants, then the application; `cells` ends the shards.
+
+    Ray and Serve are imported here: they read the environment then."""
     ray_node.start(settings)
     from ray import serve as ray_serve
 
-    from actors import cluster
-    from actors.match_models import load_matcher
     from serve import app
-    from serve.privacy_work import work_on_requests
+    from serve.tenant_cells import Cells
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
 
@@ -188,16 +178,9 @@ def _start(settings: Settings, shards: int) -> None:
             grpc_options=app.grpc_options(settings),
             logging_config={"log_level": "WARNING", "enable_access_log": False},
         )
-        cluster.start(
-            settings.data_path,
-            shards,
-            machine_settings(settings),
-            configure=partial(logs.configure, settings.log_level),
-            timeout_s=settings.start_timeout_s,
-            load_matcher=load_matcher,
-            webhooks=settings.webhooks,
-            work_on_requests=partial(work_on_requests, settings),
-        )
+        tenants = Cells(settings)
+        cells.callback(tenants.stop)
+        tenants.start()
         serving.result()
     ray_serve.run(app.build_app(settings, shards), name=app.APP_NAME, route_prefix="/")
 
@@ -242,7 +225,7 @@ def _watch(settings: Settings, stopping: "_Stopping") -> None:
     """Returns at the signal to stop. Raises NodeLost as soon as a process ends that Ray cannot replace."""
     with ExitStack() as stack:
         poll = select.poll()
-        for pid in instance.processes(settings.data_path):
+        for pid in instance.processes(settings.service_path):
             if instance.name(pid) in _IRREPLACEABLE:
                 handle = os.pidfd_open(pid)
                 stack.callback(os.close, handle)
@@ -266,8 +249,8 @@ def _start_over(environment: dict[str, str]) -> None:
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment | {_STARTS: str(starts + 1)})
 
 
-def _stop_serving(shards: int, gently: bool) -> None:
-    """Drains the application, then ends the shards and Ray; not `gently`, all of that is left to `_sweep`."""
+def _stop_serving(cells: ExitStack, gently: bool) -> None:
+    """Drains the application, then ends the shards (`cells`) and Ray; not `gently`, all of that is left to `_sweep`."""
     if "ray" not in sys.modules or not gently:
         return
     import ray
@@ -279,16 +262,14 @@ def _stop_serving(shards: int, gently: bool) -> None:
         with suppress(Exception):  # the node may be half gone: what is left is swept
             ray_serve.shutdown()
         with suppress(Exception):
-            from actors import cluster
-
-            cluster.stop(shards)
+            cells.close()
         with suppress(Exception):
             ray.shutdown()
 
 
 def _sweep(settings: Settings) -> None:
     """Ends what did not end by itself, and empties the directories."""
-    if killed := instance.end(instance.processes(settings.data_path), _LEFTOVER_GRACE_S):
+    if killed := instance.end(instance.processes(settings.service_path), _LEFTOVER_GRACE_S):
         log.warning("processes did not end when asked", extra=logs.fields(count=len(killed)))
     ray_node.sweep(settings)
 
@@ -334,11 +315,11 @@ def _quiet() -> Iterator[None]:
 
 def _claim(settings: Settings) -> instance.Claim:
     try:
-        return instance.Claim(settings.data_path)
+        return instance.Claim(settings.service_path)
     except instance.Busy as busy:
         who = f"pid {busy.pid}" if busy.pid else "another process"
         raise CommandError(
-            f"{who} serves {settings.data_path} already: `onefold stop` ends it", USAGE, "already_running"
+            f"{who} serves {settings.service_path} already: `onefold stop` ends it", USAGE, "already_running"
         ) from None
 
 

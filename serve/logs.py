@@ -47,6 +47,7 @@ FIELDS = frozenset(
         "source_id",
         "status",
         "subject_request_id",
+        "tenant",
         "version",
         "webhook_id",
     }

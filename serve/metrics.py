@@ -3,7 +3,7 @@
 Each process hands its figures to the metrics agent of its Ray node every few seconds, where they carry the process's
 worker id. `/metrics` on any replica asks the agents of all nodes and passes on what is Onefold's, so one scrape of one
 address sees the whole cluster (docs/operations.md). Labels are routes, codes, statuses and types: words of the code or
-of the settings, never of a caller. Counting takes 4 microseconds.
+of the settings, never of a caller; and the tenant. Counting takes 4 microseconds.
 """
 
 import asyncio
@@ -19,12 +19,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import CollectorRegistry
 
 from actors.delivery_store import DeliveryStatus
+from actors.tenants import DEFAULT
 from models.shard.protocol import ShardStatus
 from serve import logs
 
 PREFIX = "onefold_"
 _RAY_PREFIX = "ray_"
 _RAY_LABELS = frozenset({"NodeAddress", "WorkerId"})  # of those that Ray adds, what tells processes apart
+_TENANT = "tenant"  # a label of every metric
 _SCRAPE_TIMEOUT_S = 2.0
 _LATENCY_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0]
 
@@ -82,6 +84,9 @@ class Metrics(Protocol):
 class NoMetrics:
     """Counts nothing: for processes outside of Ray."""
 
+    def of_tenant(self, tenant: str) -> "NoMetrics":
+        return self
+
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         check(name, "counter", labels)
 
@@ -93,33 +98,45 @@ class NoMetrics:
 
 
 class RayMetrics:
-    """Ray's metrics API (`ray.util.metrics`). Needs an initialised Ray."""
+    """Ray's metrics API (`ray.util.metrics`), for one tenant. Needs an initialised Ray."""
 
-    def __init__(self) -> None:
-        from ray.util.metrics import Counter, Histogram
+    def __init__(self, tenant: str = DEFAULT, metrics: Mapping[str, Any] | None = None) -> None:
+        """`metrics`: those of this process, if it has made them already."""
+        self._tenant = tenant
+        self._metrics = _ray_metrics() if metrics is None else metrics
 
-        self._metrics: dict[str, Any] = {}
-        for name, definition in DEFINITIONS.items():
-            if definition.kind == "counter":
-                self._metrics[name] = Counter(name, definition.help, definition.labels)
-            else:
-                self._metrics[name] = Histogram(name, definition.help, _LATENCY_BUCKETS_S, definition.labels)
+    def of_tenant(self, tenant: str) -> "RayMetrics":
+        """The same metrics, for another tenant of this process."""
+        return RayMetrics(tenant, self._metrics)
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         check(name, "counter", labels)
         if amount > 0:
-            self._metrics[name].inc(amount, labels)
+            self._metrics[name].inc(amount, {**labels, _TENANT: self._tenant})
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         check(name, "histogram", labels)
-        self._metrics[name].observe(value, labels)
+        self._metrics[name].observe(value, {**labels, _TENANT: self._tenant})
 
     async def exposition(self) -> str:
         pages = await asyncio.gather(*(asyncio.to_thread(_read, address) for address in _agent_addresses()))
         return render(join(pages))
 
 
-def for_this_process() -> Metrics:
+def _ray_metrics() -> dict[str, Any]:
+    from ray.util.metrics import Counter, Histogram
+
+    made: dict[str, Any] = {}
+    for name, definition in DEFINITIONS.items():
+        labels = (*definition.labels, _TENANT)
+        if definition.kind == "counter":
+            made[name] = Counter(name, definition.help, labels)
+        else:
+            made[name] = Histogram(name, definition.help, _LATENCY_BUCKETS_S, labels)
+    return made
+
+
+def for_this_process() -> RayMetrics | NoMetrics:
     """`RayMetrics` if Ray runs in this process, else `NoMetrics`."""
     try:
         import ray
@@ -146,7 +163,7 @@ def join(pages: Iterable[str]) -> list[Metric]:
             definition = DEFINITIONS.get(name)
             if definition is None:
                 continue
-            kept = _RAY_LABELS.union(definition.labels, ["le"])
+            kept = _RAY_LABELS.union(definition.labels, [_TENANT, "le"])
             whole = families.setdefault(name, Metric(name, family.documentation, family.type))
             for sample in family.samples:
                 labels = {label: value for label, value in sample.labels.items() if label in kept}
@@ -154,8 +171,8 @@ def join(pages: Iterable[str]) -> list[Metric]:
     return list(families.values())
 
 
-def shard_families(shards: Sequence[ShardStatus], min_count: int) -> list[Metric]:
-    """The shards' own counters, as their status tells them at this moment. Everybody may read them: the size of a
+def shard_families(tenants: Mapping[str, Sequence[ShardStatus]], min_count: int) -> list[Metric]:
+    """The shards' own counters, as each tenant's tell them at this moment. Everybody may read them: the size of a
     segment with fewer than `min_count` people, but some, is left out."""
     gauges = {
         "profiles": "Profiles held.",
@@ -173,46 +190,49 @@ def shard_families(shards: Sequence[ShardStatus], min_count: int) -> list[Metric
     }
     counters = {"events": "Events applied.", "duplicates": "Events dropped because their message id was known."}
     counters["reviews_left_out"] = "Reviews not opened because the shard had too many."
+    labels = [_TENANT, "shard"]
     families: dict[str, Metric] = {
-        name: GaugeMetricFamily(f"{PREFIX}shard_{name}", text, labels=["shard"]) for name, text in gauges.items()
+        name: GaugeMetricFamily(f"{PREFIX}shard_{name}", text, labels=labels) for name, text in gauges.items()
     }
     families |= {
-        name: CounterMetricFamily(f"{PREFIX}shard_{name}", text, labels=["shard"]) for name, text in counters.items()
+        name: CounterMetricFamily(f"{PREFIX}shard_{name}", text, labels=labels) for name, text in counters.items()
     }
-    for status in shards:
-        for name, family in families.items():
-            family.add_metric([str(status.shard)], getattr(status, name))  # type: ignore[attr-defined]
-    return [*families.values(), *_segment_families(shards), _sizes(shards, min_count)]
+    for tenant, shards in tenants.items():
+        for status in shards:
+            for name, family in families.items():
+                family.add_metric([tenant, str(status.shard)], getattr(status, name))  # type: ignore[attr-defined]
+    return [*families.values(), *_segment_families(tenants), _sizes(tenants, min_count)]
 
 
-def _segment_families(shards: Iterable[ShardStatus]) -> list[Metric]:
+def _segment_families(tenants: Mapping[str, Sequence[ShardStatus]]) -> list[Metric]:
     """Where each segment stands at each shard."""
-    labels = ["shard", "segment"]
+    labels = [_TENANT, "shard", "segment"]
     late = GaugeMetricFamily(f"{PREFIX}segment_late_ms", "How far behind time the segment is.", labels=labels)
     state = GaugeMetricFamily(
         f"{PREFIX}segment_state", "1 for the state that the segment is in.", labels=[*labels, "state"]
     )
-    for status in shards:
+    for tenant, status in ((tenant, status) for tenant, shards in tenants.items() for status in shards):
         for segment_id, segment in sorted(status.segments.items()):
-            own = [str(status.shard), segment_id]
+            own = [tenant, str(status.shard), segment_id]
             late.add_metric(own, segment.late_ms)
             state.add_metric([*own, segment.state], 1)
     return [late, state]
 
 
-def _sizes(shards: Iterable[ShardStatus], min_count: int) -> Metric:
-    """How many are in each segment, over all shards: at one shard a few of many are too few."""
-    sizes: Counter[str] = Counter()
-    for status in shards:
-        sizes.update({segment_id: segment.members for segment_id, segment in status.segments.items()})
-    family = GaugeMetricFamily(f"{PREFIX}segment_members", "People in the segment.", labels=["segment"])
-    for segment_id, members in sorted(sizes.items()):
-        if members >= min_count or not members:
-            family.add_metric([segment_id], members)
+def _sizes(tenants: Mapping[str, Sequence[ShardStatus]], min_count: int) -> Metric:
+    """How many are in each segment, over all shards of a tenant: at one shard a few of many are too few."""
+    family = GaugeMetricFamily(f"{PREFIX}segment_members", "People in the segment.", labels=[_TENANT, "segment"])
+    for tenant, shards in tenants.items():
+        sizes: Counter[str] = Counter()
+        for status in shards:
+            sizes.update({segment_id: segment.members for segment_id, segment in status.segments.items()})
+        for segment_id, members in sorted(sizes.items()):
+            if members >= min_count or not members:
+                family.add_metric([tenant, segment_id], members)
     return family
 
 
-def webhook_families(webhooks: Sequence[DeliveryStatus]) -> list[Metric]:
+def webhook_families(tenants: Mapping[str, Sequence[DeliveryStatus]]) -> list[Metric]:
     """How deliveries to each webhook go at this moment. What the shards did not say is left out."""
     counters = {
         "delivered": "Messages that the receiver took.",
@@ -226,18 +246,22 @@ def webhook_families(webhooks: Sequence[DeliveryStatus]) -> list[Metric]:
         "behind": "Entries and exits that it has not come to yet, counted to a thousand.",
         "late_ms": "Age of the oldest of them, in milliseconds.",
     }
+    labels = [_TENANT, "webhook"]
+    each = [(tenant, status) for tenant, webhooks in tenants.items() for status in webhooks]
     families: list[Metric] = []
     for kind, texts in ((CounterMetricFamily, counters), (GaugeMetricFamily, gauges)):
         for name, text in texts.items():
-            family = kind(f"{PREFIX}webhook_{name}", text, labels=["webhook"])
-            for status in webhooks:
+            family = kind(f"{PREFIX}webhook_{name}", text, labels=labels)
+            for tenant, status in each:
                 value = getattr(status, name)
                 if value is not None:
-                    family.add_metric([status.webhook_id], value)
+                    family.add_metric([tenant, status.webhook_id], value)
             families.append(family)
-    disabled = GaugeMetricFamily(f"{PREFIX}webhook_gone", "1 if its receiver ended deliveries.", labels=["webhook"])
-    for status in webhooks:
-        disabled.add_metric([status.webhook_id], bool(status.disabled_because))
+    disabled = GaugeMetricFamily(
+        f"{PREFIX}webhook_gone", "1 if its receiver ended deliveries.", labels=[_TENANT, "webhook"]
+    )
+    for tenant, status in each:
+        disabled.add_metric([tenant, status.webhook_id], bool(status.disabled_because))
     return [*families, disabled]
 
 

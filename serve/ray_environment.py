@@ -67,7 +67,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def run_dir(settings: Settings) -> Path:
     """Where this service's sockets are: in the data directory, unless its path is too long for a socket."""
-    run = settings.data_path / "run"
+    run = settings.service_path / "run"
     if len(str(run)) <= _RUN_DIR_CHARS_MAX:
         return run
     name = hashlib.sha256(str(run).encode()).hexdigest()[:12]

@@ -64,17 +64,17 @@ def prepare(settings: Settings) -> dict[str, str]:
     run = run_dir(settings)
     sweep(settings)
     # Ray opens its own directory to all users, so what counts is the one that it is in.
-    for directory in (run, ray_dir(settings).parent, settings.data_path / "spill"):
+    for directory in (run, ray_dir(settings).parent, settings.service_path / "spill"):
         _private(directory)
-    _private(settings.data_path / "run")
-    token = settings.data_path / "run" / "ray.token"
+    _private(settings.service_path / "run")
+    token = settings.service_path / "run" / "ray.token"
     write_private(token, secrets.token_hex(32))
-    wrapper = settings.data_path / "run" / "haproxy.sh"
+    wrapper = settings.service_path / "run" / "haproxy.sh"
     write_private(wrapper, haproxy_wrapper(haproxy_path()))
     wrapper.chmod(0o700)
     return {
         **environment(settings),
-        instance.MARK: instance.mark(settings.data_path),
+        instance.MARK: instance.mark(settings.service_path),
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -94,20 +94,22 @@ def start(settings: Settings) -> None:
         address="local",
         include_dashboard=False,
         object_store_memory=settings.object_store_mb << 20,
-        object_spilling_directory=str(settings.data_path / "spill"),
+        object_spilling_directory=str(settings.service_path / "spill"),
         log_to_driver=False,
         logging_level=logging.ERROR,
-        namespace="onefold",
+        namespace=settings.namespace,
         _node_ip_address="127.0.0.1",
         _temp_dir=str(ray_dir(settings)),
     )
     # For commands that bring work of their own to the cluster.
-    write_private(settings.data_path / "run" / _ADDRESS, ray.get_runtime_context().gcs_address)
+    write_private(settings.service_path / "run" / _ADDRESS, ray.get_runtime_context().gcs_address)
 
 
 def join(settings: Settings) -> None:
-    """Makes this process a driver on the running service's node. Raises DirectoryError if the node is not to be had."""
-    run = settings.data_path / "run"
+    """Makes this process a driver on the running service's node, in the tenant's namespace.
+
+    Raises DirectoryError if the node is not to be had."""
+    run = settings.service_path / "run"
     try:
         address = (run / _ADDRESS).read_text()
     except OSError:
@@ -120,7 +122,7 @@ def join(settings: Settings) -> None:
     import ray
 
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, namespace="onefold")
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, namespace=settings.namespace)
     except (ConnectionError, RuntimeError) as error:
         reason = type(error).__name__
         raise DirectoryError(
@@ -131,28 +133,33 @@ def join(settings: Settings) -> None:
 def sweep(settings: Settings) -> None:
     """Removes what the node left on disk."""
     run, ray = run_dir(settings), ray_dir(settings)
-    left = [settings.data_path / "spill"]
+    left = [settings.service_path / "spill"]
     if _is_ours(ray.parent):
         left.append(ray)
     if _is_ours(run):
         left += _of_nodes(run)
-    left += [each for each in (run, ray.parent) if each.parent != settings.data_path and _is_ours(each)]
+    left += [each for each in (run, ray.parent) if each.parent != settings.service_path and _is_ours(each)]
     for directory in left:
         shutil.rmtree(directory, ignore_errors=True)
 
 
 def ray_dir(settings: Settings) -> Path:
     """Ray's directory: in the data directory, unless its path is too long for a socket."""
-    parent = settings.data_path / "run"
+    parent = settings.service_path / "run"
     if len(str(parent)) > _RAY_PARENT_CHARS_MAX:
-        name = hashlib.sha256(str(settings.data_path).encode()).hexdigest()[:12]
+        name = hashlib.sha256(str(settings.service_path).encode()).hexdigest()[:12]
         parent = Path(tempfile.gettempdir()) / f"onefold-{name}"
     return parent / "ray"
 
 
 def outside(settings: Settings) -> list[Path]:
-    """The directories of this service's node that are not in the data directory."""
-    directories = {run_dir(settings), ray_dir(settings).parent} - {settings.data_path / "run"}
+    """The directories of this service's node that are not in the tenant's directory."""
+    directories = {run_dir(settings), ray_dir(settings).parent}
+    if settings.tenant:
+        # What Ray writes is one node's, whosever it is.
+        directories |= {settings.service_path / "spill", settings.service_path / "logs"}
+    else:
+        directories -= {settings.service_path / "run"}
     return sorted(directory for directory in directories if directory.is_dir())
 
 

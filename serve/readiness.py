@@ -1,7 +1,7 @@
-"""Whether this replica can do its work now: all shards answer."""
+"""Whether this replica can do its work now: all shards of all tenants answer."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from actors.errors import OnefoldError
@@ -14,6 +14,17 @@ class Shards(Protocol):
     """`actors.router.Router`, as far as it is needed here."""
 
     async def status(self) -> list[Any]: ...
+
+
+class AllShards:
+    """The shards of several tenants, as if they were one's. `tenants` says which ones there are."""
+
+    def __init__(self, tenants: Callable[[], Iterable[Shards]]) -> None:
+        self._tenants = tenants
+
+    async def status(self) -> list[Any]:
+        answers = await asyncio.gather(*(shards.status() for shards in self._tenants()))
+        return [status for answer in answers for status in answer]
 
 
 class Readiness:

@@ -17,6 +17,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
+from actors.errors import Invalid
+from actors.namespaces import namespace_of
+from actors.tenants import DIRECTORY, check_tenant
 from models.delivery.webhook import RetryPolicy
 from models.identity.customer_id import SHARDS_MAX
 from models.identity.identifiers import IdentitySettings, check_settings
@@ -26,6 +29,7 @@ from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
 
 FILE_NAME = "onefold.toml"
+CONTROL_FILE = "control.sqlite"
 ENV_PREFIX = "ONEFOLD_"
 # Read by the command line and by tests, not settings of the service.
 _OTHER_VARIABLES = (
@@ -73,6 +77,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is decided when the service starts."""
 
     data_dir: str = "onefold-data"  # absolute once loaded
+    tenant: str = ""  # whose data is meant; empty for the default tenant
     shards: Annotated[int, Meta(ge=0, le=SHARDS_MAX)] = 0  # 0: as the data directory was made; at init: one a core
     http_host: str = "127.0.0.1"
     http_port: Port = 8080
@@ -93,14 +98,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     backup: BackupSettings = BackupSettings()
 
     @property
-    def data_path(self) -> Path:
-        """The data directory."""
+    def service_path(self) -> Path:
+        """The data directory of the service: that of all its tenants."""
         return Path(self.data_dir)
+
+    @property
+    def data_path(self) -> Path:
+        """The directory of the tenant; the default tenant's is the data directory itself."""
+        return self.service_path / DIRECTORY / self.tenant if self.tenant else self.service_path
+
+    @property
+    def namespace(self) -> str:
+        """The Ray namespace of the tenant's actors."""
+        return namespace_of(self.tenant)
+
+    def of_tenant(self, name: str) -> "Settings":
+        """The same for another tenant, which has as many shards as it was made with."""
+        return msgspec.structs.replace(self, tenant=name, shards=0 if name else self.shards)
 
     @property
     def control_path(self) -> Path:
         """The control store's file."""
-        return self.data_path / "control.sqlite"
+        return self.data_path / CONTROL_FILE
 
     @property
     def is_loopback(self) -> bool:
@@ -266,6 +285,11 @@ def _check(settings: Settings, values: Mapping[str, tuple[Any, str]]) -> None:
     """What one field's type cannot say."""
     if settings.http_port == settings.grpc_port:
         raise SettingsError(f"grpc_port: expected another port than http_port, which is {settings.http_port} too")
+    if settings.tenant:
+        try:
+            check_tenant(settings.tenant)
+        except Invalid as error:
+            raise SettingsError(error.message) from None
     try:
         check_settings(settings.identity)
     except ValueError as error:

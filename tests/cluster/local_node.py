@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import ray
 
-from actors import cluster
+from actors.namespaces import NAMESPACE
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def local_node() -> Iterator[None]:
             num_cpus=2,
             include_dashboard=False,
             log_to_driver=False,
-            namespace=cluster.NAMESPACE,
+            namespace=NAMESPACE,
             object_store_memory=100 << 20,
             _node_ip_address="127.0.0.1",
             _temp_dir=directory,

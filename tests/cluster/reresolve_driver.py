@@ -5,7 +5,7 @@ from pathlib import Path
 
 import ray
 
-from actors import cluster
+from actors.namespaces import NAMESPACE
 from pipelines.reresolve_run import apply
 from tests.strategies.additive_matcher import AdditiveMatcher
 
@@ -16,5 +16,5 @@ def load_matcher(path: str | None) -> AdditiveMatcher:
 
 if __name__ == "__main__":
     address, data_dir, plan_id = sys.argv[1:]
-    ray.init(address=address, namespace=cluster.NAMESPACE, log_to_driver=False)
+    ray.init(address=address, namespace=NAMESPACE, log_to_driver=False)
     apply(Path(data_dir), plan_id, load_matcher, parallel=1, batch=1)

@@ -139,7 +139,7 @@ def test_webhooks_are_told_through_failures_and_kills(running: RunningService) -
         assert found["retried"] >= 2
         assert found["delivered"] >= 20
     with urlopen(f"{running.url}/metrics") as page:
-        assert b'onefold_webhook_waiting{webhook="crm"} 0.0' in page.read()
+        assert b'onefold_webhook_waiting{tenant="default",webhook="crm"} 0.0' in page.read()
     mode = (running.data_dir / "deliveries.sqlite").stat().st_mode
     assert mode & 0o777 == 0o600
     receiver.server.shutdown()

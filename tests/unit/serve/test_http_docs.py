@@ -44,6 +44,7 @@ def test_every_metric_is_listed_with_its_labels() -> None:
         for name, definition in DEFINITIONS.items()
     }
     status = ShardStatus(0, 0, 0, 0, 0, 0, 0, 0, {"s": SegmentStatus(1, "live")}, 0)
-    for family in [*shard_families([status], 1), *webhook_families([DeliveryStatus("w")])]:
-        expected |= {sample.name: set(sample.labels) for sample in family.samples}
+    for family in [*shard_families({"t": [status]}, 1), *webhook_families({"t": [DeliveryStatus("w")]})]:
+        expected |= {sample.name: set(sample.labels) - {"tenant"} for sample in family.samples}
+        assert all(sample.labels["tenant"] == "t" for sample in family.samples)
     assert listed == expected

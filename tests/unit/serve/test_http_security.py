@@ -76,22 +76,28 @@ def test_only_these_are_public() -> None:
 
 
 @pytest.fixture(scope="module")
-def keyed(tmp_path_factory: pytest.TempPathFactory) -> tuple[HttpService, dict[Scope, str]]:
-    """A service with one key of each scope."""
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> tuple[HttpService, dict[Scope, str], list[str]]:
+    """A service with one key of each scope, and what is no key, or none any more."""
     service = HttpService(tmp_path_factory.mktemp("keyed"))
-    return service, {scope: service.create_key(scope, scope) for scope in ALL_SCOPES}
+    _, expired = service.control.create_key("expired", ["admin"], lifetime_ms=1)
+    key, revoked = service.control.create_key("revoked", ["admin"])
+    service.control.revoke_key(key.key_id)
+    keys = {scope: service.create_key(scope, scope) for scope in ALL_SCOPES}
+    return service, keys, ["", "ofk_wrong", expired, revoked]
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
-def test_a_route_asks_for_its_scope(keyed: tuple[HttpService, dict[Scope, str]], method: str, path: str) -> None:
-    service, keys = keyed
+def test_a_route_asks_for_its_scope(
+    keyed: tuple[HttpService, dict[Scope, str], list[str]], method: str, path: str
+) -> None:
+    service, keys, refused = keyed
     concrete = re.sub(r"\{\w+\}", "user_id:nobody", path)
 
     def status(secret: str) -> int:
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         return service.request(method, concrete, b"{}", headers).status_code
 
-    assert status("") == status("ofk_wrong") == 401
+    assert {status(secret) for secret in refused} == {401}
     asked = SCOPES[method, path]
     assert asked != PUBLIC
     for scope, secret in keys.items():

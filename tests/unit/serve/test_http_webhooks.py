@@ -146,4 +146,4 @@ def test_metrics_tell_of_each_webhook(service: HttpService) -> None:
     expected = {"delivered": 0, "failed": 2, "retried": 0, "waiting": 2, "behind": 1, "late_ms": 3_000, "gone": 0}
     for name, value in expected.items():
         (sample,) = families[f"onefold_webhook_{name}"].samples
-        assert (sample.labels, sample.value) == ({"webhook": "crm"}, value), name
+        assert (sample.labels, sample.value) == ({"tenant": "default", "webhook": "crm"}, value), name

@@ -71,7 +71,7 @@ def test_pages_of_several_nodes_become_one_with_onefolds_own_families_only() -> 
 
 
 def test_the_shards_counters_are_told_by_shard() -> None:
-    text = render(shard_families([status(0), status(1)], 10))
+    text = render(shard_families({"default": [status(0), status(1)]}, 10))
     samples = {
         (sample.name, sample.labels["shard"]): sample.value
         for family in text_string_to_metric_families(text)
@@ -90,7 +90,7 @@ def test_a_segments_size_is_of_all_shards_and_left_out_where_few_are_in_it() -> 
     ]
     told = {
         sample.labels["segment"]: sample.value
-        for family in shard_families(shards, 10)
+        for family in shard_families({"default": shards}, 10)
         for sample in family.samples
         if sample.name == "onefold_segment_members"
     }
