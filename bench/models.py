@@ -22,6 +22,7 @@ from models.scoring.anomaly import AmountHistory, fit_amounts, surprises
 from models.scoring.bg_nbd import expected_purchases, fit_purchases
 from models.scoring.channels import fit_channels
 from models.scoring.discovery import discover
+from models.scoring.evaluation import auc, average_precision, calibration_error
 from models.scoring.gamma_gamma import fit_spend
 from models.scoring.lifetime_value import churn_risks, churn_rival, fit_value, lifetime_values
 from models.scoring.next_best_action import fit_actions, policy
@@ -281,30 +282,6 @@ _MEASURES: dict[str, Callable[[str, Path | None, np.random.Generator], Iterator[
     "discovery": _discovery,
     "impact": _impact,
 }
-
-
-def auc(scores: Floats, yes: NDArray[np.bool_]) -> float:
-    """How often somebody with a yes has the higher score of two; of equal scores, half."""
-    order = np.argsort(scores, kind="stable")
-    _, place, counts = np.unique(scores[order], return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    positives = int(yes.sum())
-    return float((ranks[yes[order]].sum() - positives * (positives + 1) / 2) / (positives * (len(yes) - positives)))
-
-
-def average_precision(scores: Floats, yes: NDArray[np.bool_]) -> float:
-    """The mean precision at each yes, from the highest score down; equal scores come at once."""
-    order = np.argsort(-scores, kind="stable")
-    _, place, counts = np.unique(-scores[order], return_inverse=True, return_counts=True)
-    hits = np.bincount(place, yes[order])
-    precision = np.cumsum(hits) / np.cumsum(counts)
-    return float((precision * hits).sum() / yes.sum())
-
-
-def calibration_error(told: Floats, yes: NDArray[np.bool_], bins: int = 10) -> float:
-    """How far probabilities are from shares, on average, in groups of equally many people."""
-    groups = np.array_split(np.argsort(told, kind="stable"), bins)
-    return float(sum(abs(told[group].mean() - yes[group].mean()) * len(group) for group in groups) / len(told))
 
 
 def _top_share(scores: Floats, amounts: Floats) -> float:

@@ -1,0 +1,92 @@
+"""Versions of models and what they stand for: immutable versions, aliases with their history, and what promotion needs.
+
+A version never changes. `champion` names the version whose scores count; `challenger` one that is scored beside it in
+the shadow, whose scores nobody sees but those who compare them. To promote is to move the alias; every move is kept,
+with who made it and why.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import msgspec
+
+from models.scoring.contract import Signature
+from models.scoring.evaluation import Report
+
+Alias = Literal["champion", "challenger"]
+Source = Literal["builtin", "entry_point", "import", "onnx", "sklearn", "mlflow"]
+
+# Of these measures less is better; of all others more is.
+LESS_IS_BETTER = ("brier", "calibration_error", "mean_absolute_error", "root_mean_squared_error")
+
+
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as it was registered."""
+
+    name: str  # of its score
+    version: int  # counted from 1
+    source: Source
+    target: str  # what is loaded: a name, an import path, or a path below the folder of models
+    signature: Signature
+    parameters: dict[str, Any] = {}  # that a built-in model has learned
+    digest: str = ""  # SHA-256 of the artefact
+    created_at: int = 0  # ms
+    created_by: str = ""
+    learned: dict[str, Any] = {}  # from whom and as of when, and how the features were distributed
+    report: Report | None = None  # on people who had no part in it
+
+    @property
+    def reference(self) -> str:
+        """As it is written, "name@version"."""
+        return f"{self.name}@{self.version}"
+
+
+class AliasChange(msgspec.Struct, frozen=True):
+    """That an alias stands for a version from then on; 0 for none."""
+
+    name: str
+    alias: Alias
+    version: int
+    at: int  # ms
+    by: str
+    reason: str = ""
+
+
+class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a version must reach to become the champion."""
+
+    measure: str  # that decides
+    gain: float = 0.0  # by how much it must be better than the champion's, in its own unit
+    people_min: int = 1_000
+    calibration_error_max: float = 0.05  # of probabilities
+    drift_max: float = 0.25  # of any feature since it learned
+    milliseconds_max: float = 50.0  # to score one person
+
+
+def current(changes: Iterable[AliasChange]) -> dict[tuple[str, Alias], int]:
+    """(name, alias) -> version, from the history in its order; aliases that stand for none are left out."""
+    standing = {(change.name, change.alias): change.version for change in changes}
+    return {key: version for key, version in standing.items() if version}
+
+
+def obstacles(gate: Gate, candidate: Report, champion: Report | None) -> list[str]:
+    """Why a candidate may not become the champion; none if it may. Both must have been measured on the same people."""
+    found = []
+    if candidate.people < gate.people_min:
+        found.append(f"measured on {candidate.people} people; {gate.people_min} are needed")
+    mine = candidate.measures.get(gate.measure)
+    if mine is None:
+        found.append(f"{gate.measure} was not measured")
+    elif champion is not None and (theirs := champion.measures.get(gate.measure)) is not None:
+        better = theirs - mine if gate.measure in LESS_IS_BETTER else mine - theirs
+        if better < gate.gain or better < 0:
+            found.append(f"{gate.measure} {mine:.4g} is not {gate.gain:g} better than the champion's {theirs:.4g}")
+    calibration = candidate.measures.get("calibration_error", 0.0)
+    if calibration > gate.calibration_error_max:
+        found.append(f"calibration error {calibration:.4g} is above {gate.calibration_error_max:g}")
+    drifted = sorted(name for name, index in candidate.drift.items() if index > gate.drift_max)
+    if drifted:
+        found.append(f"{', '.join(drifted)} changed since it learned: stability index above {gate.drift_max:g}")
+    if candidate.milliseconds > gate.milliseconds_max:
+        found.append(f"{candidate.milliseconds:.3g} ms to score one person; at most {gate.milliseconds_max:g}")
+    return found
