@@ -149,6 +149,12 @@ class BackupKeys:
         with self._transaction() as db:
             _suppress(db, suppressed)
 
+    def lift(self, fingerprints: Iterable[str]) -> None:
+        """These are not refused any more."""
+        with self._transaction() as db:
+            db.executemany("DELETE FROM suppressed WHERE fingerprint = ?", [(each,) for each in fingerprints])
+        self.mirror()
+
     def suppressed(self) -> dict[str, int]:
         """All that is refused: fingerprint -> ms."""
         with self._lock:

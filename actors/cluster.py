@@ -38,6 +38,7 @@ from actors.webhook_sender import WebhookSender
 from models.delivery.webhook import RetryPolicy
 from models.identity.online import MatchingSettings, PairMatcher
 from models.privacy.purposes import Purposes
+from models.privacy.recipients import Recipient
 from models.shard.core import MachineSettings
 
 DELIVERER = "deliverer"
@@ -259,6 +260,9 @@ class DelivererActor:
 
     async def erase(self, people: list[list[int]]) -> list[str]:
         return await self._deliverer.erase(people)
+
+    async def recipients(self, people: list[list[int]]) -> list[list[Recipient]]:
+        return await self._deliverer.recipients(people)
 
     async def replay(self, webhook_id: str, message_ids: list[str] | None) -> int:
         return await self._deliverer.replay(webhook_id, message_ids)

@@ -34,6 +34,7 @@ from models.delivery.webhook import (
     verdict,
 )
 from models.identity.customer_id import shard_of, to_text
+from models.privacy.recipients import Recipient
 
 PAGE = 200  # entries and exits that are read at once
 CONCURRENT = 16  # messages under way to one webhook
@@ -106,7 +107,7 @@ class Deliverer:
     def follow(self, webhooks: dict[str, Webhook]) -> None:
         """From now on these are the webhooks. Of those that were deleted nothing is kept."""
         for webhook_id in self._store.known() - set(webhooks):
-            self._store.forget(webhook_id)
+            self._store.forget(webhook_id, self._now())
         for webhook_id, webhook in webhooks.items():
             self._store.adopt(webhook_id, webhook.created_at)
         self._webhooks = webhooks
@@ -305,10 +306,13 @@ class Deliverer:
             for each in people
         ]
         webhooks = list(self._control.webhooks())
-        for webhook_id in webhooks:
-            self._store.note(webhook_id, now, waiting=messages)
+        self._store.announce(webhooks, messages)
         self._store.scrub()
         return webhooks
+
+    async def recipients(self, people: list[list[int]]) -> list[list[Recipient]]:
+        """What came of telling each webhook of the erasure of each of these people, given by all their customer ids."""
+        return [self._store.recipients(erasure_id(each)) for each in people]
 
     async def replay(self, webhook_id: str, message_ids: list[str] | None) -> int:
         """Tries dead messages (all for None) again; returns how many."""

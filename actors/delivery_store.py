@@ -13,8 +13,9 @@ from typing import NamedTuple
 import msgspec
 
 from actors.errors import Conflict
+from models.privacy.recipients import Recipient
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS cursors (
     webhook_id TEXT, shard INTEGER, sequence INTEGER NOT NULL, PRIMARY KEY (webhook_id, shard)
@@ -37,6 +38,12 @@ _SINCE_2 = """
 ALTER TABLE counters ADD COLUMN retried INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE counters ADD COLUMN dead_lettered INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE counters ADD COLUMN created_at INTEGER;
+"""
+# Who is to be told of an erasure, and what came of that; it stays when the message and the webhook are gone.
+_SINCE_3 = """
+CREATE TABLE recipients (
+    message_id TEXT, webhook_id TEXT, state TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (message_id, webhook_id)
+) WITHOUT ROWID;
 """
 
 
@@ -91,8 +98,9 @@ class DeliveryStore:
         if found > SCHEMA_VERSION:
             self.close()
             raise Conflict(f"{path.name} has schema {found}; this version reads {SCHEMA_VERSION} and earlier ones")
-        if found < SCHEMA_VERSION:
-            self._db.executescript(f"BEGIN; {_SCHEMA} {_SINCE_2} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+        steps = [_SCHEMA + _SINCE_2] * (found < 2) + [_SINCE_3] * (found < 3)
+        if steps:
+            self._db.executescript(f"BEGIN; {' '.join(steps)} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
 
     def close(self) -> None:
         """Ends the connection."""
@@ -107,7 +115,7 @@ class DeliveryStore:
             return
         with self._transaction():
             if found is not None and found[0] is not None:
-                self._drop(webhook_id)
+                self._drop(webhook_id, created_at)
             self._count(webhook_id)
             self._db.execute("UPDATE counters SET created_at = ? WHERE webhook_id = ?", (created_at, webhook_id))
 
@@ -159,6 +167,10 @@ class DeliveryStore:
                 "INSERT OR REPLACE INTO cursors VALUES (?, ?, ?)",
                 [(webhook_id, shard, sequence) for shard, sequence in (cursor or {}).items()],
             )
+            acknowledged = [("acknowledged", now, webhook_id, message_id) for message_id in delivered]
+            failed_for_good = [("failed", now, webhook_id, each.message_id) for each in dead]
+            statement = "UPDATE recipients SET state = ?, at = ? WHERE webhook_id = ? AND message_id = ?"
+            db.executemany(statement, acknowledged + failed_for_good)
             self._count(webhook_id)
             db.execute(
                 "UPDATE counters SET delivered = delivered + ?, failed = failed + ?, retried = retried + ?, "
@@ -170,6 +182,24 @@ class DeliveryStore:
             if last_error:
                 statement = "UPDATE counters SET last_error = ?, last_error_at = ? WHERE webhook_id = ?"
                 db.execute(statement, (last_error, now, webhook_id))
+
+    def announce(self, webhook_ids: Iterable[str], messages: Iterable[Waiting]) -> None:
+        """Puts messages among those that are to be sent to each of these webhooks, once, and notes that they wait for
+        its answer."""
+        messages = list(messages)
+        with self._transaction() as db:
+            for webhook_id in webhook_ids:
+                self._count(webhook_id)
+                for message in messages:
+                    statement = "INSERT OR IGNORE INTO recipients VALUES (?, ?, 'waiting', 0)"
+                    if db.execute(statement, (message.message_id, webhook_id)).rowcount:
+                        db.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?)", (webhook_id, *message))
+
+    def recipients(self, message_id: str) -> list[Recipient]:
+        """What came of telling each webhook of an erasure, by webhook."""
+        statement = "SELECT webhook_id, state, at FROM recipients WHERE message_id = ? ORDER BY webhook_id"
+        rows = self._db.execute(statement, (message_id,))
+        return [Recipient(name=f"webhook:{webhook_id}", state=state, at=at) for webhook_id, state, at in rows]
 
     def dead_letters(self, webhook_id: str, limit: int, after: str = "") -> list[Dead]:
         """Messages that were given up, by id."""
@@ -192,6 +222,8 @@ class DeliveryStore:
         with self._transaction() as db:
             db.executemany(statement, [(now, *each) for each in chosen])
             db.executemany("DELETE FROM dead WHERE webhook_id = ? AND message_id = ?", chosen)
+            awaited = "UPDATE recipients SET state = 'waiting', at = 0 WHERE webhook_id = ? AND message_id = ?"
+            db.executemany(awaited, chosen)
         return len(chosen)
 
     def take_out(self, message_ids: Iterable[str]) -> int:
@@ -219,10 +251,10 @@ class DeliveryStore:
         self._db.execute("VACUUM")
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def forget(self, webhook_id: str) -> None:
-        """Drops all that is known of a deleted webhook."""
+    def forget(self, webhook_id: str, now: int) -> None:
+        """Drops all that is known of a webhook that was deleted by `now` ms: whoever it was will not answer."""
         with self._transaction():
-            self._drop(webhook_id)
+            self._drop(webhook_id, now)
 
     def known(self) -> set[str]:
         """Ids of the webhooks of which something is known."""
@@ -257,6 +289,8 @@ class DeliveryStore:
         )
         self._db.execute(statement, (webhook_id,))
 
-    def _drop(self, webhook_id: str) -> None:
+    def _drop(self, webhook_id: str, now: int) -> None:
+        statement = "UPDATE recipients SET state = 'failed', at = ? WHERE webhook_id = ? AND state = 'waiting'"
+        self._db.execute(statement, (now, webhook_id))
         for table in ("cursors", "waiting", "dead", "counters"):
             self._db.execute(f"DELETE FROM {table} WHERE webhook_id = ?", (webhook_id,))

@@ -8,6 +8,7 @@ from actors.router import Router
 from actors.shard_calls import ShardCalls
 from models.identity.customer_id import shard_of
 from models.privacy.letters import Normalise, mentions
+from models.privacy.recipients import Recipient
 from models.privacy.requests import IdentityFormat
 from models.profile.state import Profile
 from models.shard.commands import Erasure
@@ -106,6 +107,11 @@ class PrivacyCalls:
         webhooks."""
         told: list[str] = await self._deliveries.call(0, "erase", people, timeout_s=_CALL_S)
         return told
+
+    async def recipients(self, people: list[list[int]]) -> list[list[Recipient]]:
+        """Of the erasure of each of these people: what came of telling each webhook."""
+        found: list[list[Recipient]] = await self._deliveries.call(0, "recipients", people, timeout_s=_CALL_S)
+        return found
 
     async def scrub(self) -> None:
         """Nothing of what was deleted is left in any write-ahead log. Raises Unavailable if readers stay in the way."""

@@ -164,7 +164,7 @@ class Desk:
         for each in finished:
             request_id = each.request.request_id
             if request_id in certificates:
-                self._close(request_id, certificates[request_id], each.events)
+                self._close(request_id, certificates[request_id], each.events, each.recipients)
             else:
                 log.error(
                     "something of an erased person was found", extra={"fields": {"subject_request_id": request_id}}
@@ -178,9 +178,10 @@ class Desk:
             raise Cancelled
         return advanced(request, "in_progress", self._now())
 
-    def _close(self, request_id: str, results: str, results_count: int) -> None:
+    def _close(self, request_id: str, results: str, results_count: int, recipients: Sequence[str] = ()) -> None:
         def closed(request: SubjectRequest) -> SubjectRequest:
-            done = advanced(request, "completed", self._now(), results=results, results_count=results_count)
+            found: dict[str, Any] = {"results": results, "results_count": results_count, "recipients": list(recipients)}
+            done = advanced(request, "completed", self._now(), **found)
             return anonymised(done) if done.kind == "erasure" else done
 
         self._store.change(request_id, closed, self._tell)

@@ -27,10 +27,11 @@ from actors.control import ControlStore
 from actors.errors import Invalid
 from actors.private_file import write_private
 from actors.refusal_journal import RefusalJournal
-from models.backup.manifest import Chunk, Manifest, sign_manifest
+from models.backup.manifest import Chunk, Manifest
 from models.backup.owners import AUDIT, DELIVERIES, NOBODY, REQUESTS, SHARD, People, Piece, Rule, Subjects, rule_of
 from models.backup.sealing import NONCE_BYTES, Gathering, Located, record_key, seal, write_record
 from models.privacy.purposes import Purposes
+from models.privacy.signed_document import sign
 from models.profile.policy import ProfilePolicy
 from pipelines.backup_cut import cut
 from pipelines.erasure_certificate import signing_key
@@ -111,7 +112,7 @@ def create(
         journal.catch_up()
         keys.set_noted_until(now)
     # Only now, when the keys are on disk in both places, does it count as a backup.
-    write_private(destination / MANIFEST, sign_manifest(manifest, signer))
+    write_private(destination / MANIFEST, sign(manifest, signer))
     return manifest
 
 

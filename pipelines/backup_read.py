@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 
 from actors.backup_keys import BackupKeys
-from models.backup.manifest import InvalidManifest, Manifest, read_manifest
+from models.backup.manifest import Manifest, read_manifest
 from models.backup.owners import Subjects
 from models.backup.sealing import Located, open_record, read_records, record_key
+from models.privacy.signed_document import InvalidDocument
 from pipelines.backup_create import MANIFEST
 
 _PAGE = 2000  # records whose keys are looked up at once
@@ -27,21 +28,21 @@ class _Named(msgspec.Struct):
 
 
 def backup_id_of(backup: Path) -> str:
-    """Which backup a directory says that it holds; not verified. Raises InvalidManifest, OSError."""
+    """Which backup a directory says that it holds; not verified. Raises InvalidDocument, OSError."""
     try:
         return msgspec.json.decode((backup / MANIFEST).read_bytes(), type=_Named).backup_id
     except FileNotFoundError:
-        raise InvalidManifest(f"there is no {MANIFEST}: this is no backup, or it was not finished") from None
+        raise InvalidDocument(f"there is no {MANIFEST}: this is no backup, or it was not finished") from None
     except ValueError:
-        raise InvalidManifest("this is not the manifest of a backup") from None
+        raise InvalidDocument("this is not the manifest of a backup") from None
 
 
 def verified(backup: Path, public_key: bytes) -> Manifest:
-    """The manifest of a backup of which every byte is as it was written. Raises InvalidManifest, OSError."""
+    """The manifest of a backup of which every byte is as it was written. Raises InvalidDocument, OSError."""
     try:
         document = (backup / MANIFEST).read_bytes()
     except FileNotFoundError:
-        raise InvalidManifest(f"there is no {MANIFEST}: this is no backup, or it was not finished") from None
+        raise InvalidDocument(f"there is no {MANIFEST}: this is no backup, or it was not finished") from None
     manifest = read_manifest(document, public_key)
     for chunk in manifest.chunks:
         digest = sha256()
@@ -50,9 +51,9 @@ def verified(backup: Path, public_key: bytes) -> Manifest:
                 while data := file.read(1 << 20):
                     digest.update(data)
         except FileNotFoundError:
-            raise InvalidManifest(f"{chunk.name} is missing") from None
+            raise InvalidDocument(f"{chunk.name} is missing") from None
         if digest.hexdigest() != chunk.sha256:
-            raise InvalidManifest(f"{chunk.name} is not as it was written")
+            raise InvalidDocument(f"{chunk.name} is not as it was written")
     return manifest
 
 

@@ -73,7 +73,7 @@ def restore(backup: Path, target: Path, keys: BackupKeys, normalise: Callable[[P
     """Writes a data directory at `target`, which is new or empty. `normalise` makes, of a data directory with its
     settings, what brings identifiers into their normal form.
 
-    Raises InvalidManifest, NotFound for keys of other backups, Conflict for a backup of another version, Invalid for a
+    Raises InvalidDocument, NotFound for keys of other backups, Conflict for a backup of another version, Invalid for a
     target that cannot be, and OSError. What was written until then stays, and is no data directory.
     """
     manifest = verified(backup, _signer(backup, keys))

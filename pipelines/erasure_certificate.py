@@ -15,9 +15,11 @@ from uuid import uuid4
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from models.privacy.certificate import Certificate, ControlEvidence, Recipient, StoreEvidence, sign
+from models.privacy.certificate import Certificate, ControlEvidence, StoreEvidence
+from models.privacy.recipients import Recipient, RecipientStatement
 from models.privacy.requests import Regulation
 from models.privacy.scan_report import ScanReport, StoreScan
+from models.privacy.signed_document import sign
 
 KEY_FILE, PUBLIC_FILE = "certificate-signing.key", "certificate-signing.pub"
 _KEY = re.compile(r"[0-9a-f]{64}\s*")
@@ -68,6 +70,22 @@ def issue(
         software_version=version("onefold"),
     )
     return certificate.certificate_id, sign(certificate, signing_key(data_dir))
+
+
+def state_recipients(
+    data_dir: Path, request_id: str, certificate_id: str, recipients: list[Recipient], now: int
+) -> tuple[str, bytes]:
+    """Id and document of the statement about the recipients of an erased person's data; `now` is in ms. Raises what
+    `signing_key` raises."""
+    statement = RecipientStatement(
+        statement_id=str(uuid4()),
+        issued_at=now,
+        request_id=request_id,
+        certificate_id=certificate_id,
+        recipients=recipients,
+        software_version=version("onefold"),
+    )
+    return statement.statement_id, sign(statement, signing_key(data_dir))
 
 
 def signing_key(data_dir: Path) -> bytes:

@@ -1,8 +1,12 @@
 """The keys of backups, where the settings say that they are."""
 
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 from actors.backup_keys import FILE, BackupKeys
+from models.privacy.suppression import fingerprint
+from serve.data_dir import suppression_key
 from serve.settings import Settings
 
 
@@ -12,3 +16,10 @@ def open_keys(settings: Settings) -> BackupKeys:
     if copy and settings.tenant:
         copy += f".{settings.tenant}"
     return BackupKeys(settings.data_path / FILE, Path(copy).expanduser() if copy else None)
+
+
+def lift_in_backups(settings: Settings, identifiers: Iterable[str]) -> None:
+    """Restores do not refuse these normalised identifiers any more."""
+    key = suppression_key(settings.data_path)
+    with closing(open_keys(settings)) as keys:
+        keys.lift([fingerprint(identifier, key) for identifier in identifiers])

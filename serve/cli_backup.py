@@ -11,10 +11,11 @@ from rich.console import Console
 
 from actors.backup_keys import FILE, BackupKeys
 from actors.control import ControlStore
-from models.backup.manifest import InvalidManifest, Manifest
+from models.backup.manifest import Manifest
 from models.backup.sealing import CannotOpen
 from models.identity.identifiers import IdentifierNormaliser
 from models.privacy.letters import Normalise
+from models.privacy.signed_document import InvalidDocument
 from pipelines import backup_create, backup_read, backup_restore
 from pipelines.erasure_certificate import read_key
 from serve.backup_keys import open_keys
@@ -64,7 +65,7 @@ def verify(
         raise CommandError(str(error), USAGE, "usage") from None
     try:
         manifest = backup_read.verified(place, key)
-    except InvalidManifest as error:
+    except InvalidDocument as error:
         raise CommandError(str(error), FAILED, "invalid_backup") from None
     emit(as_json, manifest, lambda console: _print_manifest(console, manifest))
 
@@ -89,7 +90,7 @@ def restore(
             backup_restore.check_journal(found, time.time_ns() // 1_000_000)
         try:
             restored = backup_restore.restore(place, data_dir, found, _normaliser)
-        except (InvalidManifest, CannotOpen) as error:
+        except (InvalidDocument, CannotOpen) as error:
             raise CommandError(str(error), FAILED, "invalid_backup") from None
     record_command(settings_of(data_dir, None).settings, "backup restore", backup_id=restored.backup_id)
     emit(as_json, restored, lambda console: _print_restored(console, restored, data_dir))

@@ -98,6 +98,7 @@ def status(
     """Show how far a request is."""
     with connect(data_dir, config, url, api_key) as client:
         found = client.get(_path(request_id))
+        found |= {"recipients": client.get(_path(request_id, "recipients"))}
     emit(as_json, found, lambda console: _show(console, found))
 
 
@@ -284,3 +285,11 @@ def _show(console: Console, found: dict[str, Any]) -> None:
     for name in ("subject_request_id", "request_status", "expected_completion_time", "results_count", "results_url"):
         if name in found:
             console.print(f"{name:<26}{found[name]}", highlight=False, soft_wrap=True)
+    told = found.get("recipients", {})
+    for each in told.get("data", ()):
+        webhook_id = each["name"].removeprefix("webhook:")
+        way_out = f"; `onefold webhooks replay {webhook_id}` tells it again" if each["state"] == "failed" else ""
+        line = f"{'recipient':<26}{each['name']} {each['state']} {each['at'] or ''}".rstrip()
+        console.print(line + way_out, highlight=False, soft_wrap=True)
+    if told.get("statement"):
+        console.print(f"{'statement':<26}{told['statement']}", highlight=False)

@@ -10,9 +10,11 @@ import typer
 from rich.console import Console
 
 from models.identity.identifiers import IdentifierNormaliser, IdentitySettings
-from models.privacy.certificate import Certificate, InvalidCertificate, verify
+from models.privacy.certificate import Certificate, certificate_or_statement
 from models.privacy.needles import needles_of
+from models.privacy.recipients import RecipientStatement
 from models.privacy.scan_report import Found, ScanReport
+from models.privacy.signed_document import InvalidDocument
 from models.privacy.suppression import KEY_BYTES
 from pipelines.erasure_certificate import read_key
 from serve.cli_common import FAILED, USAGE, AsJson, CommandError, ConfigFile, DataDir, emit, settings_of, table
@@ -69,7 +71,8 @@ def verify_certificate(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Check a certificate of an erasure, offline. Exit code 1 and the reason if it does not hold."""
+    """Check a certificate of an erasure, or a statement about its recipients, offline. Exit code 1 and the reason if it
+    does not hold."""
     try:
         document, key = file.read_bytes(), read_key(public_key)
     except OSError as error:
@@ -77,10 +80,13 @@ def verify_certificate(
     except ValueError as error:
         raise CommandError(str(error), USAGE, "usage") from None
     try:
-        certificate = verify(document, key)
-    except InvalidCertificate as error:
+        certificate = certificate_or_statement(document, key)
+    except InvalidDocument as error:
         raise CommandError(str(error), FAILED, "invalid_certificate") from None
-    emit(as_json, certificate, lambda console: _print_certificate(console, certificate))
+    if isinstance(certificate, RecipientStatement):
+        emit(as_json, certificate, lambda console: _print_statement(console, certificate))
+    else:
+        emit(as_json, certificate, lambda console: _print_certificate(console, certificate))
 
 
 def _forms(identifiers: list[str], settings: IdentitySettings) -> list[str]:
@@ -126,6 +132,19 @@ def _print_report(console: Console, report: ScanReport) -> None:
 def _counts(found: list[Found]) -> tuple[int, int]:
     certain = sum(each.certain for each in found)
     return certain, len(found) - certain
+
+
+def _print_statement(console: Console, statement: RecipientStatement) -> None:
+    issued = datetime.fromtimestamp(statement.issued_at / 1000, UTC).isoformat(timespec="seconds")
+    console.print(
+        f"holds: statement {statement.statement_id} of {issued}, signed with key {statement.public_key_id}",
+        f"request {statement.request_id}, certificate {statement.certificate_id}",
+        sep="\n",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for recipient in statement.recipients:
+        console.print(f"told: {recipient.name} ({recipient.state})", highlight=False)
 
 
 def _print_certificate(console: Console, certificate: Certificate) -> None:

@@ -96,6 +96,7 @@ SHOWS: Mapping[tuple[str, str], Shows] = {
     ("DELETE", "/v2/requests/{subject_request_id}"): "duty",
     ("GET", "/v1/privacy/requests"): "duty",
     ("POST", "/v1/privacy/requests/{subject_request_id}/verify"): "duty",
+    ("GET", "/v1/privacy/requests/{subject_request_id}/recipients"): "duty",
     ("POST", "/v1/privacy/requests/{subject_request_id}/extend"): "duty",
     ("GET", "/v1/privacy/results/{name}"): "duty",
     ("POST", "/v1/privacy/suppressions/lift"): "nobody",

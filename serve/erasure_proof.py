@@ -11,12 +11,12 @@ from pathlib import Path
 from actors.privacy_desk import Finished
 from actors.private_file import write_private
 from models.identity.customer_id import to_text
-from models.privacy.certificate import Recipient
 from models.privacy.needles import needles_of
+from models.privacy.recipients import Recipient
 from models.privacy.requests import SubjectRequest
 from models.privacy.scan_report import ScanReport
 from models.privacy.suppression import fingerprint
-from pipelines.erasure_certificate import CannotCertify, Erasure, issue
+from pipelines.erasure_certificate import CannotCertify, Erasure, issue, state_recipients
 from pipelines.privacy_scan import scan
 from serve import logs
 
@@ -66,11 +66,18 @@ class ErasureProof:
             events=finished.events,
             recipients=[Recipient(name=f"webhook:{webhook_id}", state="waiting") for webhook_id in finished.recipients],
         )
-        certificate_id, document = issue(self._data_dir, erasure, before, after, time.time_ns() // 1_000_000)
+        return self._keep(*issue(self._data_dir, erasure, before, after, time.time_ns() // 1_000_000))
+
+    def state(self, request: SubjectRequest, recipients: list[Recipient]) -> str:
+        """States what came of telling the recipients of an erased person's data; the id of the signed statement."""
+        now = time.time_ns() // 1_000_000
+        return self._keep(*state_recipients(self._data_dir, request.request_id, request.results, recipients, now))
+
+    def _keep(self, name: str, document: bytes) -> str:
         folder = self._data_dir / FOLDER
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(folder / f"{certificate_id}.json", document)
-        return certificate_id
+        write_private(folder / f"{name}.json", document)
+        return name
 
     async def _scan(self, identifiers: Sequence[str]) -> ScanReport:
         needles = needles_of(identifiers, (), self._key)

@@ -10,7 +10,9 @@ from starlette.responses import FileResponse, Response
 
 from actors.errors import Conflict, Invalid, NotFound
 from models.privacy.deadlines import escalates_at, extended
+from models.privacy.recipients import Recipient
 from models.privacy.requests import State, SubjectRequest, advanced, is_open, is_ready
+from serve.backup_keys import lift_in_backups
 from serve.http_audit import tell, tell_people
 from serve.http_body import read_json
 from serve.http_context import Context, Limit, PageCursor, authorise, respond
@@ -23,6 +25,8 @@ from serve.http_privacy_schemas import (
     PrivacyRequestEntry,
     PrivacyRequestsPage,
     PrivacyStep,
+    RecipientEntry,
+    RecipientsAnswer,
     StateFilter,
     VerifyRequest,
 )
@@ -32,6 +36,7 @@ from serve.subject_export import FOLDER
 
 _STATES: tuple[State, ...] = get_args(State)
 _CURSOR = re.compile(r"(\d{1,18}):([0-9a-f-]{1,40})", re.ASCII)
+_DELIVERER_S = 10.0
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 router = APIRouter(prefix="/v1/privacy", tags=["data subjects"], dependencies=[Depends(authorise)])
@@ -120,9 +125,28 @@ async def lift_suppressions(request: Request, context: Context) -> Response:
     """Takes events again that carry identifiers which an erasure had refused. What was erased stays erased."""
     asked = await read_json(request, LiftRequest)
     keys = [context.parse_key(key, f"identifiers[{place}]") for place, key in enumerate(asked.identifiers)]
-    await context.services.router.lift_suppression(list(dict.fromkeys(keys)))
+    services = context.services
+    await services.router.lift_suppression(list(dict.fromkeys(keys)))
+    await asyncio.to_thread(lift_in_backups, services.settings, keys)
     tell(identifiers=str(len(keys)))
     return respond(LiftAnswer(len(keys)))
+
+
+@router.get(
+    "/requests/{subject_request_id}/recipients",
+    responses=answers(RecipientsAnswer, 401, 403, 404, 503),
+    response_class=Response,
+)
+async def get_recipients(subject_request_id: str, context: Context) -> Response:
+    """Who was told that a person was erased, and what came of that. Names of people are in none of it."""
+    services = context.services
+    found = await asyncio.to_thread(services.privacy.request, subject_request_id)
+    tell(subject_request_id=found.request_id)
+    recipients: list[Recipient] = []
+    if found.recipients:
+        (recipients,) = await services.deliveries.call(0, "recipients", [found.people], timeout_s=_DELIVERER_S)
+    entries = [RecipientEntry(each.name, each.state, time_text(each.at) if each.at else None) for each in recipients]
+    return respond(RecipientsAnswer(entries, found.statement or None))
 
 
 @router.get(

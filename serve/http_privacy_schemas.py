@@ -12,6 +12,7 @@ from models.privacy.open_dsr_documents import OpenDsrError as OpenDsrError
 from models.privacy.open_dsr_documents import OpenDsrReceipt as OpenDsrReceipt
 from models.privacy.open_dsr_documents import OpenDsrRequest as OpenDsrRequest
 from models.privacy.open_dsr_documents import OpenDsrStatus as OpenDsrStatus
+from models.privacy.recipients import RecipientState
 from models.privacy.requests import Regulation, RequestKind, State
 from serve.http_schemas import Cursor, Time
 
@@ -56,6 +57,21 @@ class PrivacyRequestsPage(msgspec.Struct, frozen=True):
 
     data: list[PrivacyRequestEntry]
     cursor: Cursor
+
+
+class RecipientEntry(msgspec.Struct, frozen=True):
+    """Somebody who had an erased person's data."""
+
+    name: Annotated[str, Meta(examples=["webhook:crm"])]
+    state: Annotated[RecipientState, Meta(description="failed: it was given up; it can be replayed")]
+    at: Annotated[Time | None, Meta(description="when it has acknowledged, or was given up")]
+
+
+class RecipientsAnswer(msgspec.Struct, frozen=True):
+    """The recipients of an erased person's data, by name; none before the erasure is completed."""
+
+    data: list[RecipientEntry]
+    statement: Annotated[str | None, Meta(description="id of the signed statement, once nobody is waited for")]
 
 
 class VerifyRequest(msgspec.Struct, forbid_unknown_fields=True):

@@ -96,6 +96,7 @@ SCOPES: Mapping[tuple[str, str], Scope | Literal["public"]] = {
     ("DELETE", "/v2/requests/{subject_request_id}"): "privacy",
     ("GET", "/v1/privacy/requests"): "privacy",
     ("POST", "/v1/privacy/requests/{subject_request_id}/verify"): "privacy",
+    ("GET", "/v1/privacy/requests/{subject_request_id}/recipients"): "privacy",
     ("POST", "/v1/privacy/requests/{subject_request_id}/extend"): "privacy",
     ("GET", "/v1/privacy/results/{name}"): "privacy",
     ("POST", "/v1/privacy/suppressions/lift"): "privacy",

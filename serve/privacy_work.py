@@ -16,6 +16,7 @@ from actors.errors import OnefoldError
 from actors.privacy_callbacks import CallbackSender
 from actors.privacy_calls import PrivacyCalls
 from actors.privacy_desk import Desk
+from actors.privacy_recipients import RecipientStatements
 from actors.privacy_store import FILE, PrivacyStore
 from actors.refusal_journal import RefusalJournal
 from actors.signing_key import load_signer
@@ -36,6 +37,7 @@ from serve.subject_export import SubjectExport
 _POLL_S = 0.5
 _CLOCK_S = 60.0
 _NOTE_S = 1.0
+_STATE_S = 10.0
 _NOTED_MS = 60_000  # until it is said again that all is noted
 _READERS_MAX = 10_000  # entries of the audit log that are looked through for one person
 
@@ -52,6 +54,7 @@ async def work_on_requests(settings: Settings, calls: PrivacyCalls) -> None:
     normaliser = IdentifierNormaliser(settings.identity)
     processor = processor_of(settings)
     keys = open_keys(settings)
+    proof = ErasureProof(settings.data_path, ray_node.outside(settings), key)
 
     def normalise(namespace: str, value: str) -> str | None:
         return normaliser.normalise(namespace, value).identifier
@@ -71,7 +74,7 @@ async def work_on_requests(settings: Settings, calls: PrivacyCalls) -> None:
         normalise,
         lambda request: is_ready(request, settings.privacy),
         lambda request: open_dsr_documents.callback(request, processor),
-        ErasureProof(settings.data_path, ray_node.outside(settings), key),
+        proof,
         exported,
         export.discard,
         keys,
@@ -79,13 +82,26 @@ async def work_on_requests(settings: Settings, calls: PrivacyCalls) -> None:
     )
     signer = await asyncio.to_thread(load_signer, settings.data_path, processor.domain, _now)
     callbacks = CallbackSender(store, WebhookSender(settings.webhooks), signer, processor.domain)
-    await asyncio.gather(desk.run(), _send(callbacks), _watch(store), _note_refusals(settings, keys, shards))
+    statements = RecipientStatements(store, calls, proof.state)
+    await asyncio.gather(
+        desk.run(), _send(callbacks), _watch(store), _note_refusals(settings, keys, shards), _state(statements)
+    )
 
 
 async def _send(callbacks: CallbackSender) -> NoReturn:
     while True:
         if not await callbacks.send_due(_now()):
             await asyncio.sleep(_POLL_S)
+
+
+async def _state(statements: RecipientStatements) -> NoReturn:
+    """States what came of telling recipients, when all have answered or were given up."""
+    while True:
+        try:
+            await statements.issue_due()
+        except OnefoldError as error:  # the deliverer starts
+            log.warning("recipients cannot be asked after", extra={"fields": {"reason": error.code}})
+        await asyncio.sleep(_STATE_S)
 
 
 async def _note_refusals(settings: Settings, keys: BackupKeys, shards: int) -> NoReturn:

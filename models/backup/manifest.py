@@ -1,4 +1,4 @@
-"""What a backup says of itself: one line of JSON, signed with the key that certificates of erasures are signed with.
+"""What a backup says of itself, signed with the key that certificates of erasures are signed with.
 
 It has the SHA-256 of every chunk, so that a backup that was changed, cut short or mixed with another one is told from
 a whole one, without any key that opens it.
@@ -7,16 +7,10 @@ a whole one, without any key that opens it.
 from typing import Final, Literal
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from models.privacy.certificate import public_key_id
+from models.privacy.signed_document import Signable, verify
 
 FORMAT: Final = "onefold-backup/1"
-
-
-class InvalidManifest(ValueError):
-    """Not a manifest that the key's owner signed. The message says why."""
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +22,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str  # hexadecimal
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Manifest(Signable, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is signed."""
 
     backup_id: str
@@ -41,40 +35,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sequences: list[int]  # of each shard, at that moment
     chunks: list[Chunk]
     software_version: str
-    public_key_id: str = ""  # of the key that signed it; set by `sign_manifest`
     format: Literal["onefold-backup/1"] = FORMAT
 
 
-class _Signed(Manifest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    signature: str  # 128 hexadecimal digits
-
-
-_encode = msgspec.json.Encoder(order="sorted").encode
-_decode = msgspec.json.Decoder(_Signed).decode
-
-
-def sign_manifest(manifest: Manifest, private_key: bytes) -> bytes:
-    """The signed document; `private_key` is that of Ed25519, 32 bytes."""
-    key = Ed25519PrivateKey.from_private_bytes(private_key)
-    name = public_key_id(key.public_key().public_bytes_raw())
-    unsigned = msgspec.structs.replace(manifest, public_key_id=name)
-    return _encode(_Signed(**msgspec.structs.asdict(unsigned), signature=key.sign(_encode(unsigned)).hex()))
-
-
 def read_manifest(document: bytes, public_key: bytes) -> Manifest:
-    """The manifest in a document as `sign_manifest` made it. Raises InvalidManifest."""
-    try:
-        signed = _decode(document)
-        signature = bytes.fromhex(signed.signature)
-    except (ValueError, RecursionError):
-        raise InvalidManifest("this is not the manifest of a backup, or one of a later version") from None
-    fields = msgspec.structs.asdict(signed)
-    del fields["signature"]
-    manifest = Manifest(**fields)
-    if manifest.public_key_id != public_key_id(public_key):
-        raise InvalidManifest(f"it was signed with another key, {manifest.public_key_id}: give its public key")
-    try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, _encode(manifest))
-    except (InvalidSignature, ValueError):
-        raise InvalidManifest("the signature does not hold: the manifest was changed after it was signed") from None
-    return manifest
+    """The manifest in a document as `models.privacy.signed_document.sign` made it. Raises InvalidDocument."""
+    return verify(document, Manifest, public_key, "the manifest of a backup")

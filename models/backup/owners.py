@@ -143,6 +143,7 @@ DELIVERIES: dict[str, Rule] = {
     "waiting": _message("waiting"),
     "dead": _message("dead"),
     "counters": _of("counters"),
+    "recipients": _of("recipients"),  # digests of opaque ids
 }
 REQUESTS: dict[str, Rule] = {
     "requests": _of_subject("requests", "r", 0),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from models.privacy.recipients import Recipient
 from models.privacy.settings import PrivacySettings
 from models.privacy.suppression import Suppress
 
@@ -57,6 +58,9 @@ class SubjectRequest(msgspec.Struct, frozen=True, kw_only=True):
     fingerprints: list[str] = []  # erasure: of the identifiers that are refused from then on
     results_count: int = 0  # access, portability: records in the result; erasure: events that were erased
     results: str = ""  # access, portability: name of the result's file; erasure: id of the certificate
+    recipients: list[str] = []  # erasure: ids of the webhooks that are told
+    statement: str = ""  # erasure: id of the latest statement about them
+    stated: list[Recipient] = []  # what it says
     extended: bool = False  # the deadline was moved once
     escalated: bool = False  # its deadline is near or over, and that was told
     steps: list[Step] = []

@@ -5,7 +5,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.privacy.certificate import InvalidCertificate, sign, verify
+from models.privacy.certificate import verify
+from models.privacy.signed_document import InvalidDocument, sign
 from tests.strategies.certificates import PRIVATE_KEY, certificate
 
 DOCUMENT = sign(certificate(), PRIVATE_KEY)
@@ -14,7 +15,7 @@ places = st.integers(0, len(DOCUMENT) - 1)
 
 
 def refuse(document: bytes) -> None:
-    with pytest.raises(InvalidCertificate):
+    with pytest.raises(InvalidDocument):
         verify(document, PUBLIC_KEY)
 
 

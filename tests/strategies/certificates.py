@@ -1,6 +1,7 @@
 """Certificates of erasures, and a key to sign them."""
 
-from models.privacy.certificate import Certificate, ControlEvidence, Recipient, StoreEvidence
+from models.privacy.certificate import Certificate, ControlEvidence, StoreEvidence
+from models.privacy.recipients import Recipient
 
 PRIVATE_KEY = bytes(range(32))
 

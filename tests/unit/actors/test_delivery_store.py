@@ -26,7 +26,7 @@ def test_the_file_is_for_its_owner_and_what_is_noted_stays(tmp_path: Path) -> No
     assert (status.last_error, status.last_error_at, status.last_success) == ("HTTP 400", 9, 9)
     assert store.replay("w", ["msg_0_3", "gone"], 10) == 1
     assert (store.status("w").waiting, store.status("w").dead, store.status("w").dead_lettered) == (2, 0, 1)
-    store.forget("w")
+    store.forget("w", 7)
     assert store.known() == set()
     assert store.cursor("w") == {}
     store.close()

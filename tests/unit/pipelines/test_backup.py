@@ -15,10 +15,11 @@ from actors.control import ControlStore
 from actors.errors import Conflict, Invalid, NotFound, Unavailable
 from actors.refusal_journal import RefusalJournal
 from actors.router import Router
-from models.backup.manifest import InvalidManifest, Manifest
+from models.backup.manifest import Manifest
 from models.backup.owners import SHARD
 from models.identity.identifiers import IdentifierNormaliser
 from models.privacy.letters import Normalise
+from models.privacy.signed_document import InvalidDocument
 from models.privacy.suppression import FOREVER, fingerprint
 from models.profile.state import Profile, encode_profile
 from models.shard.commands import Erasure
@@ -315,15 +316,15 @@ def test_a_backup_that_was_changed_or_cut_short_is_found(run: Callable[[Scenario
         chunk = place.backup / manifest.chunks[0].name
         whole = chunk.read_bytes()
         chunk.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-        with pytest.raises(InvalidManifest, match="rows-00000 is not as it was"):
+        with pytest.raises(InvalidDocument, match="rows-00000 is not as it was"):
             verified(place.backup, signer)
         chunk.unlink()
-        with pytest.raises(InvalidManifest, match="rows-00000 is missing"):
+        with pytest.raises(InvalidDocument, match="rows-00000 is missing"):
             place.restore()
         chunk.write_bytes(whole)
         document = place.backup / "manifest.json"
         document.write_bytes(document.read_bytes().replace(b'"people":2', b'"people":1'))
-        with pytest.raises(InvalidManifest, match="signature"):
+        with pytest.raises(InvalidDocument, match="signature"):
             verified(place.backup, signer)
 
     run(scenario)
@@ -372,6 +373,8 @@ def test_a_destroyed_key_is_in_neither_file_and_is_not_made_again(keys: BackupKe
         assert [made[f"p:{n}"] in path.read_bytes() for path in files] == [n % 7 != 0] * 2
     assert set(keys.make_keys(["p:6", "p:7"])) == {"p:6"}
     assert keys.suppressed() == {"f": 5}
+    keys.lift(["f"])
+    assert keys.suppressed() == {}
     assert keys.destroyed("p") == {f"p:{n}" for n in range(0, 2000, 7)}
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from models.privacy.certificate import Certificate, Recipient, verify
+from models.privacy.certificate import Certificate, verify
+from models.privacy.recipients import Recipient
 from models.privacy.scan_report import Found, Planted, ScanReport, StoreScan
 from pipelines.erasure_certificate import KEY_FILE, PUBLIC_FILE, CannotCertify, Erasure, issue, read_key, signing_key
 

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from models.privacy.certificate import REMAINS, InvalidCertificate, public_key_id, sign, verify
+from models.privacy.certificate import REMAINS, verify
+from models.privacy.signed_document import InvalidDocument, public_key_id, sign
 from tests.strategies.certificates import PRIVATE_KEY, certificate
 
 PUBLIC_KEY = Ed25519PrivateKey.from_private_bytes(PRIVATE_KEY).public_key().public_bytes_raw()
@@ -41,11 +42,11 @@ def test_the_document_is_json_in_order_that_anybody_can_check() -> None:
 )
 def test_what_was_changed_does_not_hold(change: object, reason: str) -> None:
     assert callable(change)
-    with pytest.raises(InvalidCertificate, match=reason):
+    with pytest.raises(InvalidDocument, match=reason):
         verify(change(sign(certificate(), PRIVATE_KEY)), PUBLIC_KEY)
 
 
 def test_another_key_is_named() -> None:
     other = Ed25519PrivateKey.from_private_bytes(b"o" * 32).public_key().public_bytes_raw()
-    with pytest.raises(InvalidCertificate, match=public_key_id(PUBLIC_KEY)):
+    with pytest.raises(InvalidDocument, match=public_key_id(PUBLIC_KEY)):
         verify(sign(certificate(), PRIVATE_KEY), other)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from actors.audit_log import AuditLog, EntryFilter
-from models.privacy.certificate import sign
+from models.privacy.signed_document import sign
 from pipelines import privacy_scan
 from pipelines.erasure_certificate import PUBLIC_FILE, signing_key
 from serve.cli import run
