@@ -19,7 +19,9 @@ def open_keys(settings: Settings) -> BackupKeys:
 
 
 def lift_in_backups(settings: Settings, identifiers: Iterable[str]) -> None:
-    """Restores do not refuse these normalised identifiers any more."""
+    """Restores do not refuse these normalised identifiers any more, if there can be one."""
+    if not (settings.data_path / FILE).exists():
+        return
     key = suppression_key(settings.data_path)
     with closing(open_keys(settings)) as keys:
         keys.lift([fingerprint(identifier, key) for identifier in identifiers])
