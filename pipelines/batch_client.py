@@ -7,6 +7,7 @@ one connection a thread, kept open, and far less work for each request than a fu
 import base64
 import http.client
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -61,8 +62,8 @@ class ApiClient:
 
     def __init__(self, base_url: str, key: str = "", timeout_s: float = 30.0, patience_s: float = 120.0) -> None:
         parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("base_url: expected http://host:port or https://host:port")
+        if not (parts.path if parts.scheme == "unix" else parts.scheme in ("http", "https") and parts.hostname):
+            raise ValueError("base_url: expected http://host:port, https://host:port or unix:/path/of/a/socket")
         self.base_url = base_url.rstrip("/")
         self._parts, self._timeout_s, self._patience_s = parts, timeout_s, patience_s
         self._headers = {"Content-Type": "application/json"}
@@ -144,15 +145,19 @@ class ApiClient:
         self, method: str, path: str, body: bytes | None, more: Mapping[str, str]
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         connection = self._connection()
-        connection.request(method, self._parts.path.rstrip("/") + path, body, {**self._headers, **more})
+        prefix = "" if self._parts.scheme == "unix" else self._parts.path.rstrip("/")
+        connection.request(method, prefix + path, body, {**self._headers, **more})
         response = connection.getresponse()
         return response.status, response.headers, response.read()
 
     def _connection(self) -> http.client.HTTPConnection:
         connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
         if connection is None:
-            kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
-            connection = kind(self._parts.hostname or "", self._parts.port, timeout=self._timeout_s)
+            if self._parts.scheme == "unix":
+                connection = _SocketConnection(self._parts.path, self._timeout_s)
+            else:
+                kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
+                connection = kind(self._parts.hostname or "", self._parts.port, timeout=self._timeout_s)
             self._local.connection = connection
             with self._lock:
                 self._connections.append(connection)
@@ -162,6 +167,19 @@ class ApiClient:
         connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
         if connection is not None:
             connection.close()
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over a socket of this machine."""
+
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
 
 
 class Batch(NamedTuple, Generic[Tag]):

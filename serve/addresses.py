@@ -3,17 +3,30 @@
 import socket
 
 from models.privacy.open_dsr_documents import Processor
+from serve import tls
+from serve.ray_environment import run_dir
 from serve.settings import Settings
 
 
 def http_url(settings: Settings) -> str:
     """Base URL of the HTTP API, as a client on this machine reaches it."""
-    return f"http://{_reachable(settings.http_host)}:{settings.http_port}"
+    scheme = "https" if settings.tls.is_on else "http"
+    return f"{scheme}://{_reachable(settings.http_host)}:{settings.http_port}"
 
 
 def grpc_address(settings: Settings) -> str:
     """host:port of the gRPC API, as a client on this machine reaches it."""
     return f"{_reachable(settings.http_host)}:{settings.grpc_port}"
+
+
+def local_http(settings: Settings) -> str:
+    """Base URL of the HTTP API for commands on this machine: a socket of the service's own, where TLS is on."""
+    return f"unix:{run_dir(settings) / tls.HTTP_SOCKET}" if settings.tls.is_on else http_url(settings)
+
+
+def local_grpc(settings: Settings) -> str:
+    """The same of the gRPC API."""
+    return f"unix:{run_dir(settings) / tls.GRPC_SOCKET}" if settings.tls.is_on else grpc_address(settings)
 
 
 def processor_of(settings: Settings) -> Processor:

@@ -48,7 +48,7 @@ def lookup(
         record = instance.running(settings_of(data_dir, config).settings.service_path)
         if record is None:
             raise CommandError("--grpc: give the address of the gRPC API of the service at --url")
-        grpc = record.grpc_address
+        grpc = record.local_grpc
     progress = Console(stderr=True)
     with ApiClient(base_url, api_key, patience_s=5) as client:
         keys = _keys(client)

@@ -82,7 +82,7 @@ def locate(data_dir: Path | None, config: Path | None, url: str | None, key: str
                 NOT_RUNNING,
                 "not_running",
             )
-        url = record.http_url
+        url = record.local_http
     return url, key or stored_key(settings)
 
 

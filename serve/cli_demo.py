@@ -36,7 +36,7 @@ def demo(
     key = stored_key(settings)
     try:
         _refuse_to_mix(record, key, settings)
-        report = run_demo(record.http_url, record.grpc_address, key, people, seed, progress)
+        report = run_demo(record.local_http, record.grpc_address, key, people, seed, progress)
     finally:
         if stop_after:
             launch.stop(settings, timeout_s=60)
@@ -64,7 +64,7 @@ def _start(settings: Settings, progress: Console) -> instance.Record:
 
 def _refuse_to_mix(record: instance.Record, key: str, settings: Settings) -> None:
     """The demo's figures are about its own people: it does not load them into anybody else's data."""
-    with ApiClient(record.http_url, key, patience_s=30) as client:
+    with ApiClient(record.local_http, key, patience_s=30) as client:
         if client.get("/v1/status")["events"]:
             raise CommandError(
                 f"{settings.data_path} holds events already: remove it (after `onefold stop`) for a fresh demo, "

@@ -153,7 +153,7 @@ def status(
         raise typer.Exit(NOT_RUNNING)
     counts = {}
     if record.ready:
-        with ApiClient(record.http_url, key or stored_key(settings), timeout_s=10, patience_s=10) as client:
+        with ApiClient(record.local_http, key or stored_key(settings), timeout_s=10, patience_s=10) as client:
             try:
                 counts = client.get("/v1/status")
             except ApiError as error:

@@ -34,6 +34,7 @@ from models.privacy import field_rules
 from models.privacy.suppression import KEY_BYTES
 from serve.command_audit import record_command
 from serve.settings import CONTROL_FILE, FILE_NAME, LOOPBACK, Settings, flatten
+from serve.tls import TlsError, read_files
 
 ADMIN_KEY_FILE = "admin.key"
 SUPPRESSION_KEY_FILE = "suppression.key"
@@ -173,8 +174,12 @@ def check(settings: Settings) -> int:
     path = settings.data_path
     if not settings.control_path.exists():
         raise DirectoryError(f"{path} is not set up: run `onefold init --data-dir {path}` first")
-    if problem := privacy_problem(path):
+    if problem := privacy_problem(path) or secrets_problem(path):
         raise DirectoryError(problem)
+    try:
+        read_files(settings.tls, settings.service_path)
+    except TlsError as error:
+        raise DirectoryError(str(error)) from None
     control = ControlStore(settings.control_path)
     try:
         shards = control.meta("shards")
@@ -189,6 +194,12 @@ def check(settings: Settings) -> int:
             raise DirectoryError(
                 f"http_host: without a valid API key only loopback ({LOOPBACK[0]}) may be served, not "
                 f"{settings.http_host}; make a key with `onefold keys create`"
+            )
+        if not (settings.is_loopback or settings.tls.is_on or settings.tls.by_proxy):
+            raise DirectoryError(
+                f"http_host: {settings.http_host} would take keys and people's data in plain text from the network; "
+                "set tls.certificate and tls.key, or tls.by_proxy = true if a proxy in front ends TLS or the network "
+                "is trusted"
             )
     finally:
         control.close()
@@ -224,4 +235,12 @@ def privacy_problem(path: Path) -> str:
         return f"{path} belongs to another user: serve it as that user"
     if stat.S_IMODE(status.st_mode) & 0o077:
         return f"{path} can be opened by other users: run `chmod 700 {path}`"
+    return ""
+
+
+def secrets_problem(path: Path) -> str:
+    """Which secret of the directory others could read if the directory let them in; empty if none."""
+    for file in sorted([*path.glob("*.key"), *path.glob("*.pem")]):
+        if stat.S_IMODE(file.stat().st_mode) & 0o077:
+            return f"{file} can be read by other users: run `chmod 600 {file}`"
     return ""

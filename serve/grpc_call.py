@@ -5,6 +5,7 @@ reply for `SerializeToString`. An error is set on the context and answered with 
 Serve would log what is raised, message and all.
 """
 
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
@@ -20,6 +21,7 @@ from serve.auth import OPEN, Principal, credential_of
 from serve.disclosure import Shows
 from serve.errors import Forbidden, RateLimited, TooLarge, Unauthenticated
 from serve.grpc_context import GrpcContext
+from serve.rate_limit import CLIENT_HEADER
 from serve.request_context import PURPOSE_HEADER, WITHHELD_HEADER, withheld_text
 
 log = logs.logger("grpc")
@@ -58,8 +60,13 @@ class Encoded:
         return self._data
 
 
-class Undecodable:
-    """What came in the place of a request: bytes that are no message of the method's."""
+class Unreadable:
+    """What came in the place of a request. `error` says what is wrong with it."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: OnefoldError) -> None:
+        self.error = error
 
 
 class Context(Protocol):
@@ -95,16 +102,21 @@ class Call:
         self.has_purpose = False  # whether the method has asked what it is for
         self.told = told
         self.principal = self.check()
+        if scope != "ingest":
+            replica.limits.admit(self.principal)
 
     def check(self) -> Principal:
-        """Who calls, if they may (still) do so. Raises Unauthenticated, Forbidden."""
-        principal = self._replica.services.authenticator.caller(credential_in(self._context))
+        """Who calls, if they may (still) do so. Raises Unauthenticated, Forbidden, RateLimited."""
+        principal = self._replica.limits.caller(credential_in(self._context), self._address)
         self.told.actor = principal.key_id
         principal.require(self._scope)
         if principal is OPEN and not is_local(self._context.peer()):
             # Replicas listen on every interface, so that proxies of other nodes reach them.
             raise Forbidden("no API key was ever made, so only callers on the same machine are served: make a key")
         return principal
+
+    def _address(self) -> str:
+        return _metadata(self._context, CLIENT_HEADER) or self._context.peer().rpartition(":")[0]
 
     @property
     def wants_origin(self) -> bool:
@@ -241,9 +253,9 @@ def status_of(error: OnefoldError) -> grpc.StatusCode:
 
 
 def _readable(request: Any) -> Any:
-    """The request, or the stream of requests, as it came. Raises Invalid for what is no message of the method's."""
-    if isinstance(request, Undecodable):
-        raise Invalid("request: it is not a message of this method, as its .proto file has it: send one")
+    """The request, or the stream of requests, as it came. Raises Invalid or TooLarge for one that cannot be read."""
+    if isinstance(request, Unreadable):
+        raise request.error
     return _all_readable(request) if hasattr(request, "__aiter__") else request
 
 
@@ -273,6 +285,8 @@ def _fail(context: Context, error: Exception, route: str) -> str:
     """Puts the error on the context. Returns the name of its status."""
     if isinstance(error, OnefoldError):
         code, details = status_of(error), error.message
+        if isinstance(error, RateLimited):
+            context.set_trailing_metadata([("retry-after", str(math.ceil(error.retry_after_s)))])
     else:
         log.error("request failed", exc_info=error, extra=logs.fields(route=route))
         code, details = grpc.StatusCode.INTERNAL, "internal error: the service's log has more"

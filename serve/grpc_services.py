@@ -1,8 +1,8 @@
 """The gRPC services, as Ray Serve registers them where its proxies and replicas run: by the path of `add_services`.
 
-A request that is no message of its method's becomes an `Undecodable`, which the method refuses, like all that is wrong.
-gRPC itself would answer UNKNOWN, in the words of its own code; and of a stream of requests Serve would make one
-that ends there, as if all of it had been taken.
+A request that is too large, or no message of its method's, becomes an `Unreadable`, which the method refuses, like all
+that is wrong. gRPC itself would answer UNKNOWN, in the words of its own code; and of a stream of requests Serve would
+make one that ends there, as if all of it had been taken.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +12,12 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2_grpc
 
+from actors.errors import Invalid
 from protos.onefold.v1 import identity_pb2_grpc, ingest_pb2_grpc, profile_pb2_grpc, segment_pb2_grpc
-from serve.grpc_call import Undecodable
+from serve.errors import TooLarge
+from serve.grpc_call import Unreadable
+from serve.grpc_ingest import SERVICE as INGEST
+from serve.http_body import CONTROL_BYTES_MAX
 
 IMPORT_PATH = "serve.grpc_services.add_services"
 
@@ -38,19 +42,25 @@ class _LenientServer:
         """Generated code says the same again, by method: that is what is used."""
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
+        # Events have a limit of their own, which is a setting.
+        bytes_max = None if service == INGEST else CONTROL_BYTES_MAX
         lenient = {
-            name: handler._replace(request_deserializer=_lenient(handler.request_deserializer))
+            name: handler._replace(request_deserializer=_lenient(handler.request_deserializer, bytes_max))
             for name, handler in handlers.items()
         }
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, lenient),))
         self._server.add_registered_method_handlers(service, lenient)  # type: ignore[attr-defined]
 
 
-def _lenient(parse: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+def _lenient(parse: Callable[[bytes], Any], bytes_max: int | None) -> Callable[[bytes], Any]:
     def request(data: bytes) -> Any:
+        if bytes_max is not None and len(data) > bytes_max:
+            return Unreadable(TooLarge(f"request: larger than {bytes_max // 1000} KB; send it in smaller parts"))
         try:
             return parse(data)
         except DecodeError:
-            return Undecodable()
+            return Unreadable(
+                Invalid("request: it is not a message of this method, as its .proto file has it: send one")
+            )
 
     return request

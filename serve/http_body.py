@@ -15,7 +15,8 @@ from models.events.envelope import decompress
 from models.events.limits import Limits
 from serve.errors import FieldError, InvalidFields, TooLarge
 
-_CONTROL_LIMITS = Limits(batch_bytes_max=1_000_000, rudderstack_batch_bytes_max=1_000_000)  # all that is not events
+CONTROL_BYTES_MAX = 1_000_000  # of all that is not events
+_CONTROL_LIMITS = Limits(batch_bytes_max=CONTROL_BYTES_MAX, rudderstack_batch_bytes_max=CONTROL_BYTES_MAX)
 _PLAIN_NAME = re.compile(r"\w{1,40}", re.ASCII)
 
 T = TypeVar("T")

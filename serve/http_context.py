@@ -18,6 +18,7 @@ from serve.errors import Forbidden
 from serve.http_audit import tell_caller
 from serve.http_middleware import route_of
 from serve.http_scopes import PUBLIC, SCOPES
+from serve.rate_limit import CLIENT_HEADER
 from serve.request_context import PURPOSE_HEADER, WITHHELD_HEADER, RequestContext, withheld_text
 
 _encoder = msgspec.json.Encoder()
@@ -33,8 +34,8 @@ async def context_of(request: Request) -> RequestContext:
 
 
 def authenticate(context: RequestContext, request: Request, credential: str | None, scope: Scope) -> Principal:
-    """The caller, if they may do what `scope` stands for. Raises Unauthenticated, Forbidden."""
-    principal = context.services.authenticator.caller(credential)
+    """The caller, if they may do what `scope` stands for. Raises Unauthenticated, Forbidden, RateLimited."""
+    principal = context.limits.caller(credential, lambda: _address(request))
     tell_caller(principal.key_id)
     principal.require(scope)
     if principal is OPEN:
@@ -63,7 +64,14 @@ async def authorise(request: Request) -> Principal | None:
         raise Forbidden("this route does not state what it shows: that is a mistake in serve.disclosure")
     if scope == PUBLIC:
         return None
-    return authenticate(await context_of(request), request, key_in(request.headers), scope)
+    context = await context_of(request)
+    principal = authenticate(context, request, key_in(request.headers), scope)
+    context.limits.admit(principal)
+    return principal
+
+
+def _address(request: Request) -> str:
+    return request.headers.get(CLIENT_HEADER) or (request.client.host if request.client else "")
 
 
 def key_in(headers: Headers, body: bytes = b"") -> str | None:

@@ -42,6 +42,8 @@ class Record(msgspec.Struct, frozen=True):
     replicas: int
     http_url: str
     grpc_address: str
+    local_http: str  # base URL for commands on this machine
+    local_grpc: str
     ready: bool = False
 
 

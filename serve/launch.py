@@ -20,13 +20,13 @@ from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from urllib.request import urlopen
 
 import msgspec
 
 from actors.errors import OnefoldError
+from pipelines.batch_client import ApiClient, ApiError
 from serve import data_dir, instance, logs, ray_node
-from serve.addresses import grpc_address, http_url, port_problem
+from serve.addresses import grpc_address, http_url, local_grpc, local_http, port_problem
 from serve.cli_common import FAILED, USAGE, CommandError
 from serve.log_relay import LogRelay
 from serve.settings import Settings, flatten
@@ -75,6 +75,8 @@ def run(settings: Settings, ready: Callable[[instance.Record], None]) -> None:
             replicas=settings.replicas,
             http_url=http_url(settings),
             grpc_address=grpc_address(settings),
+            local_http=local_http(settings),
+            local_grpc=local_grpc(settings),
         )
         claim.tell(record)
         before = dict(os.environ)
@@ -203,17 +205,18 @@ def _wait_ready(settings: Settings, stopping: "_Stopping") -> None:
 
 def _http_ready(settings: Settings) -> bool:
     try:
-        with urlopen(f"{http_url(settings)}/readyz", timeout=_PROBE_S) as response:
-            return bool(response.status == 200)
-    except OSError:
+        with ApiClient(local_http(settings), timeout_s=_PROBE_S, patience_s=0) as client:
+            client.data("/readyz")
+    except ApiError:
         return False
+    return True
 
 
 def _grpc_ready(settings: Settings) -> bool:
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    with grpc.insecure_channel(grpc_address(settings)) as channel:
+    with grpc.insecure_channel(local_grpc(settings)) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=_PROBE_S)
         except grpc.RpcError:

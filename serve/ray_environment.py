@@ -18,6 +18,7 @@ _RUN_DIR_CHARS_MAX = 107 - len("/" + 56 * "f" + "/metrics.sock.4194304.tmp")
 _REPLICA_PORTS_MIN = 64
 _RANGE_FIRST, _RANGE_LAST = 10_000, 32_767  # below the ports that Linux gives to connections
 _RANGE_TRIES = 200
+_MESSAGE_BYTES_MAX = 64 << 20  # as clients have it
 _STREAMS_MAX = 1_000  # calls at once on one client connection, streams that watch among them
 
 
@@ -45,6 +46,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_H2_MAX_FRAME_SIZE": str(64 << 10),
         "RAY_SERVE_HAPROXY_H2_BE_INITIAL_WINDOW_SIZE": str(4 << 20),
         "RAY_SERVE_HAPROXY_H2_FE_INITIAL_WINDOW_SIZE": str(1 << 20),
+        # What gRPC takes in and gives out at most; requests have lower limits of their own.
+        "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(max(_MESSAGE_BYTES_MAX, settings.limits.batch_bytes)),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(next(ports)),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(next(ports)),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(next(ports)),
@@ -60,6 +63,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(run),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(run / "server-state"),
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(DEREGISTER_S),
+        # A record of each call, of which Ray's head keeps 100,000: some 300 MB that nobody reads.
+        "RAY_task_events_report_interval_ms": "0",
         # Ray gives its workers the lowest priority; these answer people.
         "RAY_worker_niceness": "0",
     }

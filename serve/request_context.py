@@ -19,6 +19,7 @@ from serve.auth import Principal
 from serve.errors import Forbidden
 from serve.http_schemas import time_text
 from serve.intake import Intake
+from serve.rate_limit import CallLimits
 from serve.services import Services
 from serve.snapshot import Snapshot
 
@@ -37,6 +38,7 @@ class RequestContext:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.intake = Intake(services)
+        self.limits = CallLimits(services.authenticator, services.settings.limits, services.now)
         self.purposes = services.settings.privacy.purposes
         self.basis = BasisCheck(services.reads.get_many, services.control.segments, self.purposes, services.now)
         self._segment_names = Snapshot(services.control, self._load_segment_names, services.now)

@@ -27,6 +27,7 @@ from models.identity.online import MatchingSettings
 from models.privacy.settings import PrivacySettings
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
+from serve.tls import TlsSettings
 
 FILE_NAME = "onefold.toml"
 CONTROL_FILE = "control.sqlite"
@@ -59,6 +60,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     batch_events: Positive = 2_500
     events_per_second: Annotated[float, Meta(ge=0)] = 0.0  # of one key in one replica; 0: no limit
     events_burst: Annotated[float, Meta(ge=1)] = 10_000.0  # how far ahead of that rate a key may run
+    # The same of all calls that do not send events, those that change things among them.
+    calls_per_second: Annotated[float, Meta(ge=0)] = 0.0
+    calls_burst: Annotated[float, Meta(ge=1)] = 1_000.0
+    # From one address, with keys that are not valid, at one replica; 0: no limit.
+    failed_keys_per_minute: Annotated[int, Meta(ge=0)] = 0
+    forwarded_for: bool = False  # a proxy in front tells the address in X-Forwarded-For
 
 
 class SegmentSettings(msgspec.Struct, frozen=True):
@@ -87,6 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     object_store_mb: Annotated[int, Meta(ge=80)] = 128  # shared memory of Ray's object store
     drain_s: Annotated[float, Meta(ge=0, le=300)] = 5.0  # how long requests in progress may take to finish at a stop
     start_timeout_s: Annotated[float, Meta(ge=5)] = 120.0
+    tls: TlsSettings = TlsSettings()
     limits: Limits = Limits()
     identity: IdentitySettings = IdentitySettings()
     matching: MatchingSettings = MatchingSettings()

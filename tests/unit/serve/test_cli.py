@@ -209,7 +209,7 @@ def test_data_commands_need_a_running_service(onefold: Call) -> None:
 def test_commands_find_the_running_service_and_its_key(onefold: Call, service: Service, tmp_path: Path) -> None:
     onefold("init", "--shards", "1")
     service.answers["GET /v1/profiles/email:a@example.com"] = (200, PROFILE)
-    record = instance.Record(1, 1, "1", 1, 1, service.url, "127.0.0.1:2", ready=True)
+    record = instance.Record(1, 1, "1", 1, 1, *2 * (service.url, "127.0.0.1:2"), ready=True)
     with instance.Claim(tmp_path / "onefold-data") as claim:
         claim.tell(record)
         done = onefold("profile", "email:a@example.com", "--json")
@@ -438,7 +438,7 @@ def test_the_demo_does_not_mix_with_other_data(onefold: Call, service: Service, 
     onefold("init", "--shards", "1")
     service.answers["GET /v1/status"] = (200, {"events": 5})
     with instance.Claim(tmp_path / "onefold-data") as claim:
-        claim.tell(instance.Record(1, 1, "1", 1, 1, service.url, "127.0.0.1:2", ready=True))
+        claim.tell(instance.Record(1, 1, "1", 1, 1, *2 * (service.url, "127.0.0.1:2"), ready=True))
         done = onefold("demo", "--json")
     assert done.exit_code == 2 and json.loads(done.err)["code"] == "not_empty"
     assert [request for request, _, _ in service.asked] == ["GET /v1/status"]
@@ -457,7 +457,7 @@ def test_status(onefold: Call, service: Service, tmp_path: Path) -> None:
     service.answers["GET /v1/status"] = (200, counts)
     onefold("init", "--shards", "1")
     with instance.Claim(tmp_path / "onefold-data") as claim:
-        record = instance.Record(7, 1, "1", 1, 1, service.url, "127.0.0.1:2", ready=True)
+        record = instance.Record(7, 1, "1", 1, 1, *2 * (service.url, "127.0.0.1:2"), ready=True)
         claim.tell(record)
         assert json.loads(onefold("status", "--json").out)["profiles"] == 1
         shown = onefold("status").out

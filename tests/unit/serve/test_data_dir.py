@@ -83,7 +83,14 @@ def test_what_keeps_a_directory_from_being_served(tmp_path: Path) -> None:
     with pytest.raises(DirectoryError, match="chmod 700"):
         check(settings_in(path))
     path.chmod(0o700)
-    exposed = settings_in(path, http_host="0.0.0.0")
+    secret = path / "admin.key"
+    secret.chmod(0o640)
+    with pytest.raises(DirectoryError, match=r"admin.key can be read by other users: run `chmod 600"):
+        check(settings_in(path))
+    secret.chmod(0o600)
+    with pytest.raises(DirectoryError, match=r"in plain text .* tls.by_proxy = true"):
+        check(settings_in(path, http_host="0.0.0.0"))
+    exposed = settings_in(path, http_host="0.0.0.0", **{"tls.by_proxy": True})
     assert check(exposed) == 2  # there are keys
     control = ControlStore(exposed.control_path)
     keys = control.keys()

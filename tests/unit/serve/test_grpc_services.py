@@ -8,13 +8,16 @@ from typing import Any, cast
 import grpc
 import pytest
 
+from actors.errors import Invalid
 from protos.client import event_of
 from protos.onefold.v1 import ingest_pb2, profile_pb2
-from serve.grpc_call import Undecodable
+from serve.errors import TooLarge
+from serve.grpc_call import Unreadable
 from serve.grpc_services import add_services
 from tests.unit.serve.grpc_service import GrpcService, Refused
 
 NOT_A_MESSAGE = b"\xff\xff\xff"
+NO_MESSAGE = Unreadable(Invalid("request: not a message of this method"))
 
 
 class Registered:
@@ -41,7 +44,11 @@ def test_every_method_of_the_contract_takes_bytes_that_are_no_message(service: G
     ours = {name: handler for name, handler in server.handlers.items() if name.startswith("onefold.")}
     assert len(ours) == 24
     for handler in ours.values():
-        assert isinstance(handler.request_deserializer(NOT_A_MESSAGE), Undecodable)
+        assert isinstance(handler.request_deserializer(NOT_A_MESSAGE), Unreadable)
+        assert isinstance(handler.request_deserializer(NOT_A_MESSAGE).error, Invalid)
+    sizes = {name: handler.request_deserializer(bytes(1_000_001)) for name, handler in ours.items()}
+    unlimited = {name for name, taken in sizes.items() if not isinstance(taken.error, TooLarge)}
+    assert unlimited == {"onefold.v1.IngestService/Ingest", "onefold.v1.IngestService/IngestStream"}
     get = ours["onefold.v1.ProfileService/Get"]
     request = profile_pb2.GetRequest(key="user_id:u1")
     assert get.request_deserializer(request.SerializeToString()) == request
@@ -50,17 +57,17 @@ def test_every_method_of_the_contract_takes_bytes_that_are_no_message(service: G
 @pytest.mark.parametrize("method", ["Get", "Ingest", "ListSegments"])
 def test_it_is_refused_to_those_who_may_call(service: GrpcService, method: str) -> None:
     with pytest.raises(Refused, match="not a message of this method") as caught:
-        service.call(method, Undecodable())
+        service.call(method, NO_MESSAGE)
     assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
     service.http.create_key("read")
     with pytest.raises(Refused) as caught:
-        service.call(method, Undecodable())
+        service.call(method, NO_MESSAGE)
     assert caught.value.code is grpc.StatusCode.UNAUTHENTICATED
 
 
 def test_a_stream_of_replies_refuses_it_too(service: GrpcService) -> None:
     async def watch() -> list[bytes]:
-        return [reply async for reply in service.stream("Watch", Undecodable())]
+        return [reply async for reply in service.stream("Watch", NO_MESSAGE)]
 
     with pytest.raises(Refused) as caught:
         asyncio.run(watch())
@@ -70,7 +77,7 @@ def test_a_stream_of_replies_refuses_it_too(service: GrpcService) -> None:
 def test_a_stream_of_requests_is_not_answered_as_if_all_of_it_were_taken(service: GrpcService) -> None:
     async def requests() -> AsyncIterator[Any]:
         yield ingest_pb2.IngestRequest(events=[event_of({"type": "identify", "userId": "u1"})])
-        yield Undecodable()
+        yield NO_MESSAGE
 
     with pytest.raises(Refused) as caught:
         service.call("IngestStream", requests())

@@ -21,6 +21,8 @@ RECORD = Record(
     replicas=1,
     http_url="http://127.0.0.1:1",
     grpc_address="127.0.0.1:2",
+    local_http="http://127.0.0.1:1",
+    local_grpc="127.0.0.1:2",
 )
 SLEEP = "import signal, time; print(1, flush=True); time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
@@ -64,7 +66,7 @@ def test_a_killed_holder_holds_nothing_and_its_record_does_not_count(
     code = (
         "import time; from pathlib import Path\n"
         "from serve.instance import Claim, Record\n"
-        f"Claim(Path({str(tmp_path)!r})).tell(Record(1, 1, '1', 1, 1, 'u', 'g'))\n"
+        f"Claim(Path({str(tmp_path)!r})).tell(Record(1, 1, '1', 1, 1, 'u', 'g', 'u', 'g'))\n"
         "print(1, flush=True); time.sleep(60)"
     )
     child = spawn(code, started, PYTHONPATH=str(ROOT))

@@ -37,7 +37,7 @@ def test_a_second_service_is_refused_and_nothing_is_disturbed(tmp_path: Path) ->
     settings = Settings(data_dir=str(tmp_path / "data"), shards=1)
     create(settings)
     with instance.Claim(settings.data_path) as claim:
-        claim.tell(instance.Record(77, 1, "1", 1, 1, "http://127.0.0.1:1", "127.0.0.1:2", ready=True))
+        claim.tell(instance.Record(77, 1, "1", 1, 1, *2 * ("http://127.0.0.1:1", "127.0.0.1:2"), ready=True))
         with pytest.raises(CommandError, match="pid 77 serves"):
             launch.run(settings, print)
         record = instance.running(settings.data_path)
