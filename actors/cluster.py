@@ -264,6 +264,9 @@ class DelivererActor:
     async def recipients(self, people: list[list[int]]) -> list[list[Recipient]]:
         return await self._deliverer.recipients(people)
 
+    async def purge(self, before: int) -> int:
+        return await self._deliverer.purge(before)
+
     async def replay(self, webhook_id: str, message_ids: list[str] | None) -> int:
         return await self._deliverer.replay(webhook_id, message_ids)
 

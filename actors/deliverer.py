@@ -314,6 +314,13 @@ class Deliverer:
         """What came of telling each webhook of the erasure of each of these people, given by all their customer ids."""
         return [self._store.recipients(erasure_id(each)) for each in people]
 
+    async def purge(self, before: int) -> int:
+        """Deletes messages that were given up before a time (ms); returns how many."""
+        deleted = self._store.delete_dead(before)
+        if deleted:
+            self._store.scrub()
+        return deleted
+
     async def replay(self, webhook_id: str, message_ids: list[str] | None) -> int:
         """Tries dead messages (all for None) again; returns how many."""
         return self._store.replay(webhook_id, message_ids, self._now())

@@ -235,6 +235,11 @@ class DeliveryStore:
                     db.execute(f"DELETE FROM {table} WHERE message_id = ?", (message_id,))
         return self._db.total_changes - before
 
+    def delete_dead(self, before: int) -> int:
+        """Deletes messages that were given up before a time (ms); returns how many."""
+        with self._transaction() as db:
+            return db.execute("DELETE FROM dead WHERE at < ?", (before,)).rowcount
+
     def withhold(self, webhook_id: str, message_ids: Iterable[str]) -> None:
         """Drops messages to a webhook that wait and may not be told any more."""
         with self._transaction() as db:

@@ -12,7 +12,7 @@ from models.privacy.recipients import Recipient
 from models.privacy.requests import IdentityFormat
 from models.profile.state import Profile
 from models.shard.commands import Erasure
-from models.shard.protocol import DeadLetter, Erased, Review, SegmentChange
+from models.shard.protocol import DeadLetter, Erased, PurgeStep, Review, SegmentChange
 
 ERASE_S = 120.0  # an erasure waits for what is on its way, and for shards that start
 _CALL_S = 60.0
@@ -75,6 +75,28 @@ class PrivacyCalls:
             if not erased.moved_to:
                 return erased
             customer_id = erased.moved_to
+
+    @property
+    def shards(self) -> int:
+        """How many shards there are."""
+        return self._shards.shards
+
+    async def purge_people(self, shard: int, run: int, limit: int, inactive_ms: int) -> PurgeStep:
+        """Takes what is past its time out of up to `limit` more people of a shard."""
+        step: PurgeStep = await self._shards.call(shard, "purge", run, limit, inactive_ms, timeout_s=_CALL_S)
+        return step
+
+    async def purge_letters(self, before: int, limit: int) -> int:
+        """Deletes dead letters received before a time (ms), some at a time; how many."""
+        total = 0
+        while deleted := sum(await self._shards.all("delete_letters_before", before, limit, timeout_s=_CALL_S)):
+            total += deleted
+        return total
+
+    async def purge_deliveries(self, before: int) -> int:
+        """Deletes messages to webhooks that were given up before a time (ms); how many."""
+        deleted: int = await self._deliveries.call(0, "purge", before, timeout_s=_CALL_S)
+        return deleted
 
     async def suppress(self, identifiers: list[str], refused_until: int) -> None:
         """Every shard refuses events with these identifiers from before `refused_until` ms; 0 takes that back."""

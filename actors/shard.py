@@ -41,6 +41,7 @@ from models.shard.commands import (
     Load,
     Matched,
     Pair,
+    Purge,
     PutSegment,
     Receive,
     Refresh,
@@ -52,7 +53,7 @@ from models.shard.commands import (
 )
 from models.shard.core import MachineSettings
 from models.shard.machine import ShardMachine
-from models.shard.protocol import DeadLetter, Erased, Finding, IngestResult, Paired, Pairing
+from models.shard.protocol import DeadLetter, Erased, Finding, IngestResult, Paired, Pairing, PurgeStep
 from models.shard.tables import Effects
 
 _TIMER_S = 0.1
@@ -191,6 +192,10 @@ class Shard(ShardReads):
         """Deletes the oldest `limit` dead letters; returns how many there were."""
         return await self._delete(lambda: self._store.delete_any_letters(limit))
 
+    async def delete_letters_before(self, received_at: int, limit: int) -> int:
+        """Deletes the oldest `limit` dead letters of those received before a time (ms); returns how many there were."""
+        return await self._delete(lambda: self._store.delete_letters_before(received_at, limit))
+
     async def _delete(self, delete: Callable[[], int]) -> int:
         deleted: list[int] = []
         await self._commits.write(lambda: deleted.append(delete()))
@@ -224,6 +229,11 @@ class Shard(ShardReads):
     async def suppress(self, identifiers: list[str], refused_until: int) -> None:
         """Refuses events with these identifiers from before `refused_until` ms; 0 takes that back."""
         await self._commits.submit(lambda call: Suppress(call, identifiers, refused_until), len(identifiers))
+
+    async def purge(self, run: int, limit: int, inactive_ms: int) -> PurgeStep:
+        """Takes what is past its time out of up to `limit` more people; another `run` begins anew."""
+        step: PurgeStep = await self._commits.submit(lambda call: Purge(call, run, limit, inactive_ms), limit)
+        return step
 
     async def scrub(self) -> bool:
         """Leaves nothing of what was deleted in the write-ahead log or in unused space of the file, some pages at a

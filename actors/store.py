@@ -267,6 +267,14 @@ class Store:
         )
         return self._db.execute(statement, (limit,)).rowcount
 
+    def delete_letters_before(self, received_at: int, limit: int) -> int:
+        """Deletes up to `limit` letters received before a time (ms), the oldest first; returns how many."""
+        statement = (
+            "DELETE FROM dead_letters WHERE position IN "
+            "(SELECT position FROM dead_letters WHERE received_at < ? ORDER BY received_at LIMIT ?)"
+        )
+        return self._db.execute(statement, (received_at, limit)).rowcount
+
     # History
 
     def events_after(self, customer_id: int, head: int, after: int) -> list[StoredEvent]:

@@ -7,6 +7,7 @@
     suppression.key   with which the identifiers of erased people are hashed
     hash.key          with which rules of fields hash, and token.key, with which they make tokens and turn them back
     findings.sqlite   where personal data was found in free text
+    purges.sqlite     runs of the purge, and what each took out
     privacy.sqlite    requests of data subjects
     privacy-signing.pem  the key that answers to them are signed with, made when it is first needed
     privacy/          what access and portability requests have found

@@ -1,15 +1,29 @@
-"""/v1/privacy, what comes in: where personal data was found in free text, and values behind tokens."""
+"""/v1/privacy, what comes in and what stays: findings in free text, values behind tokens, runs of the purge."""
+
+import asyncio
+from contextlib import closing
+from pathlib import Path
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from actors.errors import Invalid
+from actors.purge_store import FILE as PURGES
+from actors.purge_store import PurgeRun, PurgeStore
 from models.privacy.field_rules import revealed
 from serve.data_dir import field_keys
 from serve.http_body import read_json
-from serve.http_context import Context, authorise, respond
+from serve.http_context import Context, Limit, authorise, respond
 from serve.http_openapi import answers, takes
-from serve.http_privacy_schemas import Finding, FindingsAnswer, RevealAnswer, RevealRequest
+from serve.http_privacy_schemas import (
+    Finding,
+    FindingsAnswer,
+    PurgedEntry,
+    PurgeEntry,
+    PurgesAnswer,
+    RevealAnswer,
+    RevealRequest,
+)
 from serve.http_schemas import time_text
 
 router = APIRouter(prefix="/v1/privacy", tags=["data subjects"], dependencies=[Depends(authorise)])
@@ -47,3 +61,44 @@ async def reveal(request: Request, context: Context) -> Response:
         return respond(RevealAnswer(revealed(asked.token, field_keys(settings.data_path))))
     except ValueError as error:
         raise Invalid(f"token: {error}") from None
+
+
+@router.post("/purge", responses=answers(PurgeEntry, 401, 403, 503, status=202), response_class=Response)
+async def purge(context: Context) -> Response:
+    """Takes out what is past its time, soon; if a run is on its way, that one is told."""
+    services = context.services
+    run = await asyncio.to_thread(_want, services.settings.data_path, services.now())
+    return respond(_purge_entry(run), 202)
+
+
+@router.get("/purges", responses=answers(PurgesAnswer, 401, 403, 503), response_class=Response)
+async def list_purges(context: Context, limit: Limit = 100) -> Response:
+    """The runs of the purge, the latest first: what each has taken out, by purpose and section."""
+    runs = await asyncio.to_thread(_latest, context.services.settings.data_path, limit)
+    return respond(PurgesAnswer([_purge_entry(run) for run in runs]))
+
+
+def _want(data_dir: Path, now: int) -> PurgeRun:
+    with closing(PurgeStore(data_dir / PURGES)) as store:
+        wanted = store.want(now)
+        return next(run for run in store.latest(1_000) if run.run == wanted)
+
+
+def _latest(data_dir: Path, limit: int) -> list[PurgeRun]:
+    with closing(PurgeStore(data_dir / PURGES)) as store:
+        return store.latest(limit)
+
+
+def _purge_entry(run: PurgeRun) -> PurgeEntry:
+    report = run.report
+    return PurgeEntry(
+        run=run.run,
+        wanted_at=time_text(run.run),
+        finished_at=time_text(run.finished) if run.finished else None,
+        people=report.people,
+        purged=[PurgedEntry(*each) for each in report.purged],
+        erased=report.erased,
+        dead_letters=report.dead_letters,
+        deliveries=report.deliveries,
+        results=report.results,
+    )

@@ -119,6 +119,34 @@ class RevealAnswer(msgspec.Struct, frozen=True):
     value: Any
 
 
+class PurgedEntry(msgspec.Struct, frozen=True):
+    """What a run of the purge has taken out of a section."""
+
+    purpose: Annotated[str, Meta(description="the one that kept it the longest")]
+    section: Annotated[str, Meta(examples=["attributes", "behaviors", "events", "transactions"])]
+    entries: int
+
+
+class PurgeEntry(msgspec.Struct, frozen=True):
+    """A run of the purge."""
+
+    run: int
+    wanted_at: Time
+    finished_at: Time | None
+    people: Annotated[int, Meta(description="of whom something was taken out")]
+    purged: list[PurgedEntry]
+    erased: Annotated[int, Meta(description="people of whom nothing was left, whose erasure was begun")]
+    dead_letters: int
+    deliveries: Annotated[int, Meta(description="messages to webhooks that were given up")]
+    results: Annotated[int, Meta(description="files of access and portability requests")]
+
+
+class PurgesAnswer(msgspec.Struct, frozen=True):
+    """Runs, the latest first."""
+
+    data: list[PurgeEntry]
+
+
 class ConsentsRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Answers of a person, as an operator was given them."""
 

@@ -102,6 +102,8 @@ SCOPES: Mapping[tuple[str, str], Scope | Literal["public"]] = {
     ("POST", "/v1/privacy/suppressions/lift"): "privacy",
     ("GET", "/v1/privacy/findings"): "privacy",
     ("POST", "/v1/privacy/reveal"): "privacy",
+    ("POST", "/v1/privacy/purge"): "privacy",
+    ("GET", "/v1/privacy/purges"): "privacy",
     ("GET", "/v1/admin/sources"): "admin",
     ("PUT", "/v1/admin/sources/{source_id}"): "admin",
 }

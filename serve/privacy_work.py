@@ -18,6 +18,7 @@ from actors.privacy_calls import PrivacyCalls
 from actors.privacy_desk import Desk
 from actors.privacy_recipients import RecipientStatements
 from actors.privacy_store import FILE, PrivacyStore
+from actors.purger import Purger
 from actors.refusal_journal import RefusalJournal
 from actors.signing_key import load_signer
 from actors.webhook_sender import WebhookSender
@@ -31,6 +32,7 @@ from serve.addresses import processor_of
 from serve.backup_keys import open_keys
 from serve.data_dir import suppression_key
 from serve.erasure_proof import ErasureProof
+from serve.purge_work import purge_on_time
 from serve.settings import Settings
 from serve.subject_export import SubjectExport
 
@@ -83,8 +85,10 @@ async def work_on_requests(settings: Settings, calls: PrivacyCalls) -> None:
     signer = await asyncio.to_thread(load_signer, settings.data_path, processor.domain, _now)
     callbacks = CallbackSender(store, WebhookSender(settings.webhooks), signer, processor.domain)
     statements = RecipientStatements(store, calls, proof.state)
+    purger = Purger(calls, store, settings.privacy, export.discard)
     await asyncio.gather(
-        desk.run(), _send(callbacks), _watch(store), _note_refusals(settings, keys, shards), _state(statements)
+        *(desk.run(), _send(callbacks), _watch(store), _note_refusals(settings, keys, shards), _state(statements)),
+        purge_on_time(settings, purger, _now),
     )
 
 

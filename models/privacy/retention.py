@@ -18,12 +18,14 @@ from models.privacy.gate import is_minor
 from models.privacy.purposes import RESTRICTED, DataKind, Purposes
 from models.privacy.statements import STATEMENT
 from models.profile.behaviors import names_of
+from models.profile.corrections import cover, uncover
 from models.profile.realtime import MINUTE_MS
 from models.profile.reduce import time_of
 from models.profile.state import DAY_MS, Attribute, EventStats, Observation, Profile
 
 NOW = 1 << 62  # ms; kept from then on: nothing is
 _OPT_IN = "_opt_in"
+_KEPT_CONTEXT = {"consent", "correction", "traits"}
 
 Purged = Counter[tuple[str, str]]
 """(purpose that kept it the longest, section) -> entries."""
@@ -81,7 +83,10 @@ def terms_of(profile: Profile, purposes: Purposes, now: int) -> Terms | None:
 def purge_profile(profile: Profile, terms: Terms) -> Purged:
     """Takes what is past its time out of a profile. Returns what that was."""
     gone: Purged = Counter()
+    uncover(profile)
     _purge_attributes(profile, terms, gone)
+    _purge_corrections(profile, terms, gone)
+    cover(profile)
     _purge_behaviors(profile, terms, gone)
     _purge_orders(profile, terms.of("sections", "transactions"), gone)
     _purge_engagement(profile, terms.of("sections", "engagement"), gone)
@@ -127,8 +132,8 @@ def left_of(event: Event, terms: Terms, gone: Purged) -> Left:
         if current is not told:
             context = {**context, "traits": current} if current else {k: v for k, v in context.items() if k != "traits"}
     term = terms.of("sections", "realTimeContext")
-    if at < term.since and not context.keys() <= {"consent", "traits"}:
-        context = {name: value for name, value in context.items() if name in ("consent", "traits")}
+    if at < term.since and not context.keys() <= _KEPT_CONTEXT:
+        context = {name: value for name, value in context.items() if name in _KEPT_CONTEXT}
         gone[term.purpose, "events.context"] += 1
     left = event
     if traits is not event.traits or context is not event.context:
@@ -182,6 +187,15 @@ def _purge_attributes(profile: Profile, terms: Terms, gone: Purged) -> None:
         else:
             profile.attributes[name] = left
         gone[term.purpose, "attributes"] += 1
+
+
+def _purge_corrections(profile: Profile, terms: Terms, gone: Purged) -> None:
+    """What was corrected stays so while events tell it; after that the correction has the term of the trait."""
+    for name, correction in list(profile.corrections.items()):
+        term = terms.of("traits", name)
+        if correction.stated.timestamp < term.since and name not in profile.attributes and name not in terms.protected:
+            del profile.corrections[name]
+            gone[term.purpose, "attributes"] += 1
 
 
 def _left_of_attribute(attribute: Attribute, since: int) -> Attribute | None:

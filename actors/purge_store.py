@@ -1,0 +1,77 @@
+"""Runs of the purge: which are wanted, and what came of those that were made. One SQLite file, of counts alone.
+
+A run that was begun and not finished is gone on with after a restart.
+"""
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import msgspec
+
+FILE = "purges.sqlite"
+KEPT = 1_000  # runs
+_BUSY_TIMEOUT_MS = 10_000
+_SCHEMA = "CREATE TABLE IF NOT EXISTS runs (run INTEGER PRIMARY KEY, finished INTEGER NOT NULL, report BLOB NOT NULL)"
+
+
+class PurgeReport(msgspec.Struct):
+    """What a run took out."""
+
+    people: int = 0  # who were changed
+    purged: list[tuple[str, str, int]] = []  # purpose, section, entries
+    erased: int = 0  # people of whom nothing was left, whose erasure was begun
+    dead_letters: int = 0
+    deliveries: int = 0  # given up, to webhooks
+    results: int = 0  # files of access and portability requests
+
+
+class PurgeRun(msgspec.Struct, frozen=True):
+    """A run, by when it was wanted (ms); `finished` is 0 until it is, and then there is a report."""
+
+    run: int
+    finished: int
+    report: PurgeReport
+
+
+class PurgeStore:
+    """The open store. Safe to share between threads, and the file between processes."""
+
+    def __init__(self, path: Path) -> None:
+        """Makes the file if it is missing."""
+        if not path.exists():
+            path.touch(mode=0o600)
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute(_SCHEMA)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._db.close()
+
+    def want(self, now: int) -> int:
+        """Asks for a run; one that has not finished will do. Returns its number."""
+        with self._lock, self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            row = self._db.execute("SELECT min(run) FROM runs WHERE finished = 0").fetchone()
+            if row[0] is not None:
+                return int(row[0])
+            values = (now, msgspec.msgpack.encode(PurgeReport()))
+            self._db.execute("INSERT OR REPLACE INTO runs VALUES (?, 0, ?)", values)
+            statement = "DELETE FROM runs WHERE run NOT IN (SELECT run FROM runs ORDER BY run DESC LIMIT ?)"
+            self._db.execute(statement, (KEPT,))
+            return now
+
+    def finish(self, run: int, now: int, report: PurgeReport) -> None:
+        """Notes that a run has finished, and what it took out."""
+        with self._lock:
+            values = (now, msgspec.msgpack.encode(report), run)
+            self._db.execute("UPDATE runs SET finished = ?, report = ? WHERE run = ?", values)
+
+    def latest(self, limit: int = 1) -> list[PurgeRun]:
+        """The runs wanted last, the latest first."""
+        with self._lock:
+            rows = self._db.execute("SELECT * FROM runs ORDER BY run DESC LIMIT ?", (limit,)).fetchall()
+        return [PurgeRun(run, finished, msgspec.msgpack.decode(body, type=PurgeReport)) for run, finished, body in rows]
