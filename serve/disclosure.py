@@ -102,6 +102,8 @@ SHOWS: Mapping[tuple[str, str], Shows] = {
     ("POST", "/v1/privacy/suppressions/lift"): "nobody",
     ("GET", "/v1/privacy/findings"): "nobody",
     ("POST", "/v1/privacy/reveal"): "duty",
+    ("POST", "/v1/privacy/purge"): "nobody",
+    ("GET", "/v1/privacy/purges"): "nobody",
     ("GET", "/v1/admin/sources"): "nobody",
     ("PUT", "/v1/admin/sources/{source_id}"): "nobody",
 }

@@ -1,6 +1,6 @@
 """All duties that `onefold privacy verify` tries, in the order of the law."""
 
-from serve import verify_consent, verify_records, verify_subjects
+from serve import verify_consent, verify_minimisation, verify_records, verify_subjects
 from serve.verify_rows import Broken, Row
 from serve.verify_scene import Scene
 
@@ -10,17 +10,9 @@ def not_available(scene: Scene) -> str:
     raise Broken("not available")
 
 
-_MISSING = (
-    Row(
-        "GDPR 5, 25; CCPA minimisation",
-        "fields that a source may send; how long each purpose keeps",
-        "an unknown field never reaches disk; clock and time limit: gone",
-        not_available,
-    ),
-    Row("GDPR 44-49", "residency by region", "an EU profile leaves no byte on a US node", not_available),
-)
+_MISSING = (Row("GDPR 44-49", "residency by region", "an EU profile leaves no byte on a US node", not_available),)
 
 ROWS = sorted(
-    (*_MISSING, *verify_consent.ROWS, *verify_subjects.ROWS, *verify_records.ROWS),
+    (*_MISSING, *verify_minimisation.ROWS, *verify_consent.ROWS, *verify_subjects.ROWS, *verify_records.ROWS),
     key=lambda row: int("".join(c if c.isdigit() else " " for c in row.duty).split()[0]),
 )

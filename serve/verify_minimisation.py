@@ -13,7 +13,9 @@ def minimisation(scene: Scene) -> str:
     its purpose's time is gone from all files, and what is not stays."""
     _unknown_fields(scene)
     _retention(scene)
-    return "unknown fields in no file, of refused messages too; after a purge what is too old in no file, the rest there"
+    return (
+        "unknown fields in no file, of refused messages too; after a purge what is too old in no file, the rest there"
+    )
 
 
 def _unknown_fields(scene: Scene) -> None:

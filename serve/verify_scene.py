@@ -33,6 +33,7 @@ from serve.data_dir import suppression_key
 from serve.settings import FILE_NAME
 
 SHARDS = 2
+MINIMAL_SOURCE = "minimal"
 START_S = 180.0
 COMMAND_S = 90.0
 PATIENCE_S = 30.0
@@ -62,6 +63,15 @@ basis = "consent"
 data = { traits = ["income"], events = ["Ad *"] }
 categories = ["Advertising"]
 opt_out = true
+
+[privacy.purposes.known.campaigns]
+name = "Campaigns, for a month"
+basis = "contract"
+data = { traits = ["campaign_*"], events = ["Campaign *"] }
+retention_days = 30
+
+[privacy.sources.minimal]
+traits = ["plan"]
 
 [webhooks]
 allow_private_addresses = true

@@ -15,7 +15,7 @@ import msgspec
 
 from models.events.event import Event
 from models.privacy.gate import is_minor
-from models.privacy.purposes import RESTRICTED, DataKind, Purposes
+from models.privacy.purposes import DataKind, Purposes, is_restricted
 from models.privacy.statements import STATEMENT
 from models.profile.behaviors import names_of
 from models.profile.corrections import cover, uncover
@@ -72,8 +72,7 @@ class Terms:
 
 def terms_of(profile: Profile, purposes: Purposes, now: int) -> Terms | None:
     """The terms of a person's data; None if nothing may be purged."""
-    restricted = profile.consents.get(RESTRICTED)
-    if not purposes.is_on or (restricted is not None and restricted.value is True):
+    if not purposes.is_on or is_restricted(profile.consents):
         return None
     minor = is_minor(profile, purposes, now)
     protected = frozenset(purposes.birthday_traits) if minor else frozenset()
@@ -216,6 +215,8 @@ def _purge_behaviors(profile: Profile, terms: Terms, gone: Purged) -> None:
         if stats.first >= term.since:
             continue
         left = _left_of_stats(stats, term.since)
+        if left is not None and left.count == stats.count:
+            continue  # the oldest are of a day that has not passed yet
         gone[term.purpose, "behaviors"] += stats.count - (left.count if left else 0)
         if left is None:
             del profile.events[name]

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import msgspec
 
 from models.identity.customer_id import shard_of
+from models.privacy.purposes import is_restricted
 from models.privacy.retention import Purged, Terms, is_empty, left_of, purge_profile, terms_of
 from models.profile.state import Profile, decode_profile, encode_profile
 from models.shard.commands import Purge
@@ -45,7 +46,7 @@ class Purging:
             profile = core.profile(customer_id)
             step.people += self._purge(profile, gone)
             inactive = command.inactive_ms and profile.last_seen < core.now - command.inactive_ms
-            if inactive and is_empty(profile):
+            if inactive and is_empty(profile) and not is_restricted(profile.consents):
                 step.empty.append(customer_id)
         step.left = len(self._left)
         step.purged = [(purpose, section, entries) for (purpose, section), entries in gone.items()]

@@ -7,7 +7,7 @@ import sys
 
 from tests.e2e.service import ROOT
 
-MISSING = {"GDPR 5, 25; CCPA minimisation", "GDPR 44-49"}
+MISSING = {"GDPR 44-49"}
 
 
 def test_every_duty_that_there_is_a_capability_for_is_met() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from models.events.event import Event
 from models.privacy.purposes import DataScope, Purpose, Purposes, admit
-from models.privacy.retention import is_empty, left_of, purge_profile, terms_of
+from models.privacy.retention import Purged, is_empty, left_of, purge_profile, terms_of
 from models.profile.policy import AttributePolicy, ProfilePolicy
 from models.profile.reduce import apply
 from models.profile.state import DAY_MS, Profile
@@ -110,7 +110,8 @@ def test_an_event_is_kept_as_long_as_the_longest_of_its_purposes(days: int, kept
     profile, seen = profile_of(), event(days, "track", "Seen", properties={"a": 1})
     terms = terms_of(profile, Purposes(known=known, default="shop"), NOW)
     assert terms is not None
-    left = left_of(seen, terms, gone := Counter())
+    gone: Purged = Counter()
+    left = left_of(seen, terms, gone)
     assert (left.event == seen) == kept
     assert gone == ({} if kept else {("month", "events"): 1})
 
