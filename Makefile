@@ -8,7 +8,7 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 
 PYTEST := $(BIN)/pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install demo test unit properties training cluster e2e lint format lock protos bench-lookup bench-ingest bench-identity match-model clean
+.PHONY: help venv install demo test unit properties training cluster e2e lint audit format lock protos bench-lookup bench-ingest bench-identity match-model clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -56,11 +56,16 @@ cluster: $(VENV)/.dev ## tests on real Ray actors
 e2e: $(VENV)/.dev ## the whole service from outside: SDKs, kills, imports (npm SDKs need node and npm)
 	@$(PYTEST) tests/e2e
 
-lint: $(VENV)/.dev ## ruff, formatting, mypy --strict, layer contracts
+lint: $(VENV)/.dev ## ruff, formatting, mypy --strict, layer contracts, bandit
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive actors models pipelines protos serve 2>/dev/null
+
+# ADVISORIES: a file or folder of OSV's JSON, which it publishes for all of PyPI.
+audit: $(VENV)/.dev ## what is installed against constraints.txt, and against known weaknesses if ADVISORIES=path is given
+	@$(BIN)/python -m bench.supply_chain $(if $(ADVISORIES),--advisories $(ADVISORIES))
 
 format: $(VENV)/.dev ## format and sort imports
 	@$(BIN)/ruff check --fix .

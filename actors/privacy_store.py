@@ -124,7 +124,7 @@ class PrivacyStore:
         """Up to `limit` requests in these states, the oldest first, received after (ms, request id)."""
         marks = ",".join("?" * len(states))
         statement = (
-            f"SELECT body FROM requests WHERE state IN ({marks}) AND (received_at, request_id) > (?, ?) "
+            f"SELECT body FROM requests WHERE state IN ({marks}) AND (received_at, request_id) > (?, ?) "  # nosec B608
             "ORDER BY received_at, request_id LIMIT ?"
         )
         with self._lock:

@@ -60,18 +60,18 @@ class ShardLog:
 
     def links(self, customer_ids: Sequence[int]) -> list[Link]:
         """Edges of the identity graph that were found at these profiles, oldest first."""
-        statement = f"SELECT body FROM links WHERE customer_id IN ({_marks(customer_ids)}) ORDER BY sequence"
+        statement = f"SELECT body FROM links WHERE customer_id IN ({_marks(customer_ids)}) ORDER BY sequence"  # nosec B608
         return [_link.decode(body) for (body,) in self._db.execute(statement, customer_ids)]
 
     def consents(self, customer_ids: Sequence[int]) -> list[ConsentRecord]:
         """The answers on consent of these profiles, as they were recorded."""
-        statement = f"SELECT body FROM consents WHERE customer_id IN ({_marks(customer_ids)}) ORDER BY sequence"
+        statement = f"SELECT body FROM consents WHERE customer_id IN ({_marks(customer_ids)}) ORDER BY sequence"  # nosec B608
         return [_consent.decode(body) for (body,) in self._db.execute(statement, customer_ids)]
 
     def merges(self, customer_ids: Sequence[int]) -> list[MergeRecord]:
         """Merges, undone ones too, with any of these profiles on either side, oldest first."""
         marks = _marks(customer_ids)
-        statement = f"SELECT body FROM merges WHERE winner IN ({marks}) OR loser IN ({marks})"
+        statement = f"SELECT body FROM merges WHERE winner IN ({marks}) OR loser IN ({marks})"  # nosec B608
         found = [_merge.decode(body) for (body,) in self._db.execute(statement, [*customer_ids, *customer_ids])]
         return sorted(found, key=lambda record: record.sequence)
 
@@ -109,7 +109,7 @@ class ShardLog:
 
     def changes_of(self, customer_ids: Sequence[int]) -> list[SegmentChange]:
         """All entries and exits of these profiles, oldest first."""
-        single = f"SELECT body FROM segment_changes WHERE customer_id IN ({_marks(customer_ids)})"
+        single = f"SELECT body FROM segment_changes WHERE customer_id IN ({_marks(customer_ids)})"  # nosec B608
         found = [_change.decode(body) for (body,) in self._db.execute(single, customer_ids)]
         for (body,) in self._db.execute("SELECT body FROM segment_moves WHERE exits + entries > 0"):
             move = _move.decode(body)
@@ -160,7 +160,7 @@ class ShardLog:
     def letters_with(self, letter_ids: Sequence[str]) -> list[DeadLetter]:
         """The letters with these ids that wait for a replay, oldest first."""
         statement = (
-            "SELECT body, replayed_at FROM dead_letters "
+            "SELECT body, replayed_at FROM dead_letters "  # nosec B608
             f"WHERE replayed_at = 0 AND letter_id IN ({_marks(letter_ids)}) ORDER BY position"
         )
         return _letters(self._db.execute(statement, letter_ids))

@@ -27,7 +27,7 @@ from models.shard.tables import Effects
 _LOCK_POLL_S = 0.02
 # Keys are looked up this many at a time: one statement, prepared once.
 _SEEN_CHUNK = 32
-_SEEN = f"SELECT message, sequence FROM dedupe WHERE message IN ({','.join('?' * _SEEN_CHUNK)})"
+_SEEN = f"SELECT message, sequence FROM dedupe WHERE message IN ({','.join('?' * _SEEN_CHUNK)})"  # nosec B608
 _encode = msgspec.msgpack.Encoder().encode
 
 Envelopes = dict[int, list[tuple[int, bytes]]]

@@ -85,7 +85,7 @@ def _is_at_rest(readers: Sequence[sqlite3.Connection]) -> bool:
     marks = ",".join("?" * len(_IN_PROGRESS))
     received = [dict(db.execute("SELECT peer, received FROM channels")) for db in readers]
     for source, db in enumerate(readers):
-        if db.execute(f"SELECT 1 FROM small WHERE kind IN ({marks}) LIMIT 1", _IN_PROGRESS).fetchone():
+        if db.execute(f"SELECT 1 FROM small WHERE kind IN ({marks}) LIMIT 1", _IN_PROGRESS).fetchone():  # nosec B608
             return False
         for destination, sequence in db.execute("SELECT destination, max(sequence) FROM outbox GROUP BY destination"):
             if received[destination].get(source, 0) < sequence:

@@ -113,7 +113,7 @@ class ApiClient:
         """The answer to a request, which is repeated while that can help."""
         deadline = time.monotonic() + self._patience_s
         for attempt in range(1_000_000):
-            pause = min(_BACKOFF_S * 2 ** min(attempt, 10), _BACKOFF_S_MAX) * random.uniform(0.5, 1.0)
+            pause = min(_BACKOFF_S * 2 ** min(attempt, 10), _BACKOFF_S_MAX) * random.uniform(0.5, 1.0)  # nosec B311
             try:
                 status, headers, data = self._once(method, path, body, more or {})
             except (OSError, http.client.HTTPException) as error:

@@ -62,7 +62,7 @@ class Person:
 
 def make_people(seed: int, count: int) -> list[Person]:
     """`count` people in households; the same seed makes the same people."""
-    rng = random.Random(f"onefold demo people {seed}")
+    rng = random.Random(f"onefold demo people {seed}")  # nosec B311
     used: set[str] = set()
     people: list[Person] = []
     household_number = 0

@@ -32,7 +32,7 @@ def generate(seed: int, people: int, now: int) -> list[DemoMessage]:
 
     Some come late, some twice (with the same message id), as from real senders.
     """
-    rng = random.Random(f"onefold demo arrivals {seed}")
+    rng = random.Random(f"onefold demo arrivals {seed}")  # nosec B311
     messages = []
     for person in make_people(seed, people):
         for said in Journey(person, seed, now).all():

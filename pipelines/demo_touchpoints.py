@@ -40,7 +40,7 @@ class Journey:
 
     def __init__(self, person: Person, seed: int, now: int) -> None:
         self.person, self.now = person, now
-        self.rng = random.Random(f"onefold demo journey {seed} {person.number}")
+        self.rng = random.Random(f"onefold demo journey {seed} {person.number}")  # nosec B311
         self.said: list[Said] = []
         self.met = now - int(self.rng.random() ** 0.7 * _HISTORY_DAYS * _DAY_MS) - _DAY_MS
 

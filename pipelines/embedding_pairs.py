@@ -37,7 +37,7 @@ class Triplet(NamedTuple):
 
 def make_triplets(seed: int, words: Words, kind: Kind, count: int) -> Iterator[Triplet]:
     """`count` triplets of a kind; the same seed and words give the same triplets."""
-    rng = random.Random(f"onefold embedding {kind} {seed}")
+    rng = random.Random(f"onefold embedding {kind} {seed}")  # nosec B311
     made = 0
     while made < count:
         person = draw_person(rng, words)

@@ -152,7 +152,7 @@ def _places(locale: str, seed: int) -> Places:
         warnings.simplefilter("ignore")  # deprecated locales say so
         faker = Faker(locale)
     faker.seed_instance(f"onefold places {locale} {seed}")
-    rng = random.Random(f"onefold places {locale} {seed}")
+    rng = random.Random(f"onefold places {locale} {seed}")  # nosec B311
     city: Callable[[], str] = faker.city
     if locale in _UNORDERED_CITIES:
         provider = import_module(f"faker.providers.address.{locale}").Provider

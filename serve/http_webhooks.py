@@ -206,7 +206,7 @@ async def _status(services: Services, webhook_id: str) -> DeliveryStatus:
     return found[0] if found else DeliveryStatus(webhook_id)
 
 
-def _entry(webhook: Webhook, status: DeliveryStatus, secret: str = "") -> WebhookEntry:
+def _entry(webhook: Webhook, status: DeliveryStatus, secret: str = "") -> WebhookEntry:  # nosec B107
     return WebhookEntry(
         id=webhook.id,
         url=webhook.url,

@@ -249,7 +249,7 @@ def _start_over(environment: dict[str, str]) -> None:
     starts = _start_number()
     if starts >= _STARTS_MAX:
         raise CommandError(f"the Ray node was lost {starts} times: see the log", FAILED, "node_lost")
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment | {_STARTS: str(starts + 1)})
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment | {_STARTS: str(starts + 1)})  # nosec B606
 
 
 def _stop_serving(cells: ExitStack, gently: bool) -> None:

@@ -91,7 +91,7 @@ def free_range(size: int) -> int:
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         try:
-            probe.bind(("0.0.0.0", port))
+            probe.bind(("0.0.0.0", port))  # nosec B104 # it is compared, or tried and closed
         except OSError:
             return False
     return True

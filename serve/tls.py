@@ -56,7 +56,7 @@ def read_files(settings: TlsSettings, base: Path) -> dict[str, str]:
     files = {CERTIFICATE: chain + _text(key, "tls.key")}
     try:
         # Not asked for a pass phrase: nobody is there to type it.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")  # nosec B106
     except (ssl.SSLError, ValueError):
         raise TlsError(
             "tls.certificate: expected a certificate with its chain, in PEM, and in tls.key its private key without "

@@ -21,7 +21,7 @@ import msgspec
 from models.identity.customer_id import from_text, shard_of, to_text
 from models.shard.protocol import SegmentChange
 
-SECRET_PREFIX = "whsec_"
+SECRET_PREFIX = "whsec_"  # nosec B105 # a prefix or a file name
 SECRET_BYTES = 32
 ROTATION_MS = 24 * 3_600_000  # how long a former secret still signs
 FORMER_MAX = 4  # former secrets that still sign

@@ -22,7 +22,7 @@ from models.events.clock import parse_time
 
 KEY_BYTES = 64  # of both keys
 HASH_PREFIX = "hmac_"
-TOKEN_PREFIX = "tok_"
+TOKEN_PREFIX = "tok_"  # nosec B105 # a prefix or a file name
 _ROOTS = ("traits", "properties", "context", "integrations")
 _TOKEN_KIND = [b"onefold token 1"]
 _TOKEN_CHARS_MAX = 65_536
