@@ -81,10 +81,10 @@ class PrivacyCalls:
         """How many shards there are."""
         return self._shards.shards
 
-    async def purge_people(self, shard: int, run: int, limit: int, inactive_ms: int) -> PurgeStep:
+    async def purge_people(self, shard: int, run: int, step: int, limit: int, inactive_ms: int) -> PurgeStep:
         """Takes what is past its time out of up to `limit` more people of a shard."""
-        step: PurgeStep = await self._shards.call(shard, "purge", run, limit, inactive_ms, timeout_s=_CALL_S)
-        return step
+        done: PurgeStep = await self._shards.call(shard, "purge", run, step, limit, inactive_ms, timeout_s=_CALL_S)
+        return done
 
     async def purge_letters(self, before: int, limit: int) -> int:
         """Deletes dead letters received before a time (ms), some at a time; how many."""

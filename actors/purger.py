@@ -59,9 +59,10 @@ class Purger:
 
     async def _purge_shard(self, shard: int, run: int, report: PurgeReport, gone: Counter[tuple[str, str]]) -> None:
         inactive_ms = self._settings.inactive_days * DAY_MS
-        left = 1
+        left, number = 1, 0
         while left:
-            step = await self._calls.purge_people(shard, run, _PEOPLE, inactive_ms)
+            number += 1
+            step = await self._calls.purge_people(shard, run, number, _PEOPLE, inactive_ms)
             left = step.left
             report.people += step.people
             for purpose, section, entries in step.purged:

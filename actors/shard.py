@@ -230,10 +230,10 @@ class Shard(ShardReads):
         """Refuses events with these identifiers from before `refused_until` ms; 0 takes that back."""
         await self._commits.submit(lambda call: Suppress(call, identifiers, refused_until), len(identifiers))
 
-    async def purge(self, run: int, limit: int, inactive_ms: int) -> PurgeStep:
+    async def purge(self, run: int, step: int, limit: int, inactive_ms: int) -> PurgeStep:
         """Takes what is past its time out of up to `limit` more people; another `run` begins anew."""
-        step: PurgeStep = await self._commits.submit(lambda call: Purge(call, run, limit, inactive_ms), limit)
-        return step
+        done: PurgeStep = await self._commits.submit(lambda call: Purge(call, run, step, limit, inactive_ms), limit)
+        return done
 
     async def scrub(self) -> bool:
         """Leaves nothing of what was deleted in the write-ahead log or in unused space of the file, some pages at a

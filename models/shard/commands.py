@@ -112,11 +112,13 @@ class Suppress(msgspec.Struct, tag=True, frozen=True):
 class Purge(msgspec.Struct, tag=True, frozen=True):
     """Takes what is past its time out of up to `limit` more people and their events. Replies PurgeStep.
 
-    `run` numbers a walk through everybody, by the time (ms) at which it began: another one begins anew.
+    `run` numbers a walk through everybody, by the time (ms) at which it began: another one begins anew. A `step`
+    that is asked for again has the same reply.
     """
 
     call: int
     run: int
+    step: int
     limit: int
     inactive_ms: int = 0  # people of whom nothing is kept and who were not seen for so long are told; 0 for none
 

@@ -110,9 +110,10 @@ def purge(world: World) -> list[PurgeStep]:
     """A whole run at every shard, through crashes; then all that it sent is on its way and arrives."""
     steps = []
     for shard in range(world.shards):
-        run, left = world.now, 1
+        run, left, number = world.now, 1, 0
         while left:
-            for _, reply in world.run(shard, Purge(-7, run, 2)):
+            number += 1
+            for _, reply in world.run(shard, Purge(-7, run, number, 2)):
                 assert isinstance(reply, PurgeStep)
                 steps.append(reply)
                 left = reply.left
@@ -270,7 +271,7 @@ def test_people_of_whom_nothing_is_kept_are_told_once_they_are_inactive() -> Non
         at = world.now - days * DAY_MS
         name = f"user_id:{number}"
         world.quiet(Event(f"m{number}", "identify", "", at, at, "web", (name,), name, {"week_1": "x"}))
-    ((_, step),) = world.run(0, Purge(1, 1, 10, inactive_ms=50 * DAY_MS))
+    ((_, step),) = world.run(0, Purge(1, 1, 1, 10, inactive_ms=50 * DAY_MS))
     assert isinstance(step, PurgeStep)
     assert step.people == 2
     assert step.purged == [("week", "attributes", 2), ("week", "events.traits", 2)]

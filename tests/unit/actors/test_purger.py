@@ -1,0 +1,152 @@
+"""A run of the purge over real shards in one process: what is past its time is in no file, through restarts too."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors.delivery_store import Dead, DeliveryStore
+from actors.privacy_calls import PrivacyCalls
+from actors.privacy_store import PrivacyStore
+from actors.purge_store import PurgeReport, PurgeStore
+from actors.purger import Purger
+from actors.router import Router
+from actors.shard_calls import ShardCalls
+from models.privacy.deadlines import due
+from models.privacy.needles import needles_of
+from models.privacy.purposes import DataScope, Purpose, Purposes
+from models.privacy.requests import SubjectIdentity, SubjectRequest, advanced
+from models.privacy.settings import KeptFor, PrivacySettings
+from models.profile.state import DAY_MS
+from models.shard.protocol import DeadLetter
+from pipelines.privacy_scan import scan
+from tests.unit.actors.local_shards import LocalShards, identify, settings, track
+
+SHARDS = 2
+KEY = b"k" * 32
+PURPOSES = Purposes(
+    known={
+        "month": Purpose(basis="contract", data=DataScope(traits=("note",), events=("Seen",)), retention_days=30),
+        "shop": Purpose(basis="contract"),
+    },
+    default="shop",
+)
+SETTINGS = PrivacySettings(
+    purposes=PURPOSES, retention=KeptFor(dead_letter_days=10, delivery_days=10, result_days=10), inactive_days=100
+)
+
+
+class LocalDeliveries:
+    """Calls to a deliverer that has nothing but its store."""
+
+    def __init__(self, store: DeliveryStore) -> None:
+        self._store = store
+
+    async def call(self, number: int, method: str, *arguments: Any, timeout_s: float) -> int:
+        assert (number, method) == (0, "purge")
+        return self._store.delete_dead(*arguments)
+
+
+def in_files(data_dir: Path, *texts: str) -> list[str]:
+    report = scan(data_dir, needles_of([], texts, KEY))
+    assert not report.failures
+    needles = needles_of([], texts, KEY)
+    found = {each.needle for each in report.found}
+    return [text for text, needle in zip(texts, needles, strict=True) if needle.fingerprint in found]
+
+
+def request(number: int, completed: int) -> SubjectRequest:
+    asked = SubjectRequest(
+        request_id=f"{number:08x}-d5d6-44b2-9831-815ac9017798",
+        kind="access",
+        regulation="gdpr",
+        submitted_at=1,
+        received_at=number,
+        due_at=due("gdpr", number),
+        identities=[SubjectIdentity("user_id", "u1")],
+    )
+    return advanced(asked, "completed", completed, results=f"file{number}")
+
+
+def test_a_run_takes_out_what_is_past_its_time_from_everywhere(tmp_path: Path) -> None:
+    now = time.time_ns() // 1_000_000
+    old, recent, long_ago = now - 40 * DAY_MS, now - 5 * DAY_MS, now - 200 * DAY_MS
+    machine_settings = msgspec.structs.replace(settings(), purposes=PURPOSES)
+    discarded: list[str] = []
+
+    async def run() -> None:
+        shards = LocalShards(tmp_path, SHARDS, machine_settings)
+        shards.start_all()
+        router = Router(SHARDS, tmp_path, shards, timeout_s=30)
+        store = PrivacyStore(tmp_path / "privacy.sqlite", KEY)
+        deliveries = DeliveryStore(tmp_path / "deliveries.sqlite")
+        calls = PrivacyCalls(
+            router,
+            ShardCalls(SHARDS, shards),
+            None,
+            ShardCalls(1, LocalDeliveries(deliveries)),
+        )
+        await router.ingest(
+            [
+                identify("m1", "user_id:u1", at=old, note="Zqold1", kept="Zqkept1"),
+                track("m2", "user_id:u1", at=old, text="Zqold2"),
+                track("m3", "user_id:u1", at=recent, text="Zqrecent3"),
+                *(
+                    identify(f"n{number}", f"user_id:p{number}", at=old, note=f"Zqmany{number}")
+                    for number in range(120)
+                ),
+                identify("m4", "user_id:gone", at=long_ago, note="Zqold4"),
+            ],
+            wait=True,
+        )
+        letters = [DeadLetter(f"l{at}", at, "web", "", [], b"{}") for at in (old, recent)]
+        await router.reject(letters)
+        dead = [Dead(f"d{at}", at, "HTTP 500", b"{}") for at in (old, recent)]
+        deliveries.note("crm", now, dead=dead)
+        store.add(request(1, old))
+        store.add(request(2, recent))
+        purger = Purger(calls, store, SETTINGS, discarded.append)
+        shards.lost_replies = 1
+        report = await purger.purge(now)
+        assert report == PurgeReport(
+            people=122,
+            purged=[
+                ("month", "attributes", 122),
+                ("month", "behaviors", 1),
+                ("month", "events", 1),
+                ("month", "events.traits", 122),
+            ],
+            erased=1,
+            dead_letters=1,
+            deliveries=1,
+            results=1,
+        )
+        assert discarded == ["file1"]
+        (erasure,) = [each for each in store.requests(("pending",), 10) if each.kind == "erasure"]
+        assert [(each.namespace, each.value) for each in erasure.identities] == [("user_id", "gone")]
+        assert erasure.suppress == "earlier"
+        await shards.stop(0)
+        shards.start(0)  # from its file
+        assert await purger.purge(now + 1) == PurgeReport(erased=1)
+        profile = await router.profile("user_id:u1")
+        assert profile is not None
+        assert set(profile.attributes) == {"kept"}
+        await shards.stop_all()
+        assert not shards.deaths
+
+    asyncio.run(run())
+    kept = ["Zqkept1", "Zqrecent3"]
+    assert in_files(tmp_path, "Zqold1", "Zqold2", "Zqold4", "Zqmany7", "Zqmany99", *kept) == kept
+
+
+def test_runs_are_wanted_once_and_kept_with_what_they_did(tmp_path: Path) -> None:
+    store, other = PurgeStore(tmp_path / "purges.sqlite"), PurgeStore(tmp_path / "purges.sqlite")
+    assert store.want(100) == other.want(200) == 100
+    assert [(each.run, each.finished) for each in other.latest()] == [(100, 0)]
+    report = PurgeReport(people=3, purged=[("month", "attributes", 3)])
+    other.finish(100, 150, report)
+    assert [(each.run, each.finished, each.report) for each in store.latest()] == [(100, 150, report)]
+    assert store.want(300) == 300
+    assert [each.run for each in store.latest(10)] == [300, 100]
