@@ -21,6 +21,7 @@ import ray
 from ray.exceptions import ActorDiedError, GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from actors.automated_decisions import AutomatedDecisions
 from actors.basis_check import BasisCheck
 from actors.control import ControlStore
 from actors.deliverer import Deliverer
@@ -240,7 +241,13 @@ class DelivererActor:
             router = Router(shards, Path(data_dir), namespace=namespace)
             basis = BasisCheck(router.profiles, control.segments, purposes)
             self._deliverer = Deliverer(
-                control, store, calls.segment_changes, WebhookSender(policy), policy, may_tell=basis.entries
+                control,
+                store,
+                calls.segment_changes,
+                WebhookSender(policy),
+                policy,
+                may_tell=basis.entries,
+                may_decide=AutomatedDecisions(router).may_decide,
             )
         except Exception as error:  # Ray would not start it again after an error of its constructor
             log.error("the deliverer cannot start", exc_info=error)

@@ -8,7 +8,7 @@ about one person are sent one after the other.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -34,6 +34,7 @@ from models.delivery.webhook import (
     verdict,
 )
 from models.identity.customer_id import shard_of, to_text
+from models.privacy.decisions import Kind
 from models.privacy.recipients import Recipient
 
 PAGE = 200  # entries and exits that are read at once
@@ -50,6 +51,10 @@ Made = tuple[str, int]
 """A webhook's id and when it was made (ms): another one may be made under the same id."""
 
 
+MayDecide = Callable[[Kind, str, int, str, str], Awaitable[bool]]
+"""Whether a decision may be taken: see `actors.automated_decisions.AutomatedDecisions.may_decide`."""
+
+
 class WebhookStore(Protocol):
     """Where webhooks are defined (`actors.control.ControlStore`)."""
 
@@ -60,7 +65,7 @@ class WebhookStore(Protocol):
 
 class Deliverer:
     """Delivers until it is cancelled. `changes(after, limit)` reads the shards' logs; `now` is in ms; without
-    `may_tell` every entry may be told."""
+    `may_tell` every entry may be told, and without `may_decide` none to a webhook that decides by itself."""
 
     def __init__(
         self,
@@ -71,6 +76,7 @@ class Deliverer:
         policy: RetryPolicy,
         now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         may_tell: MayTell | None = None,
+        may_decide: MayDecide | None = None,
     ) -> None:
         self._control = control
         self._store = store
@@ -78,6 +84,7 @@ class Deliverer:
         self._sender = sender
         self._policy = policy
         self._may_tell = may_tell or _tell_all
+        self._may_decide = may_decide
         self._now = now
         self._webhooks: dict[str, Webhook] = {}
         self._tasks: dict[Made, asyncio.Task[None]] = {}
@@ -204,7 +211,9 @@ class Deliverer:
                         continue
                     entry = entering(message.body)
                     try:
-                        may_send = entry is None or await check.allows(entry)
+                        may_send = entry is None or (
+                            await check.allows(entry) and await self._decides(webhook, message.message_id, entry)
+                        )
                     except OnefoldError:  # a shard is starting
                         unsent.extend(group[place:])
                         break
@@ -256,6 +265,12 @@ class Deliverer:
         if is_gone:
             log.warning("a webhook is gone", extra={"fields": {"webhook_id": webhook.id}})
             self._control.disable_webhook(webhook.id, webhook.created_at, "the receiver answered 410 Gone")
+
+    async def _decides(self, webhook: Webhook, identifier: str, entry: Entry) -> bool:
+        """Whether an entry may be told to a webhook that decides by itself; it is logged before it is told."""
+        if not webhook.automated_decision or self._may_decide is None:
+            return not webhook.automated_decision
+        return await self._may_decide("webhook", webhook.id, entry[0], identifier, webhook.purpose)
 
     async def _send(self, webhook: Webhook, identifier: str, body: bytes) -> Sent:
         return await self._sender.send(webhook.url, headers(webhook, identifier, body, self._now()), body)

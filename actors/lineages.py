@@ -14,6 +14,7 @@ from actors.errors import Invalid
 from actors.lookups import Lookups, by_shard
 from actors.shard_calls import ShardCalls
 from models.identity.customer_id import shard_of
+from models.privacy.decisions import DecisionRecord
 from models.privacy.ledger import ConsentRecord
 from models.shard.protocol import Link, MergeRecord, StoredEvent
 
@@ -84,6 +85,13 @@ class Lineages:
         answers = await self._calls.each("consents", {s: (group,) for s, group in groups.items()}, timeout_s)
         records: list[ConsentRecord] = [record for answer in answers.values() for record in answer]
         return sorted(records, key=lambda record: (record.at, record.recorded_at, record.sequence))
+
+    async def decisions(self, key: str, timeout_s: float) -> list[DecisionRecord]:
+        """Automated decisions about the person, and reviews of them, oldest first."""
+        groups = by_shard(await self._lineage(key, timeout_s))
+        answers = await self._calls.each("decisions", {s: (group,) for s, group in groups.items()}, timeout_s)
+        records: list[DecisionRecord] = [record for answer in answers.values() for record in answer]
+        return sorted(records, key=lambda record: (record.at, record.record_id))
 
     async def merges(self, key: str, timeout_s: float) -> list[MergeRecord]:
         """The merges that made the person, and those taken back, oldest first."""

@@ -24,12 +24,14 @@ from actors.reader import CUSTOMER_ID_NAMESPACE
 from actors.segment_calls import SegmentCalls
 from actors.shard_calls import ShardCalls, Shards
 from models.events.event import Event
+from models.identity.customer_id import shard_of
 from models.identity.evidence import Explanation
 from models.identity.identifiers import IdentitySettings
 from models.identity.placement import home_shard
 from models.identity.record import MatchRecord
 from models.identity.resolution import plan
 from models.privacy.corrections import CORRECTION
+from models.privacy.decisions import DecisionRecord
 from models.privacy.ledger import ConsentRecord
 from models.privacy.statements import STATEMENT
 from models.profile.state import Profile
@@ -124,6 +126,14 @@ class Router(SegmentCalls):
     async def consents(self, key: str) -> list[ConsentRecord]:
         """All answers on consent of the person, by the time at which they were given."""
         return await self._lineages.consents(key, self._timeout_s)
+
+    async def decisions(self, key: str) -> list[DecisionRecord]:
+        """Automated decisions about the person, and reviews of them, oldest first."""
+        return await self._lineages.decisions(key, self._timeout_s)
+
+    async def log_decision(self, record: DecisionRecord) -> None:
+        """Logs an automated decision or a review; asked again, it is logged once."""
+        await self._calls.call(shard_of(record.customer_id), "decide", [record], timeout_s=self._timeout_s)
 
     async def links(self, key: str) -> list[Link]:
         """The edges of the person's identity graph, oldest first."""

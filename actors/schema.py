@@ -12,7 +12,7 @@ from pathlib import Path
 from actors.errors import Conflict, NotFound
 from actors.reader import shard_path
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 # Measured here (1.5 million dedupe keys, 300,000 profiles, groups of 128 events; see docs/decisions): a larger cache or
 # memory mapping gave nothing, since the keys are random and the kernel caches the file anyway; less cost 20%.
@@ -44,6 +44,10 @@ CREATE INDEX merges_winner ON merges (winner);
 CREATE INDEX merges_loser ON merges (loser);
 CREATE TABLE consents (sequence INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE INDEX consents_customer ON consents (customer_id);
+CREATE TABLE decisions (
+    record_id TEXT PRIMARY KEY, customer_id INTEGER NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX decisions_customer ON decisions (customer_id);
 CREATE TABLE segment_changes (
     sequence INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL, segment_id TEXT NOT NULL, at INTEGER NOT NULL,
     entries INTEGER NOT NULL, body BLOB NOT NULL

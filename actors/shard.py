@@ -28,12 +28,14 @@ from actors.shard_reads import ShardReads
 from actors.store import Envelopes, Store
 from models.events.event import decode_events
 from models.identity.identifiers import IdentifierNormaliser
+from models.privacy.decisions import DecisionRecord
 from models.privacy.letters import named_in
 from models.segments.catalogue import catalogue_of, resolve
 from models.segments.field_reader import InvalidCriteria
 from models.shard.commands import (
     Accept,
     Count,
+    Decide,
     DeleteSegment,
     Erase,
     Erasure,
@@ -234,6 +236,10 @@ class Shard(ShardReads):
         """Takes what is past its time out of up to `limit` more people; another `run` begins anew."""
         done: PurgeStep = await self._commits.submit(lambda call: Purge(call, run, step, limit, inactive_ms), limit)
         return done
+
+    async def decide(self, records: list[DecisionRecord]) -> None:
+        """Logs automated decisions and reviews of them, each once."""
+        await self._commits.submit(lambda call: Decide(call, records), len(records))
 
     async def scrub(self) -> bool:
         """Leaves nothing of what was deleted in the write-ahead log or in unused space of the file, some pages at a

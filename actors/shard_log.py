@@ -15,6 +15,7 @@ from actors.reader import shard_path
 from actors.schema import connect
 from actors.store import CHAIN
 from models.events.event import decode_event
+from models.privacy.decisions import DecisionRecord
 from models.privacy.ledger import ConsentRecord
 from models.segments.bulk_moves import BulkMove, offset_in
 from models.segments.holdout import is_held_out
@@ -22,6 +23,7 @@ from models.segments.times import FOREVER
 from models.shard.protocol import DeadLetter, Link, MergeRecord, SegmentChange, StoredEvent
 
 _link = msgspec.msgpack.Decoder(Link)
+_decision = msgspec.msgpack.Decoder(DecisionRecord)
 _consent = msgspec.msgpack.Decoder(ConsentRecord)
 _merge = msgspec.msgpack.Decoder(MergeRecord)
 _change = msgspec.msgpack.Decoder(SegmentChange)
@@ -67,6 +69,11 @@ class ShardLog:
         """The answers on consent of these profiles, as they were recorded."""
         statement = f"SELECT body FROM consents WHERE customer_id IN ({_marks(customer_ids)}) ORDER BY sequence"  # nosec B608
         return [_consent.decode(body) for (body,) in self._db.execute(statement, customer_ids)]
+
+    def decisions(self, customer_ids: Sequence[int]) -> list[DecisionRecord]:
+        """Automated decisions about these profiles, and reviews of them, oldest first."""
+        statement = f"SELECT body FROM decisions WHERE customer_id IN ({_marks(customer_ids)}) ORDER BY at, record_id"
+        return [_decision.decode(body) for (body,) in self._db.execute(statement, customer_ids)]
 
     def merges(self, customer_ids: Sequence[int]) -> list[MergeRecord]:
         """Merges, undone ones too, with any of these profiles on either side, oldest first."""

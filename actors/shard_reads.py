@@ -19,6 +19,7 @@ from models.identity.customer_id import from_text, shard_of
 from models.identity.identifiers import IdentitySettings
 from models.identity.online import MatchingSettings
 from models.identity.resolution import Candidate
+from models.privacy.decisions import DecisionRecord
 from models.privacy.ledger import ConsentRecord
 from models.privacy.requests import IdentityFormat, hash_of
 from models.profile.state import decode_profile, encode_profile
@@ -268,6 +269,10 @@ class ShardReads(SegmentReads):
     async def consents(self, customer_ids: list[int]) -> list[ConsentRecord]:
         """The answers on consent of these profiles, as they were recorded."""
         return self._log.consents(customer_ids)
+
+    async def decisions(self, customer_ids: list[int]) -> list[DecisionRecord]:
+        """Automated decisions about these profiles, and reviews of them, oldest first."""
+        return self._log.decisions(customer_ids)
 
     async def changes_of(self, customer_ids: list[int]) -> list[SegmentChange]:
         """All entries and exits of these profiles, oldest first."""

@@ -150,6 +150,9 @@ class Store:
         if effects.consents:
             rows_told = [(x.sequence, x.customer_id, _encode(x)) for x in effects.consents]
             many("INSERT INTO consents VALUES (?, ?, ?)", rows_told)
+        if effects.decisions:
+            rows_decided = [(x.record_id, x.customer_id, x.at, _encode(x)) for x in effects.decisions]
+            many("INSERT OR IGNORE INTO decisions VALUES (?, ?, ?, ?)", rows_decided)
         if effects.changes:
             rows_changed = [
                 (x.sequence, x.customer_id, x.segment_id, x.at, x.change == "entered", _encode(x))
@@ -204,12 +207,13 @@ class Store:
                 self._db.execute("UPDATE links SET body = ? WHERE sequence = ?", (bare, sequence))
 
     def _forget(self, people: list[int]) -> None:
-        """Links and consents of erased people go. Their entries and exits are counted in every history: these stay,
-        without what caused them."""
+        """Links, consents and decisions of erased people go. Their entries and exits are counted in every history:
+        these stay, without what caused them."""
         db = self._db
         for customer_id in people:
             db.execute("DELETE FROM links WHERE customer_id = ?", (customer_id,))
             db.execute("DELETE FROM consents WHERE customer_id = ?", (customer_id,))
+            db.execute("DELETE FROM decisions WHERE customer_id = ?", (customer_id,))
             statement = "SELECT sequence, body FROM segment_changes WHERE customer_id = ?"
             for sequence, body in db.execute(statement, (customer_id,)).fetchall():
                 change = _change.decode(body)

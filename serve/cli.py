@@ -16,6 +16,7 @@ from serve import (
     cli_common,
     cli_corrections,
     cli_data,
+    cli_decisions,
     cli_demo,
     cli_doctor,
     cli_identity,
@@ -80,6 +81,7 @@ app.add_typer(cli_data.events, name="events", rich_help_panel=DATA)
 cli_privacy.privacy.add_typer(cli_privacy_scan.scan_app)
 cli_privacy.privacy.add_typer(cli_corrections.corrections_app)
 cli_privacy.privacy.add_typer(cli_restrictions.restrictions_app)
+cli_privacy.privacy.add_typer(cli_decisions.decisions_app)
 cli_privacy.privacy.add_typer(cli_privacy_verify.verify_app)
 cli_privacy.privacy.add_typer(cli_minimisation.minimisation)
 app.add_typer(cli_privacy.privacy, name="privacy", rich_help_panel=DATA)

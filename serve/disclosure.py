@@ -35,6 +35,8 @@ SHOWS: Mapping[tuple[str, str], Shows] = {
     ("GET", "/v1/profiles/{key}/ledger"): "duty",
     ("GET", "/v1/profiles/{key}/corrections"): "duty",
     ("POST", "/v1/profiles/{key}/corrections"): "duty",
+    ("GET", "/v1/profiles/{key}/decisions"): "duty",
+    ("POST", "/v1/profiles/{key}/decisions/{decision_id}/review"): "duty",
     ("GET", "/v1/profiles/{key}/links"): "purpose",
     ("GET", "/v1/profiles/{key}/merges"): "purpose",
     ("GET", "/v1/profiles/{key}/graph"): "purpose",

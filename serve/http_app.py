@@ -32,6 +32,7 @@ from serve import (
     http_computed_traits,
     http_consents,
     http_corrections,
+    http_decisions,
     http_events,
     http_health,
     http_identity,
@@ -73,7 +74,7 @@ def build_http_app(services: Services, probes: http_health.Probes | None = None)
     app.state.probes = probes or http_health.Probes(lambda: {DEFAULT: services}, time.monotonic)
     app.state.streams = http_segment_stream.Streams(services)
     modules = (
-        *(http_ingest, http_consents, http_corrections, http_profiles, http_identity, http_reviews),
+        *(http_ingest, http_consents, http_corrections, http_decisions, http_profiles, http_identity, http_reviews),
         *(http_segment_analysis, http_segment_stream),  # before segments: "schema" and "stream" are no ids
         *(http_segments, http_computed_traits, http_webhooks),
         *(http_open_dsr, http_privacy, http_minimisation),

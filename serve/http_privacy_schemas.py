@@ -228,3 +228,41 @@ class LiftAnswer(msgspec.Struct, frozen=True):
     """How many identifiers are not refused any more."""
 
     lifted: int
+
+
+class DecisionReview(msgspec.Struct, frozen=True):
+    """What a human has made of a decision."""
+
+    outcome: str
+    by: str
+    note: str
+    at: Time
+
+
+class DecisionEntry(msgspec.Struct, frozen=True):
+    """A decision that was taken by itself, or not because the person has opted out."""
+
+    id: str
+    customer_id: str
+    kind: Annotated[str, Meta(examples=["webhook", "model"])]
+    subject: Annotated[str, Meta(description="id of the webhook; model and version")]
+    decided: Annotated[str, Meta(examples=["taken", "skipped: opted out"])]
+    at: Time
+    cause: Annotated[str, Meta(description="what led to it, such as the id of the message of an entry")]
+    purpose: str
+    review: DecisionReview | None
+
+
+class DecisionsPage(msgspec.Struct, frozen=True):
+    """Decisions about a person, oldest first."""
+
+    data: list[DecisionEntry]
+    cursor: Cursor
+
+
+class DecisionReviewRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """What a human has made of a decision."""
+
+    outcome: Literal["upheld", "overturned"]
+    by: Annotated[str, Meta(min_length=1, max_length=200, examples=["privacy team, a.meier"])]
+    note: Annotated[str, Meta(max_length=200, description="never names the person")] = ""

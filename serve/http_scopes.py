@@ -35,6 +35,8 @@ SCOPES: Mapping[tuple[str, str], Scope | Literal["public"]] = {
     ("GET", "/v1/profiles/{key}/ledger"): "privacy",
     ("GET", "/v1/profiles/{key}/corrections"): "privacy",
     ("POST", "/v1/profiles/{key}/corrections"): "privacy",
+    ("GET", "/v1/profiles/{key}/decisions"): "privacy",
+    ("POST", "/v1/profiles/{key}/decisions/{decision_id}/review"): "privacy",
     ("GET", "/v1/profiles/{key}/links"): "read",
     ("GET", "/v1/profiles/{key}/merges"): "read",
     ("GET", "/v1/profiles/{key}/graph"): "read",

@@ -228,6 +228,13 @@ class WebhookRequest(msgspec.Struct):
         Annotated[str, Meta(description="of the registry; if empty that of each segment, else the default one")]
         | UnsetType
     ) = UNSET
+    automated_decision: (
+        Annotated[
+            bool,
+            Meta(description="it decides about people by itself: logged, and not told of who opted out"),
+        ]
+        | UnsetType
+    ) = UNSET
     from_start: Annotated[bool, Meta(description="of a new one: tell it of all that has happened")] | UnsetType = UNSET
 
 
@@ -240,6 +247,7 @@ class WebhookEntry(msgspec.Struct, frozen=True):
     changes: list[str]
     enabled: bool
     purpose: str
+    automated_decision: bool
     disabled_because: str
     created_at: Time
     delivered: int

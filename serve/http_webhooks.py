@@ -214,6 +214,7 @@ def _entry(webhook: Webhook, status: DeliveryStatus, secret: str = "") -> Webhoo
         changes=webhook.changes,
         enabled=webhook.enabled,
         purpose=webhook.purpose,
+        automated_decision=webhook.automated_decision,
         disabled_because=webhook.disabled_because,
         created_at=time_text(webhook.created_at),
         delivered=status.delivered,

@@ -26,6 +26,7 @@ from models.profile.state import Profile
 from models.shard.protocol import SegmentChange
 from serve.http_consents import consent_entry
 from serve.http_corrections import correction_entries
+from serve.http_decisions import decision_entries
 from serve.http_events import event_entry
 from serve.http_schemas import time_text
 from serve.identity_entries import link_entry, merge_entry, review_entry
@@ -99,6 +100,7 @@ class SubjectExport:
             "reviews": [msgspec.to_builtins(review_entry(x)) for x in await self._calls.reviews(lineage)],
             "corrections": [msgspec.to_builtins(each) for each in correction_entries(profile)],
             "consents": [msgspec.to_builtins(consent_entry(told)) for told in await router.consents(key)],
+            "decisions": [msgspec.to_builtins(x) for x in decision_entries(await router.decisions(key))],
             "sources": sorted({stored.event.source for stored in events}),
             "recipients": self._recipients(lineage, changes),
         }

@@ -104,6 +104,28 @@ def restriction(scene: Scene) -> str:
     return "kept; left out of query, members and webhook until it was lifted"
 
 
+def automated(scene: Scene) -> str:
+    """Article 22: an automated action is logged and reviewed; who has opted out gets none."""
+    scene.segment("automated", "plan", "automated")
+    webhook = {"id": "automated", "url": scene.receiver.url("automated"), "segments": ["automated"]}
+    scene.post("/v1/webhooks", {**webhook, "automated_decision": True})
+    scene.send(_identify("automated-1", note="x"), _identify("automated-2", note="x"))
+    scene.command("privacy", "object", "user_id:automated-2", "automated-decisions")
+    scene.send(_identify("automated-1", plan="automated"), _identify("automated-2", plan="automated"))
+    scene.settle("automated")
+    person = scene.customer_id("user_id:automated-1")
+    told = scene.receiver.told("automated", "segment.entered")
+    expect(told == [person], f"the automated webhook was told {len(told)} times of {len(set(told))} people, not of one")
+    (taken,) = scene.command("privacy", "decisions", "user_id:automated-1")
+    expect(taken["decided"] == "taken" and taken["subject"] == "automated", "the decision is not in the log")
+    (skipped,) = scene.command("privacy", "decisions", "user_id:automated-2")
+    expect(skipped["decided"] == "skipped: opted out", "that nothing was decided is not in the log")
+    scene.command("privacy", "review", "user_id:automated-1", taken["id"], "--outcome", "overturned", "--by", "verify")
+    (reviewed,) = scene.command("privacy", "decisions", "user_id:automated-1")
+    expect(reviewed["review"]["outcome"] == "overturned", "the review is not with the decision")
+    return "one told and logged, one opted out, left alone and logged; reviewed"
+
+
 def _identify(user: str, **traits: Any) -> dict[str, Any]:
     return {"type": "identify", "userId": user, "traits": traits}
 
@@ -142,5 +164,11 @@ ROWS = (
         "objection by purpose; Sec-GPC: 1 is an opt-out",
         "blocked at query and activation, on device and linked profile; status shown",
         objection,
+    ),
+    Row(
+        "GDPR 22",
+        "log of automated decisions, human review, opt-out",
+        "an opted-out person gets no automated action",
+        automated,
     ),
 )

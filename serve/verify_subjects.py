@@ -28,7 +28,8 @@ def access(scene: Scene) -> str:
     mail, user = "access@verify.example", "access-1"
     told = PLACES
     scene.segment(told["a segment"], "note", told["a trait"])
-    scene.post("/v1/webhooks", {"id": "access", "url": scene.receiver.url("access")})
+    webhook = {"id": "access", "url": scene.receiver.url("access"), "automated_decision": True}
+    scene.post("/v1/webhooks", webhook)
     scene.send(
         {"type": "identify", "userId": user, "traits": {"email": mail, "note": told["a trait"]}},
         {"type": "track", "userId": user, "event": "Read", "properties": {"text": told["a property of an event"]}},
@@ -52,6 +53,7 @@ def access(scene: Scene) -> str:
     expect(not missing, f"the export does not hold {', '.join(missing)}")
     (person,) = json.loads(files["data.json"])["people"]
     expect(bool(person["sources"]), "the export names no source")
+    expect(bool(person["decisions"]), "the export names no automated decision")
     recipients = {(each["kind"], each["id"]) for each in person["recipients"]}
     expect(("webhook", "access") in recipients, "the export does not name a webhook that was told")
     expect(told["a property of an event"] in files["events.csv"], "the table of events is not whole")

@@ -132,6 +132,7 @@ SHARD: dict[str, Rule] = {
     "links": _of("links", 1),
     "merges": _of("merges", 1, 2),
     "consents": _of("consents", 1),
+    "decisions": _of("decisions", 1),
     "segment_changes": _segment_change,
     "segment_moves": _of("segment_moves"),  # customer ids alone
     "outbox": _left_out,  # at rest all of it has arrived

@@ -29,6 +29,7 @@ URL_MAX = 2_000
 SEGMENTS_MAX = 1_000
 CHANGES: tuple[str, ...] = ("entered", "exited")
 RETRY_AFTER_S_MAX = 3_600
+_FIELDS = ("id", "url", "segments", "changes", "enabled", "purpose", "automated_decision")
 _ID = re.compile("[a-z0-9][a-z0-9_-]{0,63}")
 _NEVER_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
 _LABEL = re.compile("[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
@@ -58,7 +59,7 @@ class FormerSecret(msgspec.Struct, frozen=True):
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """A receiver."""
+    """A receiver. With `automated_decision` what it is told of decides about people by itself (GDPR article 22)."""
 
     id: str
     url: str
@@ -71,6 +72,8 @@ class Webhook(msgspec.Struct, frozen=True):
     start: dict[int, int] = {}  # shard -> sequence number after which it is told
     disabled_because: str = ""
     purpose: str = ""  # of the registry; if empty that of each segment, else the default one
+
+    automated_decision: bool = False
 
     def wants(self, change: SegmentChange) -> bool:
         """Whether it is told of an entry or exit. Nobody is told of people in a holdout."""
@@ -113,12 +116,13 @@ class InvalidWebhook(ValueError):
 
 
 def parse_webhook(asked: dict[str, Any], is_new: bool = True) -> dict[str, Any]:
-    """The fields that operators set: id, url, segments, changes, enabled, purpose; checked. Raises InvalidWebhook.
+    """The fields that operators set: id, url, segments, changes, enabled, purpose, automated_decision; checked. Raises
+    InvalidWebhook.
 
     `from_start`, which only a new one takes, is checked and left out.
     """
     problems: list[tuple[str, str]] = []
-    known = ("id", "url", "segments", "changes", "enabled", "purpose", *(("from_start",) if is_new else ()))
+    known = (*_FIELDS, "from_start") if is_new else _FIELDS
     for key in asked:
         if key == "from_start" and not is_new:
             problems.append((key, "expected of a new webhook only: this one has its place already"))
@@ -138,7 +142,7 @@ def parse_webhook(asked: dict[str, Any], is_new: bool = True) -> dict[str, Any]:
         problems.append(("changes", 'expected a list of "entered", "exited", or both'))
     if not isinstance(asked.get("purpose", ""), str):
         problems.append(("purpose", "expected a purpose of the registry, or nothing for the default one"))
-    for key in ("enabled", "from_start"):
+    for key in ("enabled", "from_start", "automated_decision"):
         if not isinstance(asked.get(key, True), bool):
             problems.append((key, "expected true or false"))
     if problems:
@@ -150,6 +154,7 @@ def parse_webhook(asked: dict[str, Any], is_new: bool = True) -> dict[str, Any]:
         "changes": changes,
         "enabled": asked.get("enabled", True),
         "purpose": asked.get("purpose", ""),
+        "automated_decision": asked.get("automated_decision", False),
     }
 
 

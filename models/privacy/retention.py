@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from models.events.event import Event
+from models.privacy.corrections import CORRECTION
 from models.privacy.gate import is_minor
 from models.privacy.purposes import DataKind, Purposes, is_restricted
 from models.privacy.statements import STATEMENT
@@ -123,6 +124,8 @@ def left_of(event: Event, terms: Terms, gone: Purged) -> Left:
     if event.type == STATEMENT:
         return Left(event, False)
     at = time_of(event)
+    if event.type == CORRECTION:
+        return Left(_blanked(event, at, terms, gone), False)
     traits = _current(event.traits, at, terms, gone) if event.type != "group" else event.traits
     context = event.context
     told = context.get("traits")
@@ -171,6 +174,17 @@ def _current(traits: dict[str, object], at: int, terms: Terms, gone: Purged) -> 
         else:
             gone[term.purpose, "events.traits"] += 1
     return kept if len(kept) < len(traits) else traits
+
+
+def _blanked(event: Event, at: int, terms: Terms, gone: Purged) -> Event:
+    """A correction without values that are past their time. That those of events are wrong stays."""
+    traits = dict(event.traits)
+    for name, value in event.traits.items():
+        term = terms.of("traits", name)
+        if value is not None and at < term.since and name not in terms.protected:
+            traits[name] = None
+            gone[term.purpose, "events.traits"] += 1
+    return event if traits == event.traits else msgspec.structs.replace(event, traits=traits)
 
 
 def _purge_attributes(profile: Profile, terms: Terms, gone: Purged) -> None:

@@ -3,6 +3,7 @@
 import msgspec
 
 from models.events.event import Event
+from models.privacy.decisions import DecisionRecord
 from models.shard.protocol import Finding, Pairing
 
 
@@ -123,6 +124,13 @@ class Purge(msgspec.Struct, tag=True, frozen=True):
     inactive_ms: int = 0  # people of whom nothing is kept and who were not seen for so long are told; 0 for none
 
 
+class Decide(msgspec.Struct, tag=True, frozen=True):
+    """Logs automated decisions and reviews of them, each once, of people who are here. Replies None."""
+
+    call: int
+    records: list[DecisionRecord]
+
+
 class Reviewed(msgspec.Struct, tag=True, frozen=True):
     """Brings the reviews of some profiles up to date. Replies None."""
 
@@ -152,6 +160,7 @@ Command = (
     | Pair
     | Erase
     | Suppress
+    | Decide
     | Purge
     | Reviewed
     | Matched

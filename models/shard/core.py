@@ -19,6 +19,7 @@ from models.identity.online import MatchingSettings
 from models.identity.placement import home_shard
 from models.identity.profile_record import is_matched_by, profile_record
 from models.privacy.corrections import CORRECTION
+from models.privacy.decisions import DecisionRecord
 from models.privacy.gate import admitted
 from models.privacy.ledger import ConsentRecord, records_of
 from models.privacy.purposes import NO_PURPOSES, Purposes
@@ -125,6 +126,7 @@ class ShardCore:
         self.forgotten: list[int] = []
         self.link_rows: list[Link] = []
         self.consent_rows: list[ConsentRecord] = []
+        self.decision_rows: list[DecisionRecord] = []
         self.change_rows: list[SegmentChange] = []
         self.move_rows: list[BulkMove] = []
         self.folded_moves: list[int] = []
@@ -356,6 +358,12 @@ class ShardCore:
             records = records_of(event, customer_id, answers, self.settings.purposes, self.sequence)
             self.sequence += len(records)
             self.consent_rows += records
+
+    def log_decisions(self, records: Iterable[DecisionRecord]) -> None:
+        """Logs decisions about people who are here, or were before they were merged away: not of the erased."""
+        self.decision_rows += [
+            each for each in records if self.is_live(each.customer_id) or each.customer_id in self.redirects
+        ]
 
     def log_event(self, profile: Profile, event: Event) -> None:
         """Appends the event to the log, at the head of the profile's chain."""

@@ -17,6 +17,7 @@ from models.shard.commands import (
     Accept,
     Command,
     Count,
+    Decide,
     DeleteSegment,
     Erase,
     Fold,
@@ -215,6 +216,9 @@ class ShardMachine:
                 self._suppress(command)
             case Purge():
                 self._purging.purge(command)
+            case Decide():
+                core.log_decisions(command.records)
+                core.replies.append((command.call, None))
             case Reviewed():
                 for finding in command.findings:
                     self._reviews.update(finding)
@@ -344,6 +348,7 @@ class ShardMachine:
         effects.forgotten, core.forgotten = core.forgotten, []
         effects.links, core.link_rows = core.link_rows, []
         effects.consents, core.consent_rows = core.consent_rows, []
+        effects.decisions, core.decision_rows = core.decision_rows, []
         effects.changes, core.change_rows = core.change_rows, []
         effects.moves, core.move_rows = core.move_rows, []
         effects.moves_folded, core.folded_moves = core.folded_moves, []

@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from models.events.event import Event
+from models.privacy.decisions import DecisionRecord
 from models.privacy.ledger import ConsentRecord
 from models.segments.bulk_moves import BulkMove
 from models.shard.protocol import Link, MergeRecord, SegmentChange, StoredEvent
@@ -120,11 +121,14 @@ class Effects(msgspec.Struct):
     dedupe_deleted: list[str] = []  # dedupe keys
     links: list[Link] = []
     consents: list[ConsentRecord] = []
+    decisions: list[DecisionRecord] = []  # one that is there already stays as it is
     changes: list[SegmentChange] = []
     moves: list[BulkMove] = []
     moves_folded: list[int] = []  # first sequence numbers of the moves that all profiles hold by now
     unevidenced: list[int] = []  # customer ids whose links keep no values that were compared
-    forgotten: list[int] = []  # customer ids of whom links and consents go, and in entries and exits what caused them
+    forgotten: list[
+        int
+    ] = []  # customer ids of whom links, consents, decisions go, and in entries and exits what caused them
     messages: dict[int, bytes] = {}  # destination shard -> one envelope, to be numbered and put in the outbox
     received: dict[int, int] = {}  # source shard -> number of the latest envelope taken from it
     replies: list[tuple[int, object]] = []  # call, result (an exception instance to be raised, or a value)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from models.events.event import Event
+from models.privacy.decisions import DecisionRecord
 from models.privacy.ledger import ConsentRecord
 from models.profile.state import Profile, decode_profile
 from models.segments.bulk_moves import BulkMove, BulkMoves
@@ -46,6 +47,7 @@ class Disk:
     links: list[Link] = field(default_factory=list)
     changes: list[SegmentChange] = field(default_factory=list)
     consents: list[ConsentRecord] = field(default_factory=list)
+    decisions: dict[str, DecisionRecord] = field(default_factory=dict)
     sent: dict[int, int] = field(default_factory=dict)
     moves: dict[int, BulkMove] = field(default_factory=dict)  # that some profiles do not hold
 
@@ -86,6 +88,8 @@ class Disk:
         self.links = [
             msgspec.structs.replace(x, evidence=None) if x.customer_id in effects.unevidenced else x for x in self.links
         ]
+        self.decisions = {each.record_id: each for each in effects.decisions} | self.decisions
+        self.decisions = {k: x for k, x in self.decisions.items() if x.customer_id not in effects.forgotten}
         self.consents = [x for x in [*self.consents, *effects.consents] if x.customer_id not in effects.forgotten]
         self.changes += effects.changes
         for index, change in enumerate(self.changes):

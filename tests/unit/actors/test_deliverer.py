@@ -428,3 +428,34 @@ def test_an_entry_is_not_told_after_a_withdrawal_while_its_page_is_sent(
     world.step()
     assert {identifier.rpartition("_")[2] for identifier in world.ids()} == {"1", "2"}
     assert (world.store.status("w").waiting, world.store.cursor("w")) == (0, {0: 3, 1: 2})
+
+
+def test_what_decides_by_itself_is_told_of_those_who_may_be_decided_about(world: World) -> None:
+    asked: list[tuple[str, str, int, str]] = []
+
+    async def may_decide(kind: str, subject: str, customer_id: int, cause: str, purpose: str) -> bool:
+        asked.append((kind, subject, customer_id, cause))
+        return customer_id != PEOPLE[2]
+
+    world.deliverer = Deliverer(
+        world.control, world.store, world.changes, world, POLICY, lambda: world.now, may_decide=may_decide
+    )
+    world.add(automated_decision=True)
+    world.change(0, 2, 1)
+    world.log.append(SegmentChange(PEOPLE[2], "vip", "exited", world.now, "m", 4))
+    world.statuses["https://a.example"] = 503
+    world.step()
+    first = list(asked)
+    assert {customer_id for _, _, customer_id, _ in first} == {PEOPLE[0], PEOPLE[1], PEOPLE[2]}
+    assert all((kind, subject) == ("webhook", "w") for kind, subject, *_ in first)
+    world.now += 2_000
+    world.statuses.clear()
+    world.taken.clear()
+    world.step()
+    assert {identifier.rpartition("_")[2] for identifier in world.ids()} == {"1", "3", "4"}
+    assert set(asked) == set(first)  # tried again, it is the same decision: its cause is the message
+    world.deliverer = Deliverer(world.control, world.store, world.changes, world, POLICY, lambda: world.now)
+    world.taken.clear()
+    world.change(0)
+    world.step()
+    assert world.ids() == []

@@ -23,6 +23,7 @@ from models.identity.online import ReviewReason
 from models.identity.profile_record import profile_record
 from models.identity.record import MatchRecord
 from models.privacy.corrections import CORRECTION
+from models.privacy.decisions import DecisionRecord
 from models.privacy.ledger import ConsentRecord, records_of
 from models.privacy.purposes import NO_PURPOSES
 from models.privacy.statements import STATEMENT
@@ -80,6 +81,7 @@ class FakeRouter:
         self._policy = ProfilePolicy()
         self.purposes = NO_PURPOSES
         self._consents: list[ConsentRecord] = []
+        self._decisions: dict[str, DecisionRecord] = {}
         self.lifted: list[str] = []  # identifiers whose suppression was lifted
 
     async def ingest(self, events: list[Event], wait: bool = False, timeout_s: float = 10) -> IngestResult:
@@ -139,6 +141,13 @@ class FakeRouter:
     async def lift_suppression(self, identifiers: list[str]) -> None:
         self._require_up()
         self.lifted += identifiers
+
+    async def log_decision(self, record: DecisionRecord) -> None:
+        self._decisions.setdefault(record.record_id, record)
+
+    async def decisions(self, key: str) -> list[DecisionRecord]:
+        profile = await self.profile(key)
+        return [each for each in self._decisions.values() if profile and each.customer_id == profile.customer_id]
 
     async def merge(self, left: str, right: str, source: str, now: int) -> EventResult:
         self._require_up()

@@ -102,7 +102,11 @@ def test_answers_are_what_the_document_says(service: HttpService, document: dict
         ("GET", "/v1/segments/{segment_id}/members", "", None),
         ("GET", "/v1/segments/{segment_id}/changes", "", None),
         ("POST", "/v1/segments/preview", "", {"criteria": pro}),
-        *(("GET", path, "", None) for _, path in SCOPES if path.startswith("/v1/profiles/{key}")),
+        *(
+            ("GET", path, "", None)
+            for method, path in SCOPES
+            if method == "GET" and path.startswith("/v1/profiles/{key}")
+        ),
         ("GET", "/v1/profiles/{key}/traits", "?limit=0", None),
         ("GET", "/v1/profiles/changes", "", None),
         ("GET", "/v1/profiles/changes", "?after=later", None),

@@ -1,0 +1,56 @@
+"""Automated decisions about people (GDPR article 22): the log of what was decided by itself, and of humans' reviews.
+
+Whatever decides by itself asks before it acts (`actors.automated_decisions`): a webhook that says that it does, or a
+model. Records are never changed. The id of a decision follows from what decided, whom it was about and what led to it,
+so that one that is taken again after a failure is the same.
+"""
+
+from hashlib import blake2b
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["webhook", "model", "review"]
+Decided = Literal["taken", "skipped: opted out", "upheld", "overturned"]
+
+
+class DecisionRecord(msgspec.Struct, array_like=True, frozen=True):
+    """A decision, or a human's review of one."""
+
+    record_id: str
+    customer_id: int
+    kind: Kind
+    subject: str  # id of the webhook; model and version; of a review the id of the decision
+    decided: Decided
+    at: int  # ms
+    cause: str = ""  # what led to it: the id of an entry to a segment
+    purpose: str = ""
+    by: str = ""  # who reviewed it
+    note: str = ""  # of a review; never names the person
+
+
+def decision_of(
+    kind: Kind, subject: str, customer_id: int, cause: str, purpose: str, is_opted_out: bool, at: int
+) -> DecisionRecord:
+    """The record of a decision that is about to be taken, or is not because the person has opted out."""
+    decided: Decided = "skipped: opted out" if is_opted_out else "taken"
+    text = "\0".join((kind, subject, str(customer_id), cause, decided))
+    record_id = "dec_" + blake2b(text.encode(), digest_size=12).hexdigest()
+    return DecisionRecord(record_id, customer_id, kind, subject, decided, at, cause, purpose)
+
+
+def review_of(
+    decision: DecisionRecord, outcome: Literal["upheld", "overturned"], by: str, note: str, at: int
+) -> DecisionRecord:
+    """The record of a human's review. A decision has one."""
+    return DecisionRecord(
+        record_id=f"{decision.record_id}_review",
+        customer_id=decision.customer_id,
+        kind="review",
+        subject=decision.record_id,
+        decided=outcome,
+        at=at,
+        purpose=decision.purpose,
+        by=by,
+        note=note,
+    )

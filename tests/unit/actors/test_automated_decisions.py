@@ -1,0 +1,95 @@
+"""Automated decisions over real shards: logged once, none about those who have opted out, gone with an erasure."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from actors.automated_decisions import AutomatedDecisions
+from actors.router import Router
+from actors.shard_calls import ShardCalls
+from models.identity.customer_id import shard_of
+from models.privacy.decisions import review_of
+from models.privacy.purposes import NO_AUTOMATED_DECISIONS
+from models.shard.commands import Erasure
+from tests.unit.actors.local_shards import NOW, LocalShards, identify
+
+SHARDS = 3
+Scenario = Callable[[Router, LocalShards], Awaitable[None]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[[Scenario], None]:
+    def runner(scenario: Scenario) -> None:
+        async def main() -> None:
+            shards = LocalShards(tmp_path, SHARDS)
+            shards.start_all()
+            try:
+                await scenario(Router(SHARDS, tmp_path, shards, timeout_s=5), shards)
+            finally:
+                await shards.stop_all()
+            assert not shards.deaths
+
+        asyncio.run(main())
+
+    return runner
+
+
+async def person(router: Router, key: str) -> int:
+    profile = await router.profile(key)
+    assert profile is not None
+    return profile.customer_id
+
+
+async def told(router: Router, key: str) -> list[tuple[str, str, str]]:
+    return [(record.kind, record.cause, record.decided) for record in await router.decisions(key)]
+
+
+def test_a_decision_is_logged_once_and_not_taken_of_who_opted_out(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        await router.ingest([identify("m1", "user_id:u1")], wait=True)
+        decisions = AutomatedDecisions(router, lambda: NOW)
+        who = await person(router, "user_id:u1")
+        for _ in range(2):
+            assert await decisions.may_decide("webhook", "offers", who, "msg_1", "ads")
+        shards.lost_replies = 1
+        assert await decisions.may_decide("model", "churn@3", who, "week 9", "")
+        await router.state_consents("user_id:u1", {"decisions": {NO_AUTOMATED_DECISIONS: True}}, "desk", NOW + 1)
+        assert not await decisions.may_decide("webhook", "offers", who, "msg_2", "ads")
+        for shard in range(SHARDS):
+            await shards.stop(shard)
+            shards.start(shard)
+        assert sorted(await told(router, "user_id:u1")) == [
+            ("model", "week 9", "taken"),
+            ("webhook", "msg_1", "taken"),
+            ("webhook", "msg_2", "skipped: opted out"),
+        ]
+        assert not await decisions.may_decide("webhook", "offers", who + 1, "msg_3", "")  # who is nobody
+
+    run(scenario)
+
+
+def test_decisions_and_reviews_follow_a_merge_and_go_with_an_erasure(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        await router.ingest([identify("m1", "user_id:u1"), identify("m2", "email:a@x.io")], wait=True)
+        decisions = AutomatedDecisions(router, lambda: NOW)
+        for key in ("user_id:u1", "email:a@x.io"):
+            assert await decisions.may_decide("webhook", "offers", await person(router, key), f"of {key}", "")
+        first = (await router.decisions("user_id:u1"))[0]
+        await router.log_decision(review_of(first, "overturned", "a.meier", "", NOW + 1))
+        await router.log_decision(review_of(first, "upheld", "b.huber", "", NOW + 2))  # it was reviewed before
+        await router.ingest([identify("m3", "user_id:u1", "email:a@x.io", at=NOW + 3)], wait=True)
+        assert sorted(await told(router, "user_id:u1")) == [
+            ("review", "", "overturned"),
+            ("webhook", "of email:a@x.io", "taken"),
+            ("webhook", "of user_id:u1", "taken"),
+        ]
+        who = await person(router, "user_id:u1")
+        calls = ShardCalls(SHARDS, shards)
+        await calls.call(shard_of(who), "erase", Erasure("r1", who, NOW + 9), timeout_s=5)
+        await router.log_decision(first)  # late: nothing is kept of an erased person
+        people = {first.customer_id, who}
+        assert await calls.all("decisions", sorted(people), timeout_s=5) == [[]] * SHARDS
+
+    run(scenario)
