@@ -28,8 +28,8 @@ def access(scene: Scene) -> str:
     mail, user = "access@verify.example", "access-1"
     told = PLACES
     scene.segment(told["a segment"], "note", told["a trait"])
-    webhook = {"id": "access", "url": scene.receiver.url("access"), "automated_decision": True}
-    scene.post("/v1/webhooks", webhook)
+    webhook = {"id": "access", "url": scene.receiver.url("access"), "segments": [told["a segment"]]}
+    scene.post("/v1/webhooks", {**webhook, "automated_decision": True})
     scene.send(
         {"type": "identify", "userId": user, "traits": {"email": mail, "note": told["a trait"]}},
         {"type": "track", "userId": user, "event": "Read", "properties": {"text": told["a property of an event"]}},
