@@ -2,9 +2,9 @@
 
 Starts a service in a directory of its own and plants people through its APIs: in traits, properties, contexts, message
 ids, identifiers; merged from several profiles; in the review queue; among the dead letters; in webhooks that cannot be
-told; on the way while they are erased. All canaries must be found before, raw or decoded; those of the erased nowhere
-after, and everybody else must be as before. With --kill, the service is killed in the middle and started again.
-Exit code 1 if a canary of an erased person is found, or anybody else differs.
+told; in a backup; on the way while they are erased. All canaries must be found before, raw or decoded; those of the
+erased nowhere after, and everybody else must be as before. With --kill, the service is killed in the middle and started
+again. Exit code 1 if a canary of an erased person is found, or anybody else differs.
 """
 
 import argparse
@@ -12,20 +12,25 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
+from actors.backup_keys import FILE, BackupKeys
 from bench.kill import Service
-from models.privacy.needles import needles_of
+from models.privacy.needles import Search, needles_of
 from models.privacy.scan_report import ScanReport
+from models.profile.packing import packed_within
+from pipelines.backup_read import backup_id_of, opened, verified
 from pipelines.batch_client import ApiClient, ApiError
 from pipelines.privacy_scan import scan
 
@@ -91,6 +96,16 @@ def refused(person: int) -> dict[str, Any]:
     return {"type": "track", "userId": f"user-{mark}", "properties": {"text": mark}, "messageId": f"{mark}-refused"}
 
 
+def readable(backup: Path, keys: Path) -> bytes:
+    """All that can be read of a backup with the keys that stand; packed profiles unpacked, too."""
+    with closing(BackupKeys(keys, create=False)) as found:
+        manifest = verified(backup, found.backup_key(backup_id_of(backup)).signer)
+        rows = [row for each in opened(backup, manifest, found) for row in each.rows or ()]
+    values = [value for row in rows for value in row.row if isinstance(value, bytes)]
+    profiles = [held for value in values for held in packed_within(value, len(value))]
+    return b"\n".join([repr(rows).encode(), *values, *profiles])
+
+
 class Served(Protocol):
     """A running service that can be killed."""
 
@@ -112,6 +127,7 @@ class Run:
         self._people = list(range(people))
         self._erased = sorted(self._rng.sample(self._people, erased))
         self._client = ApiClient(service.url, service.key, timeout_s=60, patience_s=180)
+        self._backup = data_dir.with_name("backup")
         self.wrong: list[str] = []
 
     def plant(self) -> None:
@@ -198,6 +214,21 @@ class Run:
                     return
                 time.sleep(0.2)
 
+    def back_up(self) -> None:
+        """Makes a backup, which the erasures must reach."""
+        command = [sys.executable, "-m", "serve", "backup", "create", str(self._backup)]
+        subprocess.run([*command, "--data-dir", str(self._data_dir)], check=True, stdout=subprocess.DEVNULL)
+        missing = set(self._people) - self._in_backup(self._people)
+        if missing:
+            self.wrong.append(f"{len(missing)} canaries are not in the backup: it proves nothing")
+
+    def _in_backup(self, people: Iterable[int]) -> set[int]:
+        """Those of these people of whom something can be read in the backup."""
+        data = readable(self._backup, self._data_dir / FILE)
+        listed = list(people)
+        search = Search(needles_of([], [canary(person) for person in listed], _KEY))
+        return {listed[hit.needle] for hit in search.in_bytes(data)}
+
     def look(self, people: Iterable[int]) -> ScanReport:
         """A scan for the canaries of these people."""
         return scan(self._data_dir, needles_of([], [canary(person) for person in people], _KEY))
@@ -231,6 +262,9 @@ class Run:
                 orders = -1
             if orders != 1:
                 self.wrong.append(f"person {person} of kind {person % 4} is not as before")
+        left = self._in_backup(self._erased)
+        if left:
+            self.wrong.append(f"{len(left)} erased people can be read in the backup")
         for person in self._erased:
             answer = self._client.post("/v1/batch?wait=true", {"batch": messages(person, self._rng)[:1]})
             if [result["status"] for result in answer["results"]] != ["suppressed"]:
@@ -263,6 +297,7 @@ def main() -> None:
             run = Run(service, data_dir, given.people, given.erase, given.seed)
             run.plant()
             run.check_before()
+            run.back_up()
             run.erase(given.kill)
             run.check_after()
         finally:

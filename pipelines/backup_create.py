@@ -48,8 +48,9 @@ RULES: dict[str, dict[str, Rule]] = {
 }
 _WHOLE = (
     *("onefold.toml", "admin.key", "suppression.key", "audit.key", "privacy-signing.pem"),
-    *("certificate-signing.key", "certificate-signing.pub"),
+    *("certificate-signing.key", "certificate-signing.pub", "hash.key", "token.key"),
 )
+_WHOLE_SQLITE = ("control.sqlite", "findings.sqlite", "purges.sqlite")  # of nobody, and small
 _CERTIFICATES = "privacy/certificates"
 _CLOSED = ("completed", "cancelled")
 _suppressed = msgspec.msgpack.Decoder(int)
@@ -153,9 +154,11 @@ def _files(data_dir: Path, head: bytes) -> Iterator[Piece]:
     for path in sorted((data_dir / _CERTIFICATES).glob("*.json")):
         yield Piece(NOBODY, "", (f"{_CERTIFICATES}/{path.name}", path.read_bytes()))
     yield Piece(NOBODY, "", (HEAD, head))
-    with closing(sqlite3.connect(data_dir / "control.sqlite")) as source, closing(sqlite3.connect(":memory:")) as copy:
-        source.backup(copy)
-        yield Piece(NOBODY, "", ("control.sqlite", copy.serialize()))
+    for name in _WHOLE_SQLITE:
+        if (data_dir / name).exists():
+            with closing(sqlite3.connect(data_dir / name)) as source, closing(sqlite3.connect(":memory:")) as copy:
+                source.backup(copy)
+                yield Piece(NOBODY, "", (name, copy.serialize()))
 
 
 def _meta(db: sqlite3.Connection, key: str) -> int:

@@ -39,6 +39,7 @@ def test_an_erasure_leaves_nothing_and_harms_nobody_even_when_it_is_killed(place
     run = Run(Place(place), place.data_dir, people=16, erased=4, seed=3)
     run.plant()
     run.check_before()
+    run.back_up()
     export = everything(place, f"{canary(7)}@example.com")
     assert canary(7) in export["data.json"]
     data = json.loads(export["data.json"])
