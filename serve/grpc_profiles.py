@@ -4,10 +4,12 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 
+from actors.basis_check import FRESH_MS
 from actors.errors import Invalid, NotFound
 from models.identity.customer_id import to_text
 from models.identity.identifiers import CUSTOMER_ID
 from protos.onefold.v1 import profile_pb2 as pb
+from serve.encoded_profiles import EncodedProfile
 from serve.grpc_call import Call, Encoded, Methods, Reply, stream, unary
 from serve.http_pages import parse_positions, positions_text
 from serve.length_delimited import length_delimited
@@ -65,21 +67,35 @@ class ProfileMethods(Methods):
             # Whoever stops in the middle must be told of the rest when it goes on: only the last has the new cursor.
             before = _cursor_field(after)
             customer_ids, after = await context.services.router.changed_profiles(after, HEARTBEAT_S)
-            held = b""
+            held, held_at = None, 0
             sent = set()
             for start in range(0, len(customer_ids), _CHUNK):
                 keys = [f"{CUSTOMER_ID}:{to_text(customer_id)}" for customer_id in customer_ids[start : start + _CHUNK]]
+                read_at = context.services.now()
                 for profile in await context.profiles.get_many(keys, "", purpose):
                     # Two that changed may be one person by now.
                     if profile is not None and profile.customer_id not in sent:
                         sent.add(profile.customer_id)
                         call.told.people([profile.customer_id])
-                        if held:
-                            yield Encoded(held + before)
-                        held = length_delimited(_CHANGE_PROFILE, profile.message)
+                        if held is not None:
+                            yield Encoded(await self._change(held, held_at, purpose) + before)
+                        held, held_at = profile, read_at
                 await asyncio.sleep(0)
-            yield Encoded(held + _cursor_field(after))
+            told = b"" if held is None else await self._change(held, held_at, purpose)
+            yield Encoded(told + _cursor_field(after))
             await asyncio.sleep(GATHER_S)
+
+    async def _change(self, profile: EncodedProfile, read_at: int, purpose: str) -> bytes:
+        """The field of a changed profile, at the moment at which it is sent: a client that takes its time asks for it
+        long after it was read. Empty if it is nobody's any more."""
+        context = self.context
+        if context.purposes.is_on and context.services.now() - read_at >= FRESH_MS:
+            key = f"{CUSTOMER_ID}:{to_text(profile.customer_id)}"
+            found = await context.profiles.get(key, "", purpose)
+            if found is None:
+                return b""
+            profile = found
+        return length_delimited(_CHANGE_PROFILE, profile.message)
 
     async def _watch_keys(self, call: Call, keys: list[str], after: dict[int, int]) -> AsyncIterator[Reply]:
         """The profiles of some keys: whenever anybody changed, a look whether it was one of them.

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.basis_check import FRESH_MS
 from actors.errors import Invalid
 from models.privacy.purposes import DataScope, Purpose, Purposes
 from models.privacy.settings import PrivacySettings
-from protos.onefold.v1 import identity_pb2, segment_pb2
+from protos.onefold.v1 import identity_pb2, profile_pb2, segment_pb2
 from serve import http_segment_stream
 from serve.grpc_methods import GrpcMethods
 from serve.request_context import RequestContext
@@ -273,3 +274,26 @@ def test_the_same_over_grpc(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="PERMISSION_DENIED"):
         members(("onefold-purpose", "service"))
     assert grpc.http.now > NOW
+
+
+def test_a_change_that_a_slow_client_asks_for_late_is_as_of_then(tmp_path: Path) -> None:
+    grpc = GrpcService(tmp_path, settings_of(tmp_path))
+    grpc.http.router.purposes = PURPOSES
+    for user in ("u1", "u2"):
+        arrive(grpc.http, user, None)
+
+    async def watch() -> list[profile_pb2.ProfileChange]:
+        found: list[profile_pb2.ProfileChange] = []
+        async for reply in grpc.stream("Watch", profile_pb2.WatchRequest(after="0:0,1:0")):
+            found.append(profile_pb2.ProfileChange.FromString(reply))
+            if len(found) == 2:
+                break
+            consent = {"decisions": {"!restricted": True}}
+            await grpc.http.router.state_consents("user_id:u2", consent, "desk", grpc.http.now)
+            grpc.http.pass_time(FRESH_MS)
+        return found
+
+    first, second = asyncio.run(watch())
+    assert (set(first.profile.attributes), len(first.profile.withheld)) == ({"plan", "email"}, 0)
+    assert dict(second.profile.withheld) == {"everything": 1}
+    assert not second.profile.attributes
