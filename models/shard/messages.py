@@ -215,6 +215,7 @@ class Prune(msgspec.Struct, tag="pr", array_like=True, frozen=True):
     customer_id: int
     granted: list[str]  # purposes that have a basis for the person
     protected: list[str]  # traits that stay
+    told: bool  # whether attributes went: links keep no values then that were compared
 
 
 class Unsee(msgspec.Struct, tag="us", array_like=True, frozen=True):

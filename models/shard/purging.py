@@ -67,13 +67,15 @@ class Purging:
         went = purge_profile(profile, terms)
         gone.update(went)
         profile.last_event, changed = self._purge_kept(profile.customer_id, profile.last_event, terms, gone)
+        told = any(section == "attributes" for _, section in went)
         for customer_id in profile.absorbed:
-            core.send(shard_of(customer_id), Prune(customer_id, sorted(terms.granted), sorted(terms.protected)))
+            message = Prune(customer_id, sorted(terms.granted), sorted(terms.protected), told)
+            core.send(shard_of(customer_id), message)
         if gone.total() == before and not changed:
             return False
         core.reevaluate(profile, core.index.all, "purge")
         core.save_anew(profile)
-        if any(section == "attributes" for _, section in went):
+        if told:
             core.unevidenced.append(profile.customer_id)
             core.mark_for_matching(profile.customer_id)
         return True
@@ -85,6 +87,8 @@ class Purging:
         if redirect is None:
             return
         terms = Terms(core.settings.purposes, frozenset(message.granted), core.now, frozenset(message.protected))
+        if message.told:
+            core.unevidenced.append(message.customer_id)
         head, changed = self._purge_kept(message.customer_id, redirect.last_event, terms, Counter())
         if changed:
             core.redirects.put(message.customer_id, Redirect(redirect.target, head))

@@ -11,6 +11,7 @@ from actors.errors import Conflict, NotFound, Unavailable
 from actors.schema import create_shards
 from actors.shard_log import ShardLog
 from actors.store import Store
+from models.identity.evidence import Explanation, FieldEvidence
 from models.segments.bulk_moves import BulkMove, pack_ids
 from models.shard.core import dedupe_key
 from models.shard.protocol import Link, MergeRecord, SegmentChange
@@ -129,6 +130,24 @@ def loaded(store: Store) -> list[tuple[object, ...]]:
 def merge_record(winner: int, loser: int) -> bytes:
     record = MergeRecord(f"mrg_0_{winner}", winner, loser, NOW, 1, "m", "web", "exact", ["user_id:u"], b"w", b"l")
     return msgspec.msgpack.encode(record)
+
+
+def test_of_the_purged_events_are_what_is_left_and_links_keep_no_values(store: Store, tmp_path: Path) -> None:
+    compared = FieldEvidence(field="given_name", level="exact", weight=3.0, left="jane", right="jane")
+    evidence = Explanation(
+        method="probabilistic", model_version="1", prior=-9.0, fields=(compared,), score=5.0, confidence=0.9
+    )
+    links = [
+        Link(customer, "user_id:1", "user_id:2", "probabilistic", 0.9, "m1", "web", NOW, customer, evidence)
+        for customer in (7, 8)
+    ]
+    commit(store, Effects(events=[EventRow(5, 7, 0, track("m1", "user_id:1", secret="jane"))], links=links))
+    left = msgspec.structs.replace(track("m1", "user_id:1"), name="")
+    commit(store, Effects(events_changed=[(5, left)], unevidenced=[7]))
+    log = ShardLog(tmp_path, 0, 2)
+    assert [stored.event for stored in log.tail(0, 10)] == [left]
+    assert log.links([7, 8]) == [msgspec.structs.replace(links[0], evidence=None), links[1]]
+    log.close()
 
 
 def test_a_drain_comes_back_at_the_next_start_without_what_was_deleted(store: Store) -> None:
