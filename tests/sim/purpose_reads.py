@@ -95,15 +95,19 @@ class Reads:
         self._check_letters(answer, purpose, "reader")
 
     def _check_letters(self, answer: bytes, purpose: str, key: str) -> None:
-        found = _canaries(answer)
+        found = self._canaries(answer)
         assert found <= (self.world.oracle.letters if (key, purpose) == ("admin", "service") else set()), (key, purpose)
 
     def _check(self, answer: bytes, purpose: str, what: str, asked: str = "") -> None:
         world = self.world
-        found = _canaries(answer) - _canaries(asked.encode())
+        found = self._canaries(answer) - self._canaries(asked.encode())
         leaked = [each for each in found if not world.oracle.may_show(each, purpose, world.now)]
         assert not leaked, f"{what} for {purpose}: {[world.oracle.canaries.get(each, each) for each in leaked]}"
         self.shown.setdefault(what, set()).update(found)
+
+    def _canaries(self, data: bytes) -> set[str]:
+        """Those that were given out: keys and signatures hold letters at random."""
+        return {text for found in CANARY.findall(data.lower()) if (text := found.decode()) in self.world.given}
 
     def _paths(self, path: str, reviews: list[str]) -> list[str]:
         """The path with each of the values that there are in the place of its parameters, and what it asks for."""
@@ -222,7 +226,3 @@ class _Client:
         status, answer = asyncio.run_coroutine_threadsafe(call, self._loop).result(30)
         assert status == 200, answer
         return json.loads(answer[answer.index(b"\n{") :])
-
-
-def _canaries(data: bytes) -> set[str]:
-    return {found.decode() for found in CANARY.findall(data.lower())}

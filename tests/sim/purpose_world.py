@@ -105,7 +105,7 @@ class World(GrpcMethods):
         self.race: tuple[int, dict[str, bool]] | None = None
         self.ids: dict[int, int] = {}  # customer id -> self that it was made for
         self._folder = folder
-        self._canaries = 0
+        self.given: set[str] = set()  # canaries
         self._new_ids = 0
         self.outbox = Outbox(self)
         matching = MatchingSettings(enabled=True, matchers=1, link_confidence=1.0, review_confidence=0.01)
@@ -178,12 +178,12 @@ class World(GrpcMethods):
         assert not self.shards.deaths
 
     def canary(self) -> str:
-        self._canaries += 1
-        rest, letters = self._canaries, ""
+        rest, letters = len(self.given) + 1, ""
         for _ in range(8):
             rest, letter = divmod(rest, 26)
             letters = chr(97 + letter) + letters
-        return "zq" + letters
+        self.given.add(f"zq{letters}")
+        return f"zq{letters}"
 
     # Requests
 
