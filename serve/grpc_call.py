@@ -107,6 +107,9 @@ class Call:
 
     def check(self) -> Principal:
         """Who calls, if they may (still) do so. Raises Unauthenticated, Forbidden, RateLimited."""
+        if self._replica.services.settings.tls.is_on and not is_local(self._context.peer()):
+            # Replicas listen on every interface, in plain.
+            raise Forbidden("this port is for the service's own proxy: call the one that the service tells")
         principal = self._replica.limits.caller(credential_in(self._context), self._address)
         self.told.actor = principal.key_id
         principal.require(self._scope)

@@ -35,6 +35,9 @@ async def context_of(request: Request) -> RequestContext:
 
 def authenticate(context: RequestContext, request: Request, credential: str | None, scope: Scope) -> Principal:
     """The caller, if they may do what `scope` stands for. Raises Unauthenticated, Forbidden, RateLimited."""
+    if context.services.settings.tls.is_on and not is_loopback((request.scope.get("server") or [""])[0]):
+        # Replicas listen where the proxy does, in plain.
+        raise Forbidden("this port is for the service's own proxy: call the one that the service tells")
     principal = context.limits.caller(credential, lambda: _address(request))
     tell_caller(principal.key_id)
     principal.require(scope)

@@ -72,7 +72,7 @@ def prepare(settings: Settings) -> dict[str, str]:
     write_private(token, secrets.token_hex(32))
     wrapper = settings.service_path / "run" / "haproxy.sh"
     tls.write(tls.read_files(settings.tls, settings.service_path), run)
-    edits = _address_edits(settings.limits) + tls.edits(settings.tls, run, settings.http_port, settings.grpc_port)
+    edits = address_edits(settings.limits) + tls.edits(settings.tls, run, settings.http_port, settings.grpc_port)
     write_private(wrapper, haproxy_wrapper(haproxy_path(), edits))
     wrapper.chmod(0o700)
     return {
@@ -173,7 +173,7 @@ def haproxy_path() -> str:
     return str(get_haproxy_binary())
 
 
-def _address_edits(limits: Limits) -> str:
+def address_edits(limits: Limits) -> str:
     """Has HAProxy tell the client's address, where failures are counted by it; it takes the place of what came."""
     if not limits.failed_keys_per_minute:
         return ""

@@ -14,6 +14,8 @@ from actors.private_file import write_private
 from protos.client import Client
 from tests.e2e.service import RunningService
 
+WRONG_KEYS = 5
+
 
 class Place:
     """A service with TLS of which clients must show a certificate, and the authority that all of them have."""
@@ -27,6 +29,8 @@ class Place:
         names = ("certificate", "key", "client_ca")
         files = zip(names, ("server.pem", "server.key", "ca.pem"), strict=True)
         variables = {f"ONEFOLD_TLS__{name.upper()}": str(folder / file) for name, file in files}
+        variables["ONEFOLD_LIMITS__FAILED_KEYS_PER_MINUTE"] = str(WRONG_KEYS)
+        variables["ONEFOLD_LIMITS__FORWARDED_FOR"] = "true"
         self.service = RunningService(folder / "data", shards=1, **variables)
 
     def put(self, certificate: trustme.LeafCert) -> None:
@@ -147,3 +151,18 @@ def test_a_key_that_others_can_read_is_refused(place: Place, tmp_path: Path) -> 
     refused = RunningService(tmp_path / "data", shards=1, **files).command("serve")
     assert refused.returncode == 2
     assert "chmod 600" in refused.stderr
+
+
+def test_wrong_keys_are_counted_by_the_address_that_the_proxy_tells(place: Place) -> None:
+    context = place.context(place.authority, place.client)
+
+    def ask(key: str, address: str) -> int:
+        lines = ["GET /v1/status HTTP/1.1", "Host: localhost", "Connection: close", f"Authorization: Bearer {key}"]
+        lines += [f"X-Forwarded-For: 198.51.100.1, {address}", "Onefold-Client: 203.0.113.9", "", ""]
+        with place.connect(context, place.service.http_port) as connection:
+            connection.sendall("\r\n".join(lines).encode())
+            return int(connection.recv(4096).split()[1])
+
+    assert [ask("wrong", "192.0.2.1") for _ in range(WRONG_KEYS + 1)] == [401] * WRONG_KEYS + [429]
+    assert ask(place.service.admin_key, "192.0.2.1") == 429
+    assert ask(place.service.admin_key, "192.0.2.2") == 200

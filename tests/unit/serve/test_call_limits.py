@@ -10,6 +10,7 @@ from protos.onefold.v1 import profile_pb2
 from serve.http_scopes import SCOPES
 from serve.rate_limit import CLIENT_HEADER, FailureLimiter
 from serve.settings import Limits, Settings
+from serve.tls import TlsSettings
 from tests.unit.serve.grpc_service import GrpcService, Refused
 from tests.unit.serve.http_service import HttpService
 
@@ -79,6 +80,18 @@ def test_addresses_that_failed_long_ago_are_forgotten_first() -> None:
         failures.fail(str(number), 0)
     assert failures.wait_s("0", 0) == 0
     assert failures.wait_s("1", 0) == failures.wait_s("10000", 0) == 60
+
+
+def test_replicas_take_calls_of_the_machine_only_where_the_proxy_ends_tls(tmp_path: Path) -> None:
+    service = GrpcService(tmp_path, Settings(data_dir=str(tmp_path), tls=TlsSettings(certificate="x", key="y")))
+    service.key = service.http.key = service.http.create_key("read")
+    request = profile_pb2.BatchGetRequest(keys=["user_id:u1"])
+    service.call("BatchGet", request)
+    with pytest.raises(Refused, match="own proxy") as caught:
+        service.call("BatchGet", request, peer="ipv4:192.0.2.1:40000")
+    assert caught.value.code is grpc.StatusCode.PERMISSION_DENIED
+    for host, status in (("127.0.0.1", 200), ("192.0.2.7", 403)):
+        assert service.http.request("GET", f"http://{host}/v1/status").status_code == status
 
 
 def operations(service: HttpService) -> list[tuple[str, str, dict[str, Any]]]:

@@ -5,12 +5,13 @@ import stat
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from serve import instance, ray_node
+from serve import instance, ray_node, tls
 from serve.data_dir import DirectoryError
 from serve.ray_environment import run_dir
-from serve.settings import Settings
+from serve.settings import Limits, Settings
 
 
 @pytest.fixture
@@ -105,3 +106,47 @@ def test_the_wrapper_keeps_statistics_on_loopback_and_lets_clients_come_back(tmp
     head, body = errors.read_bytes().split(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 503 ") and b"Retry-After: 1" in head
     assert f"Content-Length: {len(body)}".encode() in head and json.loads(body)["code"] == "unavailable"
+
+
+def run_wrapper(folder: Path, edits: str, text: str) -> tuple[int, str]:
+    """Exit code of the wrapper, and the configuration after it."""
+    config, wrapper = folder / "haproxy.cfg", folder / "wrapper.sh"
+    config.write_text(f"    errorfile 503 {folder / '500.http'}\n{text}")
+    wrapper.write_text(ray_node.haproxy_wrapper("/bin/true", edits))
+    environment = {name: "1" for name in ("RAY_SERVE_HAPROXY_METRICS_PORT", "RAY_SERVE_HAPROXY_STATS_PORT")}
+    command = ["/bin/sh", str(wrapper), "-f", str(config)]
+    done = subprocess.run(command, env=environment | {"PATH": "/bin:/usr/bin"}, check=False, capture_output=True)
+    return done.returncode, config.read_text().partition("\n")[2]
+
+
+def test_the_wrapper_ends_tls_or_does_not_serve(tmp_path: Path) -> None:
+    edits = tls.edits(tls.TlsSettings(certificate="c", key="k", client_ca="a"), tmp_path, 8080, 50051)
+    plain = "    bind 0.0.0.0:8080\n    bind 0.0.0.0:50051 proto h2\n"
+    options = "ssl crt tls.pem ssl-min-ver TLSv1.2 ca-file client-ca.pem verify required"
+    assert run_wrapper(tmp_path, edits, plain) == (
+        0,
+        f"    bind 0.0.0.0:8080 {options} alpn h2,http/1.1\n    bind unix@http.sock mode 600\n"
+        f"    bind 0.0.0.0:50051 {options} alpn h2\n    bind unix@grpc.sock mode 600 proto h2\n",
+    )
+    code, _ = run_wrapper(tmp_path, edits, "    bind 0.0.0.0:8080 something new\n    bind 0.0.0.0:50051 proto h2\n")
+    assert code != 0
+    assert tls.edits(tls.TlsSettings(by_proxy=True), tmp_path, 8080, 50051) == ""
+
+
+def test_the_wrapper_tells_the_address_of_clients_where_it_is_counted(tmp_path: Path) -> None:
+    frontends = "frontend http_frontend\n    bind x\nfrontend grpc_frontend\nfrontend prometheus\n"
+    counted = Limits(failed_keys_per_minute=5)
+    for limits, rules in (
+        (Limits(), []),
+        (counted, ["%[src]"]),
+        (
+            msgspec.structs.replace(counted, forwarded_for=True),
+            ["%[src]", "%[req.hdr_ip(x-forwarded-for,-1)] if { req.hdr_ip(x-forwarded-for,-1) -m found }"],
+        ),
+    ):
+        code, text = run_wrapper(tmp_path, ray_node.address_edits(limits), frontends)
+        told = "".join(f"    http-request set-header onefold-client {rule}\n" for rule in rules)
+        assert code == 0
+        assert text == (
+            f"frontend http_frontend\n{told}    bind x\nfrontend grpc_frontend\n{told}frontend prometheus\n"
+        )
