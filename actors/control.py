@@ -1,7 +1,8 @@
 """The control store: what operators decide, in one small SQLite file that every process of the service reads.
 
-API keys, sources with their schemas, segment definitions, webhooks, the names of tenants. The command line, the admin
-routes and any number of replicas open the same file at once. Webhooks' secrets are kept as they are: they sign.
+API keys, sources with their schemas, segment definitions, webhooks, scoring models, the names of tenants. The command
+line, the admin routes and any number of replicas open the same file at once. Webhooks' secrets are kept as they are:
+they sign.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import msgspec
 from actors.api_keys import ApiKeys
 from actors.control_file import check_id
 from actors.errors import Conflict, NotFound
+from actors.model_registry import ModelRegistry
 from actors.tenants import TenantNames
 from models.delivery.webhook import Webhook
 
@@ -35,7 +37,7 @@ class Source(msgspec.Struct, frozen=True):
     schemas: dict[str, SchemaRule] = {}  # by type ("identify") or type and name ("track:Order Completed")
 
 
-class ControlStore(ApiKeys, TenantNames):
+class ControlStore(ApiKeys, ModelRegistry, TenantNames):
     """The open store; how it is opened says `actors.control_file.ControlFile`."""
 
     # Sources

@@ -34,6 +34,10 @@ CREATE TABLE IF NOT EXISTS tenants (
     name TEXT PRIMARY KEY, created_at INTEGER NOT NULL, ending_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS computed_traits (trait_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS model_versions (
+    name TEXT NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (name, version)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS model_aliases (number INTEGER PRIMARY KEY, name TEXT NOT NULL, body BLOB NOT NULL);
 """
 _TABLES = re.findall(r"EXISTS (\w+)", _SCHEMA)
 # What makes a file of one version a file of the next.
