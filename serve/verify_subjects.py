@@ -117,10 +117,17 @@ def recipients(scene: Scene) -> str:
         return person in scene.receiver.told("recipients", "customer.erased")
 
     scene.wait_for(told, "the webhook to be told of the erasure")
-    certificate = json.loads(_certificate(scene, str(status["subject_request_id"])).read_bytes())
+    request_id = str(status["subject_request_id"])
+    certificate = json.loads(_certificate(scene, request_id).read_bytes())
     listed = [each["name"] for each in certificate["recipients"]]
     expect("webhook:recipients" in listed, "the certificate does not list the webhook")
-    return "the webhook was told of the erasure, and the certificate lists it"
+
+    def acknowledged() -> bool:
+        known = scene.get(f"/v1/privacy/requests/{request_id}/recipients")["data"]
+        return ("webhook:recipients", "acknowledged") in {(each["name"], each["state"]) for each in known}
+
+    scene.wait_for(acknowledged, "the webhook's answer to be noted")
+    return "the webhook was told of the erasure, the certificate lists it, and its answer is noted"
 
 
 def _identify(user: str, **traits: str) -> dict[str, Any]:
