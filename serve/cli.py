@@ -25,6 +25,7 @@ from serve import (
     cli_privacy,
     cli_privacy_scan,
     cli_privacy_verify,
+    cli_record,
     cli_reresolve,
     cli_resolve,
     cli_restrictions,
@@ -82,6 +83,7 @@ cli_privacy.privacy.add_typer(cli_privacy_scan.scan_app)
 cli_privacy.privacy.add_typer(cli_corrections.corrections_app)
 cli_privacy.privacy.add_typer(cli_restrictions.restrictions_app)
 cli_privacy.privacy.add_typer(cli_decisions.decisions_app)
+cli_privacy.privacy.add_typer(cli_record.record_app)
 cli_privacy.privacy.add_typer(cli_privacy_verify.verify_app)
 cli_privacy.privacy.add_typer(cli_minimisation.minimisation)
 app.add_typer(cli_privacy.privacy, name="privacy", rich_help_panel=DATA)

@@ -101,6 +101,7 @@ SHOWS: Mapping[tuple[str, str], Shows] = {
     ("GET", "/v1/privacy/requests/{subject_request_id}/recipients"): "duty",
     ("POST", "/v1/privacy/requests/{subject_request_id}/extend"): "duty",
     ("GET", "/v1/privacy/results/{name}"): "duty",
+    ("GET", "/v1/privacy/record"): "nobody",
     ("POST", "/v1/privacy/suppressions/lift"): "nobody",
     ("GET", "/v1/privacy/findings"): "nobody",
     ("POST", "/v1/privacy/reveal"): "duty",

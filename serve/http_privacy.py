@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, Response
 from actors.errors import Conflict, Invalid, NotFound
 from models.privacy.deadlines import escalates_at, extended
 from models.privacy.recipients import Recipient
+from models.privacy.record import ProcessingRecord, RecordRecipient, record_of
 from models.privacy.requests import State, SubjectRequest, advanced, is_open, is_ready
 from serve.backup_keys import lift_in_backups
 from serve.http_audit import tell, tell_people
@@ -147,6 +148,33 @@ async def get_recipients(subject_request_id: str, context: Context) -> Response:
         (recipients,) = await services.deliveries.call(0, "recipients", [found.people], timeout_s=_DELIVERER_S)
     entries = [RecipientEntry(each.name, each.state, time_text(each.at) if each.at else None) for each in recipients]
     return respond(RecipientsAnswer(entries, found.statement or None))
+
+
+@router.get("/record", responses=answers(ProcessingRecord, 401, 403, 503), response_class=Response)
+async def get_record(context: Context) -> Response:
+    """The record of processing activities (GDPR article 30), made from the configuration in force."""
+    services = context.services
+    settings, control = services.settings, services.control
+    now = services.now()
+    made = control.keys()
+    keys = [key for key in made if key.is_valid(now)]
+    readers = [
+        RecordRecipient("api_key", key.key_id, key.name, key.purpose)
+        for key in keys
+        if not {"read", "privacy", "admin"}.isdisjoint(key.scopes)
+    ]
+    tls = "ended by the service" if settings.tls.is_on else "in front of it" if settings.tls.by_proxy else "off"
+    security = {
+        "TLS": f"{tls}, client certificates asked for" if settings.tls.client_ca else tls,
+        "address": "this machine alone" if settings.is_loopback else "reachable from elsewhere",
+        "API keys": f"{len(keys)} valid, {len(readers)} of which may read people",
+        "audit log": "every access, hash-chained, its end signed",
+        "requests of data subjects": "sealed (AES-256-GCM)",
+        "erasures": "searched for in all stores, with signed certificates",
+    }
+    webhooks = list(control.webhooks().values())
+    sources = [source.source_id for source in control.sources()]
+    return respond(record_of(settings.privacy, webhooks, readers, sources, security))
 
 
 @router.get(

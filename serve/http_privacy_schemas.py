@@ -13,6 +13,7 @@ from models.privacy.open_dsr_documents import OpenDsrReceipt as OpenDsrReceipt
 from models.privacy.open_dsr_documents import OpenDsrRequest as OpenDsrRequest
 from models.privacy.open_dsr_documents import OpenDsrStatus as OpenDsrStatus
 from models.privacy.recipients import RecipientState
+from models.privacy.record import ProcessingRecord as ProcessingRecord
 from models.privacy.requests import Regulation, RequestKind, State
 from serve.http_schemas import Cursor, Time
 

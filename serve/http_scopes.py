@@ -101,6 +101,7 @@ SCOPES: Mapping[tuple[str, str], Scope | Literal["public"]] = {
     ("GET", "/v1/privacy/requests/{subject_request_id}/recipients"): "privacy",
     ("POST", "/v1/privacy/requests/{subject_request_id}/extend"): "privacy",
     ("GET", "/v1/privacy/results/{name}"): "privacy",
+    ("GET", "/v1/privacy/record"): "privacy",
     ("POST", "/v1/privacy/suppressions/lift"): "privacy",
     ("GET", "/v1/privacy/findings"): "privacy",
     ("POST", "/v1/privacy/reveal"): "privacy",

@@ -32,6 +32,22 @@ def deadlines(scene: Scene) -> str:
     return f"{len(cases)} clocks; a request that waits is marked, and the service warns of it"
 
 
+def record(scene: Scene) -> str:
+    """Article 30: the record is of the configuration in force, and changes with it."""
+    before = scene.command("privacy", "record")
+    bases = {each["id"]: each["basis"] for each in before["purposes"]}
+    expect(bases.get("ads") == "consent" and "service" in bases, "the record does not list the purposes")
+    expect(before["controller"] == "example-shop", "the record does not name the controller")
+    scene.post("/v1/webhooks", {"id": "recorded", "url": scene.receiver.url("recorded"), "purpose": "ads"})
+    scene.command("keys", "create", "recorded", "--scope", "read")
+    after = scene.command("privacy", "record")
+    new = [each for each in after["recipients"] if each not in before["recipients"]]
+    found = {(each["kind"], each["who"], each["purpose"]) for each in new}
+    expect(found == {("webhook", "127.0.0.1", "ads"), ("api_key", "recorded", "")}, "new recipients are not in it")
+    expect(after["security"] != before["security"], "a new key does not change what is said of security")
+    return f"{len(bases)} purposes; a new webhook and a new key are in it"
+
+
 def affected(scene: Scene) -> str:
     """Articles 33 and 34: exactly those whom a stolen key has seen or changed."""
     for user in ("breach-1", "breach-2", "breach-3"):
@@ -63,6 +79,12 @@ ROWS = (
         "one month (+2); 45 days (+45); 15 business days for opt-outs; escalation",
         "31 January: 28 February; a request near its deadline is marked and warned of",
         deadlines,
+    ),
+    Row(
+        "GDPR 30",
+        "record of processing from the configuration in force",
+        "changes when that changes",
+        record,
     ),
     Row("GDPR 33, 34", "hash-chained audit log", "whom a stolen key has seen: the exact list", affected),
 )

@@ -1,0 +1,50 @@
+"""The record of processing says what is configured, and nothing else."""
+
+import msgspec
+
+from models.delivery.webhook import Webhook
+from models.privacy.purposes import DataScope, Purpose, Purposes
+from models.privacy.record import EVERYTHING_ELSE, RecordRecipient, record_of, to_markdown
+from models.privacy.settings import KeptFor, PrivacySettings
+
+PURPOSES = Purposes(
+    known={
+        "service": Purpose(basis="contract", name="Running the shop"),
+        "ads": Purpose(basis="consent", data=DataScope(traits=("income",), events=("Ad *",)), retention_days=90),
+    },
+    default="service",
+)
+SETTINGS = PrivacySettings(controller_id="example-shop", purposes=PURPOSES, retention=KeptFor(result_days=30))
+WEBHOOK = Webhook("crm", "https://hooks.example.com/x?token=secret", purpose="ads", automated_decision=True)
+KEY = RecordRecipient("api_key", "k1", "campaigns", "ads")
+
+
+def test_it_lists_purposes_recipients_retention_and_security() -> None:
+    record = record_of(SETTINGS, [WEBHOOK], [KEY], ["web"], {"TLS": "on"})
+    assert [(each.id, each.basis, each.data, each.retention) for each in record.purposes] == [
+        ("service", "contract", [EVERYTHING_ELSE], "until it is deleted"),
+        ("ads", "consent", ["traits: income", "events: Ad *"], "90 days"),
+    ]
+    assert record.recipients == [RecordRecipient("webhook", "crm", "hooks.example.com", "ads", True), KEY]
+    assert record.retention["results of access requests"] == "30 days"
+    text = to_markdown(record)
+    assert all(each in text for each in ("example-shop", "Running the shop", "hooks.example.com", "90 days", "TLS: on"))
+    assert "secret" not in text
+
+
+def test_it_changes_with_each_part_of_the_configuration() -> None:
+    def made(settings: PrivacySettings = SETTINGS, webhooks: tuple[Webhook, ...] = (WEBHOOK,)) -> str:
+        return to_markdown(record_of(settings, webhooks, [KEY], ["web"], {}))
+
+    fewer = msgspec.structs.replace(PURPOSES, known={"service": PURPOSES.known["service"]})
+    others = [
+        made(msgspec.structs.replace(SETTINGS, controller_id="other")),
+        made(msgspec.structs.replace(SETTINGS, purposes=fewer)),
+        made(msgspec.structs.replace(SETTINGS, require_verification=True)),
+        made(msgspec.structs.replace(SETTINGS, retention=KeptFor())),
+        made(webhooks=()),
+        made(webhooks=(msgspec.structs.replace(WEBHOOK, purpose=""),)),
+        made(webhooks=(msgspec.structs.replace(WEBHOOK, enabled=False),)),
+    ]
+    assert made() not in others
+    assert len({*others[:4], others[5]}) == 5
