@@ -72,7 +72,7 @@ class ShardLog:
 
     def decisions(self, customer_ids: Sequence[int]) -> list[DecisionRecord]:
         """Automated decisions about these profiles, and reviews of them, oldest first."""
-        statement = f"SELECT body FROM decisions WHERE customer_id IN ({_marks(customer_ids)}) ORDER BY at, record_id"
+        statement = f"SELECT body FROM decisions WHERE customer_id IN ({_marks(customer_ids)}) ORDER BY at, record_id"  # nosec B608
         return [_decision.decode(body) for (body,) in self._db.execute(statement, customer_ids)]
 
     def merges(self, customer_ids: Sequence[int]) -> list[MergeRecord]:

@@ -16,6 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -270,11 +271,10 @@ def _numbers(only: int | None) -> Iterator[int]:
 
 
 def _together(work: Callable[[], None]) -> None:
-    threads = [threading.Thread(target=work) for _ in range(_CALLERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    """Does the work in several threads. Raises what one of them raises."""
+    with ThreadPoolExecutor(_CALLERS) as pool:
+        for caller in [pool.submit(work) for _ in range(_CALLERS)]:
+            caller.result()
 
 
 def main() -> int:
