@@ -7,7 +7,7 @@ range is no score, and the person keeps the one before, marked as stale.
 
 import re
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -79,6 +79,15 @@ class ScoringModel(Protocol):
         """The scores of n people, in their order: a column `value`, (n,), and where there are such `low` and `high` of
         an interval and the `rival`'s score. `features` has a column for each of the signature's, numbers or texts, null
         where a person has no such value, and `customer_id`."""
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """What a model may do beside scoring."""
+
+    def explain(self, features: pa.RecordBatch) -> pa.RecordBatch:
+        """What each feature adds to each person's score, (n,) a column by the feature's name, in a unit of the
+        model's: what is higher speaks for a higher score."""
 
 
 class Score(msgspec.Struct, frozen=True, array_like=True):

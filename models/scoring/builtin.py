@@ -1,0 +1,15 @@
+"""The models that are part of the platform. What one has learned are its parameters, plain data in its version."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from models.scoring.builtin_additive import additive
+from models.scoring.builtin_purchases import CHURN, LIFETIME_VALUE, churn, lifetime_value
+from models.scoring.contract import ScoringModel
+
+# The target of a version whose source is "builtin" -> what makes the model of its parameters; raises ValueError.
+BUILTIN: Mapping[str, Callable[[dict[str, Any]], ScoringModel]] = {
+    LIFETIME_VALUE: lifetime_value,
+    CHURN: churn,
+    "additive": additive,
+}
