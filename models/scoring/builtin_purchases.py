@@ -150,8 +150,8 @@ def churn(parameters: dict[str, Any]) -> Churn:
 def histories_of(features: pa.RecordBatch) -> tuple[PurchaseHistories, NDArray[np.bool_]]:
     """The histories in HISTORY_FEATURES, NaN of who has bought nothing, and who has bought, (n,)."""
     histories = PurchaseHistories(*(numbers(features, name) for name in HISTORY_FEATURES))
-    known: NDArray[np.bool_] = np.isfinite(np.column_stack(histories)).all(axis=1)
-    return histories, known
+    x, t_x, known_for = histories
+    return histories, np.isfinite(x) & np.isfinite(t_x) & np.isfinite(known_for)
 
 
 def take(histories: PurchaseHistories, rows: Rows) -> PurchaseHistories:
