@@ -20,7 +20,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 KEY_PREFIX = "ofk_"
 _ANY_PURPOSE: tuple[Scope, ...] = ("privacy", "admin")  # what these answer is for no single purpose
 
-_COLUMNS = "key_id, name, hint, scopes, source_id, created_at, revoked_at, expires_at, lifetime_ms, purpose"
+_COLUMNS = "key_id, name, hint, scopes, source_id, created_at, revoked_at, expires_at, lifetime_ms, purpose, region"
 _VALID = "revoked_at = 0 AND (expires_at = 0 OR expires_at > ?)"
 
 
@@ -42,6 +42,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     expires_at: int = 0  # ms; 0 for never
     lifetime_ms: int = 0  # that it was made for, and that the next one is; 0 for ever
     purpose: str = ""  # of the registry: it reads for that one only; "" for any
+    region: str = ""  # where it is used; "" for where the service is
 
     def allows(self, scope: Scope) -> bool:
         """Whether the key may do what `scope` stands for; admin may do all, and who reads profiles may analyse."""
@@ -62,11 +63,12 @@ class ApiKeys(ControlFile):
         source_id: str = "",
         lifetime_ms: int = 0,
         purpose: str = "",
+        region: str = "",
     ) -> tuple[ApiKey, str]:
         """Makes a key and returns it with its secret, which cannot be had again.
 
         `source_id` defaults to the key's name; the source is made if it does not exist. `purpose` is one of the
-        registry, which the caller has checked, or "". Raises Invalid.
+        registry and `region` one of the settings, which the caller has checked, or "". Raises Invalid.
         """
         check_id("name", name)
         check_id("source_id", source_id or name)
@@ -76,7 +78,7 @@ class ApiKeys(ControlFile):
         if purpose and (beyond := [scope for scope in scopes if scope in _ANY_PURPOSE]):
             raise Invalid(f"purpose: a key with the scope {beyond[0]} sees more than what is for one purpose")
         ordered = tuple(scope for scope in SCOPES if scope in scopes)
-        key, secret = self._new_key(name, ordered, source_id or name, lifetime_ms, purpose)
+        key, secret = self._new_key(name, ordered, source_id or name, lifetime_ms, purpose, region)
         with self._write():
             self._insert(key, secret)
             self._db.execute(
@@ -94,7 +96,7 @@ class ApiKeys(ControlFile):
         now = self._clock()
         if not old.is_valid(now):
             raise Conflict("key_id: this key is no longer valid; `onefold keys create` makes another")
-        key, secret = self._new_key(old.name, old.scopes, old.source_id, old.lifetime_ms, old.purpose)
+        key, secret = self._new_key(old.name, old.scopes, old.source_id, old.lifetime_ms, old.purpose, old.region)
         ends = now + overlap_ms
         if old.expires_at:
             ends = min(ends, old.expires_at)
@@ -141,7 +143,7 @@ class ApiKeys(ControlFile):
         return None if row is None else _key(row)
 
     def _new_key(
-        self, name: str, scopes: tuple[Scope, ...], source_id: str, lifetime_ms: int, purpose: str
+        self, name: str, scopes: tuple[Scope, ...], source_id: str, lifetime_ms: int, purpose: str, region: str
     ) -> tuple[ApiKey, str]:
         secret = KEY_PREFIX + secrets.token_urlsafe(32)
         now = self._clock()
@@ -155,6 +157,7 @@ class ApiKeys(ControlFile):
             expires_at=now + lifetime_ms if lifetime_ms else 0,
             lifetime_ms=lifetime_ms,
             purpose=purpose,
+            region=region,
         )
         return key, secret
 

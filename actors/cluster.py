@@ -28,18 +28,20 @@ from actors.deliverer import Deliverer
 from actors.delivery_store import Dead, DeliveryStatus, DeliveryStore
 from actors.errors import Invalid, NotFound, OnefoldError, Unavailable
 from actors.matcher import Matcher, Vectors
-from actors.namespaces import NAMESPACE
+from actors.namespaces import NAMESPACE, REGION_LABEL
 from actors.privacy_calls import PrivacyCalls
 from actors.router import Router
 from actors.schema import create_shards
 from actors.segment_calls import SegmentCalls
 from actors.shard import Shard
 from actors.shard_calls import ShardCalls
+from actors.webhook_residency import PermittedWebhooks
 from actors.webhook_sender import WebhookSender
 from models.delivery.webhook import RetryPolicy
 from models.identity.online import MatchingSettings, PairMatcher
 from models.privacy.purposes import Purposes
 from models.privacy.recipients import Recipient
+from models.privacy.residency import NO_RESIDENCY, Residency
 from models.shard.core import MachineSettings
 
 DELIVERER = "deliverer"
@@ -49,6 +51,7 @@ _CALLS_MAX = 10_000  # in one shard; the router's bounds come first
 _LOCK_TIMEOUT_S = 30.0
 _MISPLACED_PAUSE_S = 2.0
 _PEER_TIMEOUT_S = 10.0
+_REGION_TIMEOUT_S = 30.0
 
 WorkOnRequests = Callable[[PrivacyCalls], Coroutine[Any, Any, None]]
 """Works on the requests of data subjects until it is cancelled."""
@@ -83,12 +86,14 @@ def start(
     webhooks: RetryPolicy | None = None,
     work_on_requests: WorkOnRequests | None = None,
     namespace: str = NAMESPACE,
+    residency: Residency = NO_RESIDENCY,
 ) -> None:
     """Starts those of the `shards` actors that do not run yet, and returns when all have recovered; then the matchers.
 
     Makes the shards' files if there are none. `configure` runs first in each actor's process (logging, say);
     `load_matcher` in each matcher's, with the path `matching.model` or None. `work_on_requests` works on the requests
-    of data subjects, in a process of its own. All of them are in `namespace`. Ray must have been initialised.
+    of data subjects, in a process of its own. All of them are in `namespace`, and
+    with `residency` on nodes of its region alone, where the files are. Ray must have been initialised.
 
     Raises Conflict if the data directory was made for another number of shards, Unavailable if a shard does not come
     up, and Invalid if matching is on and nothing says how.
@@ -98,8 +103,11 @@ def start(
     matchers = matchers_of(settings.matching, shards)
     matching = msgspec.structs.replace(settings.matching, matchers=matchers)
     settings = msgspec.structs.replace(settings, matching=matching)
-    create_shards(data_dir, shards)
-    placement = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    placement = _placement(residency.region)
+    if residency.is_on:
+        _create_there(data_dir, shards, placement)
+    else:
+        create_shards(data_dir, shards)
     options = {
         "namespace": namespace,
         "lifetime": "detached",
@@ -110,7 +118,7 @@ def start(
         "max_concurrency": _CALLS_MAX,
         # Shards and replicas share the cores; Ray's bookkeeping must not keep one from starting.
         "num_cpus": 0,
-        "scheduling_strategy": placement,
+        **placement,
     }
     actor = ray.remote(ShardActor)
     handles = [
@@ -129,12 +137,31 @@ def start(
             number, matchers, shards, str(data_dir), settings, load_matcher, configure, namespace
         )
     ray.remote(DelivererActor).options(name=DELIVERER, **options).remote(
-        shards, str(data_dir), webhooks or RetryPolicy(), settings.purposes, configure, namespace
+        shards, str(data_dir), webhooks or RetryPolicy(), settings.purposes, configure, namespace, residency
     )
     if work_on_requests is not None:
         ray.remote(DeskActor).options(name=DESK, **options).remote(
             shards, matchers, str(data_dir), work_on_requests, configure, namespace
         )
+
+
+def _placement(region: str) -> dict[str, Any]:
+    """Options of an actor or task that keep it where the files are: on nodes of a region, else on this one."""
+    if region:
+        return {"label_selector": {REGION_LABEL: region}}
+    node = ray.get_runtime_context().get_node_id()
+    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=True)}
+
+
+def _create_there(data_dir: Path, shards: int, placement: dict[str, Any]) -> None:
+    """Makes the shards' files on a node of the region. Raises Conflict, Unavailable if there is no such node."""
+    made = ray.remote(create_shards).options(num_cpus=0, **placement).remote(data_dir, shards)
+    try:
+        ray.get(made, timeout=_REGION_TIMEOUT_S)
+    except RayTaskError as error:
+        raise error.cause from None
+    except GetTimeoutError:
+        raise Unavailable(f"residency.region: no node of the cluster has its label {REGION_LABEL}") from None
 
 
 def stop(shards: int, namespace: str = NAMESPACE) -> None:
@@ -231,6 +258,7 @@ class DelivererActor:
         purposes: Purposes,
         configure: Callable[[], None] | None,
         namespace: str,
+        residency: Residency,
     ) -> None:
         if configure is not None:
             configure()
@@ -240,8 +268,9 @@ class DelivererActor:
             store = DeliveryStore(Path(data_dir) / "deliveries.sqlite")
             router = Router(shards, Path(data_dir), namespace=namespace)
             basis = BasisCheck(router.profiles, control.segments, purposes)
+            webhooks = PermittedWebhooks(control, residency)
             self._deliverer = Deliverer(
-                control,
+                webhooks,
                 store,
                 calls.segment_changes,
                 WebhookSender(policy),

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from actors.errors import Conflict, Invalid, NotFound
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _BUSY_TIMEOUT_MS = 10_000
@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS keys (
     key_id TEXT PRIMARY KEY, digest BLOB NOT NULL UNIQUE, name TEXT NOT NULL, hint TEXT NOT NULL,
     scopes TEXT NOT NULL, source_id TEXT NOT NULL, created_at INTEGER NOT NULL, revoked_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL DEFAULT 0, lifetime_ms INTEGER NOT NULL DEFAULT 0,
-    purpose TEXT NOT NULL DEFAULT ''
+    purpose TEXT NOT NULL DEFAULT '', region TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sources (source_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS segments (segment_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
@@ -47,6 +47,7 @@ _UPGRADES = {
         "ALTER TABLE keys ADD COLUMN lifetime_ms INTEGER NOT NULL DEFAULT 0",
     ),
     2: ("ALTER TABLE keys ADD COLUMN purpose TEXT NOT NULL DEFAULT ''",),
+    3: ("ALTER TABLE keys ADD COLUMN region TEXT NOT NULL DEFAULT ''",),
 }
 
 

@@ -1,6 +1,7 @@
-"""Where the actors of a tenant are found: each tenant has a Ray namespace of its own."""
+"""Where the actors of a tenant are found: each tenant has a Ray namespace of its own, on nodes of its region."""
 
 NAMESPACE = "onefold"
+REGION_LABEL = "onefold-region"  # of Ray nodes: where they are
 
 
 def namespace_of(tenant: str) -> str:

@@ -28,7 +28,7 @@ from actors.router import Router
 from actors.shard_calls import ShardCalls
 from actors.signing_key import load_signer
 from actors.tenants import DEFAULT
-from serve import data_dir, logs, metrics
+from serve import data_dir, logs, metrics, ray_node
 from serve.addresses import processor_of
 from serve.auth import Authenticator
 from serve.data_dir import suppression_key
@@ -159,7 +159,7 @@ def build_app(settings: Settings, shards: int) -> Application:
         max_ongoing_requests=_ONGOING_MAX,
         graceful_shutdown_wait_loop_s=0.1,
         graceful_shutdown_timeout_s=DEREGISTER_S + settings.drain_s + _SHUTDOWN_MARGIN_S,
-        ray_actor_options={"num_cpus": _REPLICA_CPUS},
+        ray_actor_options={"num_cpus": _REPLICA_CPUS, "label_selector": ray_node.region_labels(settings)},
         # Serve's own log: nothing of single requests. The replicas log theirs (serve.logs).
         logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
     )(ray_serve.ingress()(Ingress))

@@ -46,6 +46,7 @@ class Principal:
     scopes: tuple[Scope, ...]
     expires_at: int = 0  # ms; 0 for never
     purpose: str = ""  # that it reads for, and for no other; "" for any
+    region: str = ""  # where the caller is; "" for where the service is
 
     def allows(self, scope: Scope) -> bool:
         """Whether this caller may do what `scope` stands for."""
@@ -125,7 +126,7 @@ class Authenticator:
             key = self._keys.authenticate(secret)
             if key is None:
                 return None
-            principal = Principal(key.key_id, key.source_id, key.scopes, key.expires_at, key.purpose)
+            principal = Principal(key.key_id, key.source_id, key.scopes, key.expires_at, key.purpose, key.region)
             self._principals[digested] = principal
             if len(self._principals) > _CACHE_MAX:
                 self._principals.popitem(last=False)

@@ -15,7 +15,15 @@ from actors.control import ControlStore
 from serve.cli_common import AsJson, ConfigFile, DataDir, emit, settings_of, table
 from serve.command_audit import record_command
 from serve.http_schemas import RotatedKey
-from serve.key_entries import OVERLAP, key_entry, key_facts, parse_key_purpose, parse_lifetime, parse_overlap
+from serve.key_entries import (
+    OVERLAP,
+    key_entry,
+    key_facts,
+    parse_key_purpose,
+    parse_lifetime,
+    parse_overlap,
+    parse_region,
+)
 from serve.settings import Settings
 
 keys = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke API keys.")
@@ -32,6 +40,7 @@ def create(
     purpose: Annotated[
         str, typer.Option("--purpose", help="Purpose of the registry that it reads for, and no other. (default: any)")
     ] = "",
+    region: Annotated[str, typer.Option("--region", help="Region in which it is used. (default: the service's)")] = "",
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -41,14 +50,17 @@ def create(
     with _control(settings) as control:
         lifetime_ms = parse_lifetime(expires)
         reads_for = parse_key_purpose(purpose, settings.privacy.purposes)
+        used_in = parse_region(region, settings.residency)
         scopes = cast(list[Scope], scope or ["ingest"])
-        key, secret = control.create_key(name, scopes, source, lifetime_ms, reads_for)
+        key, secret = control.create_key(name, scopes, source, lifetime_ms, reads_for, used_in)
     record_command(settings, "keys create", **key_facts(key))
 
     def human(console: Console) -> None:
         console.print(f"key {key.key_id} with scope {' and '.join(key.scopes)}, writes as source {key.source_id}")
         if key.purpose:
             console.print(f"it reads for the purpose {key.purpose} only")
+        if key.region:
+            console.print(f"it is used in the region {key.region}")
         console.print("the secret, shown once:", style="dim")
         print(secret)
 

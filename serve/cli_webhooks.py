@@ -57,6 +57,7 @@ def create(
         list[Change] | None, typer.Option("--change", help="Only entries, or only exits; both if left out.")
     ] = None,
     from_start: Annotated[bool, typer.Option("--from-start", help="Tell of all that has happened.")] = False,
+    region: Annotated[str, typer.Option("--region", help="Region of the receiver. (default: not known)")] = "",
     data_dir: DataDir = None,
     config: ConfigFile = None,
     url: Url = None,
@@ -65,6 +66,8 @@ def create(
 ) -> None:
     """Create a webhook; its secret is shown once."""
     body = {"id": webhook_id, "url": address, "segments": segment or [], "from_start": from_start}
+    if region:
+        body["region"] = region
     if change:
         body["changes"] = [each.value for each in change]
     with connect(data_dir, config, url, api_key) as client:

@@ -23,6 +23,7 @@ from serve.errors import Forbidden, RateLimited, TooLarge, Unauthenticated
 from serve.grpc_context import GrpcContext
 from serve.rate_limit import CLIENT_HEADER
 from serve.request_context import PURPOSE_HEADER, WITHHELD_HEADER, withheld_text
+from serve.residency import crossing_facts, crossing_of
 
 log = logs.logger("grpc")
 
@@ -113,6 +114,8 @@ class Call:
         principal = self._replica.limits.caller(credential_in(self._context), self._address)
         self.told.actor = principal.key_id
         principal.require(self._scope)
+        if crossing := crossing_of(self._replica.services.settings.residency, principal, self._scope):
+            self.told.facts |= crossing_facts(crossing)
         if principal is OPEN and not is_local(self._context.peer()):
             # Replicas listen on every interface, so that proxies of other nodes reach them.
             raise Forbidden("no API key was ever made, so only callers on the same machine are served: make a key")

@@ -28,7 +28,7 @@ from serve.http_schemas import (
     SourcesAnswer,
     StatusAnswer,
 )
-from serve.key_entries import key_entry, key_facts, parse_key_purpose, parse_lifetime, parse_overlap
+from serve.key_entries import key_entry, key_facts, parse_key_purpose, parse_lifetime, parse_overlap, parse_region
 from serve.request_context import RequestContext
 from serve.source_schemas import compile_rules
 
@@ -81,9 +81,11 @@ async def create_key(request: Request, context: Context) -> Response:
     asked = await read_json(request, KeyRequest)
     control = context.services.control
     lifetime_ms = parse_lifetime(asked.expires)
-    purpose = parse_key_purpose(asked.purpose, context.services.settings.privacy.purposes)
+    settings = context.services.settings
+    purpose = parse_key_purpose(asked.purpose, settings.privacy.purposes)
+    region = parse_region(asked.region, settings.residency)
     key, secret = await asyncio.to_thread(
-        control.create_key, asked.name, asked.scopes, asked.source_id, lifetime_ms, purpose
+        control.create_key, asked.name, asked.scopes, asked.source_id, lifetime_ms, purpose, region
     )
     tell(**key_facts(key))
     return respond(NewKey(key_entry(key), secret))

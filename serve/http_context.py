@@ -15,11 +15,12 @@ from models.events.envelope import credential_of
 from serve.auth import OPEN, Principal
 from serve.disclosure import SHOWS
 from serve.errors import Forbidden
-from serve.http_audit import tell_caller
+from serve.http_audit import tell, tell_caller
 from serve.http_middleware import route_of
 from serve.http_scopes import PUBLIC, SCOPES
 from serve.rate_limit import CLIENT_HEADER
 from serve.request_context import PURPOSE_HEADER, WITHHELD_HEADER, RequestContext, withheld_text
+from serve.residency import crossing_facts, crossing_of
 
 _encoder = msgspec.json.Encoder()
 
@@ -41,6 +42,8 @@ def authenticate(context: RequestContext, request: Request, credential: str | No
     principal = context.limits.caller(credential, lambda: _address(request))
     tell_caller(principal.key_id)
     principal.require(scope)
+    if crossing := crossing_of(context.services.settings.residency, principal, scope):
+        tell(**crossing_facts(crossing))
     if principal is OPEN:
         _require_this_machine(request, scope)
     return principal

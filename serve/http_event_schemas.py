@@ -142,6 +142,7 @@ PROFILE_SCHEMA: dict[str, Any] = {
     },
 }
 PROFILE_SCHEMA["required"] = list(PROFILE_SCHEMA["properties"])
+PROFILE_SCHEMA["properties"]["region"] = {"type": "string", "description": "where the data is, with residency"}
 PROFILE_SCHEMA["properties"]["withheld"] = {
     **_SECTION,
     "description": "section -> entries that the purpose may not see",

@@ -49,7 +49,7 @@ async def take_events(
     source = intake.source(caller.source_id, is_operator(request, caller), is_opted_out)
     parsed = intake.parser.parse(body, path, source, services.now(), services.new_id)
     taken = await intake.take(parsed, caller, wait)
-    failure = parsed.failure()
+    failure = taken.parsed.failure()
     if failure is not None:
         raise failure
     return respond(answer_of(taken, wait))

@@ -299,6 +299,7 @@ class KeyRequest(msgspec.Struct, forbid_unknown_fields=True):
     source_id: str = ""
     expires: Annotated[str, Meta(description="how long it is valid; without it, for ever", examples=["90d"])] = ""
     purpose: Annotated[str, Meta(description="of the registry: it reads for that one only; without it, for any")] = ""
+    region: Annotated[str, Meta(description="where it is used; without it, where the service is")] = ""
 
 
 class RotateRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -319,6 +320,7 @@ class KeyEntry(msgspec.Struct, frozen=True):
     revoked_at: Time | None
     expires_at: Annotated[Time | None, Meta(description="when it ends by itself: its lifetime, or it was rotated")]
     purpose: Annotated[str, Meta(description="that it reads for, and for no other; empty for any")] = ""
+    region: Annotated[str, Meta(description="where it is used; empty for where the service is")] = ""
 
 
 class NewKey(msgspec.Struct, frozen=True):

@@ -235,6 +235,7 @@ class WebhookRequest(msgspec.Struct):
         ]
         | UnsetType
     ) = UNSET
+    region: Annotated[str, Meta(description="where the receiver is; empty if that is not known")] | UnsetType = UNSET
     from_start: Annotated[bool, Meta(description="of a new one: tell it of all that has happened")] | UnsetType = UNSET
 
 
@@ -248,6 +249,7 @@ class WebhookEntry(msgspec.Struct, frozen=True):
     enabled: bool
     purpose: str
     automated_decision: bool
+    region: str
     disabled_because: str
     created_at: Time
     delivered: int

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from actors.delivery_store import Dead, DeliveryStatus
 from actors.errors import Conflict, NotFound
 from models.delivery.webhook import SECRET_BYTES, InvalidWebhook, Webhook, entering, make_secret, parse_webhook
+from models.privacy.residency import NoTransfer
 from serve import segment_registry
 from serve.errors import FieldError, InvalidFields
 from serve.http_audit import tell
@@ -183,6 +184,11 @@ def _parse(services: Services, asked: dict[str, Any], of: str = "") -> dict[str,
         known = ", ".join(purposes.known) or "none: the registry is empty"
         problem = FieldError("purpose", f"expected a purpose of the registry ({known})")
         raise InvalidFields(f"the webhook cannot be used: {problem.field}: {problem.message}", [problem])
+    try:
+        services.settings.residency.crossing(fields["region"])
+    except NoTransfer as missing:
+        problem = FieldError("region", f"expected one that data may go to: nothing permits {missing.rule}")
+        raise InvalidFields(f"the webhook cannot be used: {problem.field}: {problem.message}", [problem]) from None
     for place, segment_id in enumerate(fields["segments"]):
         try:
             segment_registry.definition_of(services, segment_id)
@@ -215,6 +221,7 @@ def _entry(webhook: Webhook, status: DeliveryStatus, secret: str = "") -> Webhoo
         enabled=webhook.enabled,
         purpose=webhook.purpose,
         automated_decision=webhook.automated_decision,
+        region=webhook.region,
         disabled_because=webhook.disabled_because,
         created_at=time_text(webhook.created_at),
         delivered=status.delivered,

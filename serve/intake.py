@@ -25,6 +25,7 @@ from serve.data_dir import field_keys
 from serve.errors import RateLimited
 from serve.findings import Findings
 from serve.rate_limit import RateLimiter
+from serve.residency import keep_here
 from serve.services import Services
 from serve.source_schemas import SourceSchemas
 
@@ -80,6 +81,7 @@ class Intake:
         With `wait`, `processing_ms` of the results is the time from here until all of them were known.
         """
         services = self._services
+        parsed = keep_here(services.settings.residency, parsed, caller.source_id)
         now = services.now()
         started_s = time.perf_counter()
         self._limiter.spend(caller.key_id, len(parsed.events) + len(parsed.rejected), now)
@@ -90,7 +92,7 @@ class Intake:
                 outcome.processing_ms = elapsed_ms
             for index, left_out in parsed.left_out.items():
                 result.results[index].withheld = [*left_out, *result.results[index].withheld]
-        if parsed.rejected:
+        if any(rejected.kept for rejected in parsed.rejected):
             await services.router.reject(
                 [
                     DeadLetter(
@@ -103,6 +105,7 @@ class Intake:
                         minimised=rejected.minimised,
                     )
                     for rejected in parsed.rejected
+                    if rejected.kept
                 ]
             )
         self.count_entry(parsed, caller.source_id)

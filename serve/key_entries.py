@@ -3,6 +3,7 @@
 from actors.api_keys import ApiKey
 from actors.errors import Invalid
 from models.privacy.purposes import Purposes
+from models.privacy.residency import Residency
 from models.segments.times import parse_duration
 from serve.http_schemas import KeyEntry, time_text, time_text_or_none
 
@@ -21,12 +22,14 @@ def key_entry(key: ApiKey) -> KeyEntry:
         revoked_at=time_text_or_none(key.revoked_at),
         expires_at=time_text_or_none(key.expires_at),
         purpose=key.purpose,
+        region=key.region,
     )
 
 
 def key_facts(key: ApiKey) -> dict[str, str]:
     """What the audit log says of a new key."""
-    return {"key_id": key.key_id} | ({"purpose": key.purpose} if key.purpose else {})
+    bounds = {"purpose": key.purpose, "region": key.region}
+    return {"key_id": key.key_id} | {name: value for name, value in bounds.items() if value}
 
 
 def parse_key_purpose(text: str, purposes: Purposes) -> str:
@@ -34,6 +37,13 @@ def parse_key_purpose(text: str, purposes: Purposes) -> str:
     if text and text not in purposes.known:
         known = ", ".join(purposes.known) or "none: the registry is empty"
         raise Invalid(f"purpose: expected a purpose of the registry ({known})")
+    return text
+
+
+def parse_region(text: str, residency: Residency) -> str:
+    """The region of whoever reads, "" for that of the service. Raises Invalid."""
+    if text and text not in residency.regions:
+        raise Invalid(f"region: expected one of residency.regions ({', '.join(residency.regions) or 'there are none'})")
     return text
 
 

@@ -19,6 +19,12 @@ _REPLICA_PORTS_MIN = 64
 _RANGE_FIRST, _RANGE_LAST = 10_000, 32_767  # below the ports that Linux gives to connections
 _RANGE_TRIES = 200
 _MESSAGE_BYTES_MAX = 64 << 20  # as clients have it
+# Values that are handed to an actor or come from it go in the message itself, and not by way of an object store, which
+# is on the caller's node and writes what does not fit to its disk.
+IN_MESSAGES = {
+    "RAY_max_direct_call_object_size": str(256 << 20),
+    "RAY_task_rpc_inlined_bytes_limit": str(256 << 20),
+}
 _STREAMS_MAX = 1_000  # calls at once on one client connection, streams that watch among them
 
 
@@ -67,6 +73,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "RAY_task_events_report_interval_ms": "0",
         # Ray gives its workers the lowest priority; these answer people.
         "RAY_worker_niceness": "0",
+        **(IN_MESSAGES if settings.residency.is_on else {}),
     }
 
 

@@ -15,6 +15,7 @@ import stat
 import tempfile
 from pathlib import Path
 
+from actors.namespaces import REGION_LABEL
 from actors.private_file import write_private
 from serve import instance, tls
 from serve.data_dir import DirectoryError
@@ -101,11 +102,17 @@ def start(settings: Settings) -> None:
         log_to_driver=False,
         logging_level=logging.ERROR,
         namespace=settings.namespace,
+        labels=region_labels(settings),
         _node_ip_address="127.0.0.1",
         _temp_dir=str(ray_dir(settings)),
     )
     # For commands that bring work of their own to the cluster.
     write_private(settings.service_path / "run" / _ADDRESS, ray.get_runtime_context().gcs_address)
+
+
+def region_labels(settings: Settings) -> dict[str, str]:
+    """The label of nodes of this service's region, and of what may be placed on no others; none without residency."""
+    return {REGION_LABEL: settings.residency.region} if settings.residency.is_on else {}
 
 
 def join(settings: Settings) -> None:

@@ -106,7 +106,13 @@ class RequestContext:
         return check_of
 
     def document(self, profile: Profile, purpose: str, now: int) -> tuple[dict[str, Any], int]:
-        """The profile's document for a purpose at `now` ms, and until when (ms) it stays so if nothing happens."""
+        """The profile's document for a purpose at `now` ms, and until when (ms) it stays so if nothing happens. With
+        residency it says in which region the person's data is."""
+        shown, until = self._document(profile, purpose, now)
+        residency = self.services.settings.residency
+        return {**shown, "region": residency.region} if residency.is_on else shown, until
+
+    def _document(self, profile: Profile, purpose: str, now: int) -> tuple[dict[str, Any], int]:
         rules, purposes = self.services.settings.lifecycle, self.purposes
         insights, until, hidden = self.insights(profile, purpose, now)
         made = {**document(profile, now, self.segment_names, rules), "insights": insights}

@@ -24,6 +24,7 @@ from models.delivery.webhook import RetryPolicy
 from models.identity.customer_id import SHARDS_MAX
 from models.identity.identifiers import IdentitySettings, check_settings
 from models.identity.online import MatchingSettings
+from models.privacy.residency import NO_RESIDENCY, Residency
 from models.privacy.settings import PrivacySettings
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
@@ -103,6 +104,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     segments: SegmentSettings = SegmentSettings()
     webhooks: RetryPolicy = RetryPolicy()
     privacy: PrivacySettings = PrivacySettings()
+    residency: Residency = NO_RESIDENCY
     backup: BackupSettings = BackupSettings()
 
     @property

@@ -49,6 +49,7 @@ def start_cell(settings: Settings) -> int:
         webhooks=settings.webhooks,
         work_on_requests=partial(work_on_requests, settings),
         namespace=settings.namespace,
+        residency=settings.residency,
     )
     return shards
 

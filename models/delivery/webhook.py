@@ -29,7 +29,7 @@ URL_MAX = 2_000
 SEGMENTS_MAX = 1_000
 CHANGES: tuple[str, ...] = ("entered", "exited")
 RETRY_AFTER_S_MAX = 3_600
-_FIELDS = ("id", "url", "segments", "changes", "enabled", "purpose", "automated_decision")
+_FIELDS = ("id", "url", "segments", "changes", "enabled", "purpose", "automated_decision", "region")
 _ID = re.compile("[a-z0-9][a-z0-9_-]{0,63}")
 _NEVER_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
 _LABEL = re.compile("[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
@@ -72,6 +72,7 @@ class Webhook(msgspec.Struct, frozen=True):
     start: dict[int, int] = {}  # shard -> sequence number after which it is told
     disabled_because: str = ""
     purpose: str = ""  # of the registry; if empty that of each segment, else the default one
+    region: str = ""  # where the receiver is; "" if that is not known
 
     automated_decision: bool = False
 
@@ -116,9 +117,10 @@ class InvalidWebhook(ValueError):
 
 
 def parse_webhook(asked: dict[str, Any], is_new: bool = True) -> dict[str, Any]:
-    """The fields that operators set: id, url, segments, changes, enabled, purpose, automated_decision; checked. Raises
-    InvalidWebhook.
+    """The fields that operators set: id, url, segments, changes, enabled, purpose, automated_decision, region; checked.
 
+
+    Raises InvalidWebhook.
     `from_start`, which only a new one takes, is checked and left out.
     """
     problems: list[tuple[str, str]] = []
@@ -142,6 +144,8 @@ def parse_webhook(asked: dict[str, Any], is_new: bool = True) -> dict[str, Any]:
         problems.append(("changes", 'expected a list of "entered", "exited", or both'))
     if not isinstance(asked.get("purpose", ""), str):
         problems.append(("purpose", "expected a purpose of the registry, or nothing for the default one"))
+    if not isinstance(asked.get("region", ""), str):
+        problems.append(("region", "expected the name of a region, or nothing if it is not known"))
     for key in ("enabled", "from_start", "automated_decision"):
         if not isinstance(asked.get(key, True), bool):
             problems.append((key, "expected true or false"))
@@ -155,6 +159,7 @@ def parse_webhook(asked: dict[str, Any], is_new: bool = True) -> dict[str, Any]:
         "enabled": asked.get("enabled", True),
         "purpose": asked.get("purpose", ""),
         "automated_decision": asked.get("automated_decision", False),
+        "region": asked.get("region", ""),
     }
 
 

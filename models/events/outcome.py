@@ -39,6 +39,7 @@ class Rejection(msgspec.Struct, frozen=True):
     kind: str  # identify, track, ... or "" if unknown
     reasons: list[Reason]
     minimised: bool = False  # it is what its source's door has let in
+    kept: bool = True  # as a dead letter; nothing of it is, if it must not be written here
 
 
 class Notice(msgspec.Struct, frozen=True):
