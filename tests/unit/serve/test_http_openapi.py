@@ -171,7 +171,8 @@ def test_the_profiles_schema_has_the_sections_of_the_document(service: HttpServi
     profile = service.get("/v1/profiles/user_id:u1").json()
     schema = document["components"]["schemas"][PROFILE]
     assert schema["required"] == list(profile)
-    assert list(schema["properties"]) == [*profile, "withheld", "beyond_limits"]  # there only if something was left out
+    # The last ones are there only with residency, or if something was left out.
+    assert list(schema["properties"]) == [*profile, "region", "withheld", "beyond_limits"]
 
 
 @pytest.mark.parametrize(
