@@ -93,6 +93,7 @@ def ours(running: RunningService) -> Ours:
         "review_id": f"rev_{merged['customer_id']}_{merged['merged'][0]}",
         "subject_request_id": export["subject_request_id"],
         "name": export["results_url"].rpartition("/")[2],
+        "decision_id": "dec_0123456789abcdef01234567",
         "letter_id": letter,
         "trait": CANARY,
     }

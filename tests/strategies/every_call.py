@@ -17,6 +17,13 @@ from actors.api_keys import Scope
 from protos.onefold.v1 import identity_pb2, ingest_pb2, profile_pb2, segment_pb2
 from serve.http_scopes import PUBLIC, SCOPES
 
+# What paths may name. Whoever adds something says in the test of tenants what stands for it.
+IN_PATHS = frozenset(
+    {
+        *("key", "segment_id", "webhook_id", "trait_id", "source_id", "key_id", "merge_id", "review_id"),
+        *("subject_request_id", "name", "decision_id"),
+    }
+)
 # By the template of the route. Of others the body is {}.
 _BODIES: Mapping[str, Any] = {
     "/v1/profiles/batch": {"keys": ["{key}", "{other_key}"]},

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import re
 from contextlib import closing
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from models.events.limits import Limits
 from serve import data_dir, tenant_data
 from serve.auth import Authenticator
 from serve.errors import Unauthenticated
+from serve.http_scopes import SCOPES
 from serve.http_tenants import TenantRouting
 from serve.settings import Settings, SettingsError, load
 from serve.tenants import Tenants
+from tests.strategies.every_call import IN_PATHS, http_calls
 from tests.unit.serve.http_service import HttpService
 
 
@@ -190,6 +193,12 @@ def test_a_tenants_directory_is_like_a_data_directory(tmp_path: Path) -> None:
     assert not own.data_path.exists() and settings.control_path.exists()
     with pytest.raises(NotFound):
         tenant_data.end(settings, "acme")
+
+
+def test_the_test_of_all_routes_knows_what_their_paths_name() -> None:
+    named = {name for _, route in SCOPES for name in re.findall(r"\{(\w+)\}", route)}
+    assert named == IN_PATHS, "say in tests/e2e/test_tenants.py what stands for it, and name it in IN_PATHS"
+    assert len(list(http_calls(dict.fromkeys([*IN_PATHS, "other_key", "trait"], "x")))) > 80
 
 
 @pytest.mark.parametrize("name", ["default", "", "..", "a/b", "Acme", "-a", "a" * 65])
