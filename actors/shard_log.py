@@ -17,7 +17,8 @@ from actors.store import CHAIN
 from models.events.event import decode_event
 from models.privacy.decisions import DecisionRecord
 from models.privacy.ledger import ConsentRecord
-from models.segments.bulk_moves import BulkMove, offset_in
+from models.profile.state import decode_profile
+from models.segments.bulk_moves import BulkMove, BulkMoves, offset_in
 from models.segments.holdout import is_held_out
 from models.segments.times import FOREVER
 from models.shard.protocol import DeadLetter, Link, MergeRecord, SegmentChange, StoredEvent
@@ -141,6 +142,24 @@ class ShardLog:
             entered_at_once, left_at_once = self._db.execute(many, (segment_id, start, end)).fetchone()
             flows.append((entered + entered_at_once, left + left_at_once))
         return flows
+
+    def count_profiles(self) -> int:
+        """How many profiles there are."""
+        return int(self._db.execute("SELECT count(*) FROM profiles").fetchone()[0])
+
+    def newest_of(self, customer_id: int) -> int:
+        """Sequence number of the latest event in the chain of a profile, also of one that was merged away; 0 if it has
+        none here."""
+        row = self._db.execute("SELECT state FROM profiles WHERE customer_id = ?", (customer_id,)).fetchone()
+        if row is not None:
+            return decode_profile(row[0]).last_event
+        row = self._db.execute("SELECT last_event FROM redirects WHERE customer_id = ?", (customer_id,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def standing_moves(self) -> BulkMoves:
+        """The moves of many at once that profiles do not hold themselves yet."""
+        rows = self._db.execute("SELECT body FROM segment_moves WHERE folded = 0").fetchall()
+        return BulkMoves(_move.decode(body) for (body,) in rows)
 
     def changed_profiles(self, after: int) -> list[int]:
         """Customer ids of all profiles changed after sequence `after`. Reads the whole table."""

@@ -37,6 +37,28 @@ def readable_until(profile: Profile, purposes: Purposes, purpose: str, now: int)
     return basis_ends(purposes.known[purpose], purpose, profile.consents, now)
 
 
+def may_be_scored(profile: Profile, purposes: Purposes, now: int) -> bool:
+    """Whether models may score a person at `now` ms: whether a purpose that scores serve has a basis; without a
+    registry unless the person's processing is restricted."""
+    if not purposes.is_on:
+        return not is_restricted(profile.consents)
+    minor = is_minor(profile, purposes, now)
+    return any(
+        has_basis(name, purposes.known[name], profile.consents, now, minor)
+        for name in purposes.serving("sections", "scores")
+    )
+
+
+def looked_at_until(profile: Profile, purposes: Purposes, now: int) -> int:
+    """When time alone may end that a person may be scored, ms; 0 for never."""
+    if not purposes.is_on:
+        return 0
+    ends = [
+        basis_ends(purposes.known[name], name, profile.consents, now) for name in purposes.serving("sections", "scores")
+    ]
+    return min((end for end in ends if end), default=0)
+
+
 def visible(
     document: dict[str, Any], empty: Mapping[str, Any], purposes: Purposes, purpose: str, readable: bool
 ) -> dict[str, Any]:

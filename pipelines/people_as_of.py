@@ -1,0 +1,140 @@
+"""People as they were at a time, and what they did after it, from the shards' committed files.
+
+Who is taken follows from the customer id, so that a sample is the same each time. An event counts for whom it belongs
+to today (`models.scoring.replay`). All shards' files must be on this machine; a service may run on them meanwhile.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from actors.shard_log import ShardLog
+from models.events.event import Event
+from models.identity.customer_id import shard_of
+from models.privacy.purposes import NO_PURPOSES, Purposes
+from models.privacy.visibility import may_be_scored
+from models.profile.policy import ProfilePolicy
+from models.profile.reduce import time_of
+from models.profile.state import Profile, decode_profile
+from models.scoring.replay import profile_as_of
+from models.segments.bulk_moves import BulkMove, unpack_ids
+from models.segments.holdout import is_held_out
+from models.shard.protocol import SegmentChange
+
+PEOPLE_MAX = 200_000
+_PAGE = 500  # profiles read at once
+_SAMPLE = "sample of people"  # salt: another part of the people than any other
+
+
+class Person(NamedTuple):
+    """Somebody who was known at the time."""
+
+    customer_id: int
+    then: Profile  # as of the time
+    after: tuple[Event, ...]  # later than that, up to and with the end
+    end: Profile  # as of the end
+    segments: frozenset[str]  # that they are in now
+
+
+class Leaving(NamedTuple):
+    """Who moved out of and into a segment after the time: whether each was a member at the time, by customer id, and
+    who left until the end."""
+
+    was_member: dict[int, bool]
+    left: frozenset[int]
+
+
+class PeopleAsOf:
+    """Those who may be scored `now` and were known at `at`, with what they did up to `until` (ms, all three)."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        shards: int,
+        at: int,
+        until: int,
+        now: int,
+        policy: ProfilePolicy,
+        purposes: Purposes = NO_PURPOSES,
+        people_max: int = PEOPLE_MAX,
+    ) -> None:
+        """Raises NotFound if a shard's file is not on this machine, and ValueError for impossible times."""
+        if not at < until <= now:
+            raise ValueError("as-of: the time after it in which outcomes are looked for must have passed")
+        self._stack = ExitStack()
+        with self._stack:
+            self._logs = [
+                self._stack.enter_context(closing(ShardLog(data_dir, shard, shards))) for shard in range(shards)
+            ]
+            self._stack = self._stack.pop_all()
+        self.at, self.until, self.now = at, until, now
+        self._policy, self._purposes = policy, purposes
+        self._people_max = people_max
+        self.withheld = 0  # people who may not be scored
+
+    def close(self) -> None:
+        """Ends the reads."""
+        self._stack.close()
+
+    def __iter__(self) -> Iterator[Person]:
+        profiles = sum(log.count_profiles() for log in self._logs)
+        percent = min(100.0 * self._people_max / max(profiles, 1), 100.0)
+        self.withheld = 0
+        for log in self._logs:
+            moves, after = log.standing_moves(), 0
+            while page := log.profile_states(after, _PAGE):
+                after = page[-1][0]
+                for customer_id, state in page:
+                    if percent < 100 and not is_held_out(_SAMPLE, customer_id, percent):
+                        continue
+                    present = decode_profile(state)
+                    moves.fold(present)
+                    if not may_be_scored(present, self._purposes, self.now):
+                        self.withheld += 1
+                    elif (person := self._person(present)) is not None:
+                        yield person
+
+    def leaving(self, segment_id: str) -> Leaving:
+        """Who moved out of and into a segment after the time."""
+        was_member: dict[int, bool] = {}
+        left: set[int] = set()
+        for log in self._logs:
+            for change in reversed(log.changes_since(segment_id, self.at)):  # oldest first: the first one tells
+                exits, entries = _people_of(change)
+                for customer_id in exits:
+                    was_member.setdefault(customer_id, True)
+                for customer_id in entries:
+                    was_member.setdefault(customer_id, False)
+                if change.at <= self.until:
+                    left.update(exits)
+        return Leaving(was_member, frozenset(left))
+
+    def _person(self, present: Profile) -> Person | None:
+        lineage = list(dict.fromkeys([present.customer_id, *present.absorbed]))
+        events = self._events(lineage)
+        then = profile_as_of(present.customer_id, events, self.at, self._policy, self._purposes)
+        end = profile_as_of(present.customer_id, events, self.until, self._policy, self._purposes)
+        if then is None or end is None:
+            return None
+        after = tuple(event for event in events if self.at < time_of(event) <= self.until)
+        return Person(present.customer_id, then, after, end, frozenset(present.memberships))
+
+    def _events(self, lineage: Sequence[int]) -> list[Event]:
+        found: list[Event] = []
+        for one in lineage:
+            log = self._logs[shard_of(one)]
+            if head := log.newest_of(one):
+                found += [stored.event for stored in log.chain(head, -1)]
+        return found
+
+
+def _people_of(change: SegmentChange | BulkMove) -> tuple[Sequence[int], Sequence[int]]:
+    """Who left and who entered."""
+    if isinstance(change, BulkMove):
+        exits, entries = unpack_ids(change.exited), unpack_ids(change.entered)
+        return np.asarray(exits).tolist(), np.asarray(entries).tolist()
+    one = (change.customer_id,)
+    return (one, ()) if change.change == "exited" else ((), one)

@@ -1,0 +1,209 @@
+"""Trains the built-in models on people as of a time and what came of them, and measures them on other people.
+
+A share of the people, always the same, has no part in the learning: what is measured is of them, in the time after. The
+simplest rival is measured on the same people beside each model.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from models.identity.customer_id import from_text
+from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules
+from models.scoring.additive import AdditiveModel, Column, fit_additive
+from models.scoring.bg_nbd import fit_purchases
+from models.scoring.builtin import BUILTIN
+from models.scoring.builtin_additive import AdditiveParameters, columns_of
+from models.scoring.builtin_purchases import (
+    CHURN,
+    HISTORY_FEATURES,
+    LIFETIME_VALUE,
+    RECENCY,
+    SPEND_FEATURES,
+    Buying,
+    ChurnParameters,
+    Spending,
+    ValueParameters,
+    histories_of,
+    numbers,
+    take,
+)
+from models.scoring.contract import RIVAL, VALUE, ScoringModel
+from models.scoring.evaluation import Report, measure_numbers, measure_probabilities
+from models.scoring.features import CUSTOMER
+from models.scoring.lifetime_value import churn_rival, fit_value
+from models.scoring.outcomes import Outcome
+from models.scoring.registry import ModelVersion
+from models.segments.holdout import is_held_out
+from pipelines.people_as_of import PeopleAsOf
+from pipelines.training_sets import LABEL, TrainingSpec, examples
+
+MEASURED_PERCENT = 30.0  # of the people, who are not learned from
+PEOPLE_MIN = 100  # to learn from
+_MEASURED = "people who are measured"  # salt
+_FIT_MAX = 50_000  # people that an additive model is fitted to: more change its weights by less than their error
+_TIMED = 200  # people who are scored one by one, to see how long that takes
+_FLOATS = NDArray[np.float64]
+
+
+class TooFew(ValueError):
+    """There are too few people to learn from; the message says how many."""
+
+
+class _Examples(msgspec.Struct, frozen=True):
+    """People as of a time: who is learned from and who is measured."""
+
+    features: pa.RecordBatch
+    labels: NDArray[np.float64]  # (n,)
+    learn: NDArray[np.int64]  # rows
+    measure: NDArray[np.int64]
+
+
+def value_spec(horizon_days: int) -> TrainingSpec:
+    """What lifetime value is learned from."""
+    features = {**HISTORY_FEATURES, **SPEND_FEATURES}
+    outcome = Outcome(kind="revenue")
+    return TrainingSpec(name=LIFETIME_VALUE, features=features, outcome=outcome, horizon_days=horizon_days)
+
+
+def churn_spec(horizon_days: int) -> TrainingSpec:
+    """What churn is learned from."""
+    outcome = Outcome(kind="bought")
+    return TrainingSpec(name=CHURN, features=HISTORY_FEATURES, outcome=outcome, horizon_days=horizon_days)
+
+
+def train_value(
+    people: PeopleAsOf, horizon_days: int, currency: str = "", rules: LifecycleRules = DEFAULT_RULES
+) -> ModelVersion:
+    """Lifetime value of those who buy in a currency; without one, that of most people. Raises TooFew."""
+    found = _collect(people, value_spec(horizon_days), rules)
+    currencies = np.array([each or "" for each in found.features.column("currency").to_pylist()])
+    _, known = histories_of(found.features)
+    if not currency:
+        names, counts = np.unique(currencies[known], return_counts=True)
+        currency = str(names[counts.argmax()]) if len(names) else ""
+    learn, measure = _rows_of(found, known & (currencies == currency), "have bought, in one currency")
+    histories, _ = histories_of(found.features)
+    learned = fit_value(take(histories, learn), numbers(found.features, "mean_spend")[learn])
+    parameters = ValueParameters(
+        horizon_days=horizon_days,
+        currency=currency,
+        purchases=Buying.of(learned.purchases),
+        spend=Spending.of(learned.spend),
+        correlation=learned.correlation,
+    )
+    return _version(LIFETIME_VALUE, parameters, people, found, learn, measure, measure_numbers)
+
+
+def train_churn(people: PeopleAsOf, horizon_days: int, rules: LifecycleRules = DEFAULT_RULES) -> ModelVersion:
+    """The probability that who has bought buys nothing within the horizon. Raises TooFew."""
+    found = _collect(people, churn_spec(horizon_days), rules)
+    gone = msgspec.structs.replace(found, labels=1 - found.labels)
+    histories, known = histories_of(found.features)
+    learn, measure = _rows_of(gone, known, "have bought")
+    recency = churn_rival(take(histories, learn))[:_FIT_MAX]
+    parameters = ChurnParameters(
+        horizon_days=horizon_days,
+        purchases=Buying.of(fit_purchases(take(histories, learn))),
+        rival=fit_additive({RECENCY: recency}, gone.labels[learn][:_FIT_MAX] > 0),
+    )
+    return _version(CHURN, parameters, people, gone, learn, measure, _measure_yes)
+
+
+def train_additive(people: PeopleAsOf, spec: TrainingSpec, rules: LifecycleRules = DEFAULT_RULES) -> ModelVersion:
+    """A yes or no, told by any features. Raises TooFew, and ValueError for an outcome that is another."""
+    if not spec.outcome.is_yes_or_no:
+        raise ValueError("outcome: expected a yes or no (bought, event, left); revenue is what lifetime_value tells")
+    found = _collect(people, spec, rules)
+    learn, measure = _rows_of(found, np.isfinite(found.labels), "are known and whom the question is about")
+    fit = learn[:_FIT_MAX]
+    given = {name: _of(column, fit) for name, column in columns_of(found.features, spec.features).items()}
+    yes = found.labels[fit] > 0
+    model = fit_additive(given, yes)
+    alone = {name: fit_additive({name: column}, yes) for name, column in given.items()}
+    best = min(alone, key=lambda name: _loss(alone[name], {name: given[name]}, yes))
+    parameters = AdditiveParameters(
+        name=spec.name,
+        outcome=f"{spec.outcome.text} in {spec.horizon_days} days",
+        horizon_days=spec.horizon_days,
+        features=spec.features,
+        model=model,
+        rival=alone[best],
+    )
+    return _version("additive", parameters, people, found, learn, measure, _measure_yes)
+
+
+def _collect(people: PeopleAsOf, spec: TrainingSpec, rules: LifecycleRules) -> _Examples:
+    pairs = list(examples(people, spec, rules))
+    features = pa.Table.from_batches([features for features, _ in pairs]).combine_chunks()
+    labels = pa.Table.from_batches([labels for _, labels in pairs]).column(LABEL).to_numpy()
+    ids = features.column(CUSTOMER).to_pylist()
+    measured = np.array([is_held_out(_MEASURED, from_text(each), MEASURED_PERCENT) for each in ids], np.bool_)
+    batches = features.to_batches()
+    batch = batches[0] if batches else pa.RecordBatch.from_pylist([], features.schema)
+    return _Examples(batch, np.asarray(labels, np.float64), np.flatnonzero(~measured), np.flatnonzero(measured))
+
+
+def _rows_of(found: _Examples, known: NDArray[np.bool_], who: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Who is learned from and who is measured, of those of whom enough is known. Raises TooFew."""
+    learn, measure = found.learn[known[found.learn]], found.measure[known[found.measure]]
+    if len(learn) < PEOPLE_MIN or not len(measure):
+        raise TooFew(f"{len(learn)} people {who}; {PEOPLE_MIN} are needed, and others to measure with")
+    return learn, measure
+
+
+def _version(
+    target: str,
+    parameters: msgspec.Struct,
+    people: PeopleAsOf,
+    found: _Examples,
+    learn: NDArray[np.int64],
+    measure: NDArray[np.int64],
+    measures_of: Callable[[_FLOATS, _FLOATS], dict[str, float]],
+) -> ModelVersion:
+    plain: dict[str, Any] = msgspec.to_builtins(parameters)
+    model = BUILTIN[target](plain)
+    unseen = found.features.take(pa.array(measure))
+    told, outcomes = model.score(unseen), found.labels[measure]
+    measures = measures_of(numbers(told, VALUE), outcomes)
+    measures |= {f"rival_{name}": value for name, value in measures_of(numbers(told, RIVAL), outcomes).items()}
+    report = Report(people=len(measure), measures=measures, drift={}, milliseconds=_milliseconds(model, unseen))
+    return ModelVersion(
+        name=model.signature.name,
+        version=0,
+        source="builtin",
+        target=target,
+        signature=model.signature,
+        parameters=plain,
+        learned={"as_of": people.at, "until": people.until, "people": len(learn), "withheld": people.withheld},
+        report=report,
+    )
+
+
+def _milliseconds(model: ScoringModel, features: pa.RecordBatch) -> float:
+    """How long it takes to score one person, at the 99th percentile."""
+    took = []
+    for row in range(min(features.num_rows, _TIMED)):
+        one = features.slice(row, 1)
+        started = time.perf_counter()
+        model.score(one)
+        took.append(1000 * (time.perf_counter() - started))
+    return float(np.quantile(took, 0.99)) if took else 0.0
+
+
+def _measure_yes(told: _FLOATS, outcomes: _FLOATS) -> dict[str, float]:
+    return measure_probabilities(told, outcomes > 0)
+
+
+def _loss(model: AdditiveModel, given: dict[str, Column], yes: NDArray[np.bool_]) -> float:
+    likely = model.probabilities(given)
+    return -float(np.log(np.where(yes, likely, 1 - likely)).mean())
+
+
+def _of(column: Column, rows: NDArray[np.int64]) -> Column:
+    return column[rows] if isinstance(column, np.ndarray) else [column[row] for row in rows]

@@ -1,0 +1,154 @@
+"""Training sets: features of people as of a time, and what came of them after it, in files of their own.
+
+    DIR/features.parquet   customer_id, as_of, and a column for each feature
+    DIR/labels.parquet     customer_id, as_of, label: 1 and 0 for yes and no, null where the question does not apply
+    DIR/training-set.json  what it is of
+
+or the tables `features` and `labels` of the LanceDB database in DIR. Customer ids say nothing of a person to whoever
+has no profiles. Features are read by the function that reads them for live scores (`models.scoring.features`), of
+profiles that are made of the events up to the time alone: what came later cannot be in them. People who may not be
+scored are left out.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from models.identity.customer_id import to_text
+from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules
+from models.scoring.features import CUSTOMER, Feature, FeatureReader
+from models.scoring.outcomes import Outcome, outcome_of
+from pipelines.people_as_of import Leaving, PeopleAsOf, Person
+
+AS_OF, LABEL = "as_of", "label"
+SET_FILE = "training-set.json"
+_ROWS = 2_000
+_TIME = pa.timestamp("ms", "UTC")
+LABELS = pa.schema([(CUSTOMER, pa.string()), (AS_OF, _TIME), (LABEL, pa.float64())])
+
+Format = Literal["parquet", "lance"]
+
+
+class TrainingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is to be learned, and from what."""
+
+    name: str  # of the score
+    features: dict[str, Feature]
+    outcome: Outcome
+    horizon_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 90
+
+
+class TrainingSet(msgspec.Struct, frozen=True, kw_only=True):
+    """What was written."""
+
+    spec: TrainingSpec
+    as_of: list[int]  # ms
+    people: int  # rows
+    withheld: int  # people who may not be scored, at all times together
+
+
+def examples(
+    people: PeopleAsOf, spec: TrainingSpec, rules: LifecycleRules = DEFAULT_RULES
+) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
+    """Batches of features and of labels, row by row of the same people."""
+    reader = FeatureReader(spec.features, rules)
+    leaving = people.leaving(spec.outcome.segment) if spec.outcome.kind == "left" else None
+    page: list[Person] = []
+    for person in people:
+        page.append(person)
+        if len(page) == _ROWS:
+            yield _batches(page, people, spec, reader, leaving)
+            page = []
+    yield _batches(page, people, spec, reader, leaving)
+
+
+def write_training_set(
+    spec: TrainingSpec,
+    as_of: Sequence[int],
+    people_as_of: Callable[[int], PeopleAsOf],
+    output: Path,
+    written_as: Format = "parquet",
+    rules: LifecycleRules = DEFAULT_RULES,
+) -> TrainingSet:
+    """Writes a set of the people as of each time, ms, to a folder that is made, for its owner only.
+
+    `people_as_of` reads the people of a time. Raises FileExistsError if the folder is there.
+    """
+    output.mkdir(mode=0o700, parents=True)
+    schema = _with_time(FeatureReader(spec.features, rules).schema)
+    sink = _ParquetSink if written_as == "parquet" else _LanceSink
+    rows, withheld = 0, 0
+    with closing(sink(output, "features", schema)) as features, closing(sink(output, "labels", LABELS)) as labels:
+        for at in as_of:
+            with closing(people_as_of(at)) as people:
+                for told, came in examples(people, spec, rules):
+                    features.write(told)
+                    labels.write(came)
+                    rows += told.num_rows
+                withheld += people.withheld
+    made = TrainingSet(spec=spec, as_of=list(as_of), people=rows, withheld=withheld)
+    file = output / SET_FILE
+    file.touch(mode=0o600)
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(made)) + b"\n")
+    return made
+
+
+def _with_time(schema: pa.Schema) -> pa.Schema:
+    return schema.insert(1, pa.field(AS_OF, _TIME))
+
+
+def _batches(
+    page: Sequence[Person], people: PeopleAsOf, spec: TrainingSpec, reader: FeatureReader, leaving: Leaving | None
+) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    features = reader.batch([person.then for person in page], people.at)
+    times = pa.array([people.at] * len(page), _TIME)
+    with_time = [features.column(0), times, *features.columns[1:]]
+    labels = [_label(person, people, spec.outcome, leaving) for person in page]
+    ids = pa.array([to_text(person.customer_id) for person in page], pa.string())
+    return (
+        pa.RecordBatch.from_arrays(with_time, schema=_with_time(features.schema)),
+        pa.RecordBatch.from_arrays([ids, times, pa.array(labels, pa.float64())], schema=LABELS),
+    )
+
+
+def _label(person: Person, people: PeopleAsOf, outcome: Outcome, leaving: Leaving | None) -> float | None:
+    if leaving is None:
+        return outcome_of(outcome, person.then, person.end, person.after, (people.at, people.until))
+    was_member = leaving.was_member.get(person.customer_id, outcome.segment in person.segments)
+    return float(person.customer_id in leaving.left) if was_member else None
+
+
+class _ParquetSink:
+    """A file, for its owner only."""
+
+    def __init__(self, folder: Path, name: str, schema: pa.Schema) -> None:
+        path = folder / f"{name}.parquet"
+        path.touch(mode=0o600)
+        self._writer = pq.ParquetWriter(path, schema)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._writer.write_batch(batch)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _LanceSink:
+    """A table of the LanceDB database in the folder."""
+
+    def __init__(self, folder: Path, name: str, schema: pa.Schema) -> None:
+        import lancedb
+
+        self._table: Any = lancedb.connect(folder).create_table(name, schema=schema)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        if batch.num_rows:
+            self._table.add(pa.Table.from_batches([batch]))
+
+    def close(self) -> None:
+        """Every batch is there as soon as it is written."""

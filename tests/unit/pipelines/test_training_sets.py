@@ -1,0 +1,175 @@
+"""Training sets and training, from real shards' files: nothing of the future is in features, and what is said holds."""
+
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from actors.shard_log import ShardLog
+from models.identity.customer_id import from_text
+from models.privacy.purposes import DataScope, Purpose, Purposes
+from models.profile.state import DAY_MS, Profile, decode_profile
+from models.scoring.builtin import BUILTIN
+from models.scoring.contract import Explaining
+from models.scoring.features import CUSTOMER, HISTORY, Feature, FeatureReader
+from models.scoring.outcomes import Outcome, revenue_between
+from models.scoring.registry import ModelVersion
+from pipelines.people_as_of import PeopleAsOf
+from pipelines.train_models import TooFew, train_additive, train_churn, train_value
+from pipelines.training_sets import TrainingSpec, write_training_set
+from tests.unit.actors.local_shards import identify, track
+from tests.unit.pipelines.planted_shop import AT, HORIZON_DAYS, NOW, POLICY, SHARDS, fill, histories
+
+SPEC = TrainingSpec(
+    name="comes_back",
+    features={"plan": Feature(trait="plan", text=True), **{name: Feature(history=name) for name in HISTORY}},
+    outcome=Outcome(kind="bought"),
+    horizon_days=HORIZON_DAYS,
+)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shop")
+    fill(folder, histories(700, seed=3))
+    return folder
+
+
+def people(folder: Path, at: int = AT, until: int = NOW, purposes: Purposes | None = None) -> PeopleAsOf:
+    return PeopleAsOf(folder, SHARDS, at, until, max(NOW, until), POLICY, purposes or Purposes())
+
+
+def profiles(folder: Path) -> dict[int, Profile]:
+    """As they are live."""
+    found: dict[int, Profile] = {}
+    for shard in range(SHARDS):
+        with closing(ShardLog(folder, shard, SHARDS)) as log:
+            found |= {key: decode_profile(state) for key, state in log.profile_states(0, 10_000)}
+    return found
+
+
+def test_offline_features_are_those_of_live_profiles(shop: Path, tmp_path: Path) -> None:
+    late = NOW + DAY_MS
+    write_training_set(SPEC, [late], lambda at: people(shop, at, at + 1), tmp_path / "set")
+    rows = pq.read_table(tmp_path / "set" / "features.parquet").drop_columns(["as_of"]).to_pylist()
+    live = profiles(shop)
+    assert len(rows) == len(live) == 700
+    reader = FeatureReader(SPEC.features)
+    for row in rows:
+        expected = reader.one(live[from_text(row.pop(CUSTOMER))], late)
+        assert row == pytest.approx(expected, abs=1e-6)
+
+
+def test_planted_events_of_the_future_leave_features_as_they_were(tmp_path: Path) -> None:
+    past = [event for event in histories(60, seed=4) if event.timestamp <= AT]
+    planted = []
+    for number in range(60):
+        user = f"user_id:u{number}"
+        planted.append(identify(f"p{number}", user, at=AT + 1, plan="planted"))
+        planted.append(
+            track(f"q{number}", user, name="Order Completed", at=AT + 1, order_id=f"q{number}", revenue=1e6,
+                  currency="EUR")
+        )  # fmt: skip
+    written = {}
+    for name, events in (("without", past), ("with", [*planted, *past])):
+        fill(tmp_path / name, events)
+        write_training_set(SPEC, [AT], partial(people, tmp_path / name), tmp_path / f"{name}.set")
+        table = pq.read_table(tmp_path / f"{name}.set" / "features.parquet").drop_columns([CUSTOMER])
+        written[name] = sorted(map(str, table.to_pylist()))
+        labels = pq.read_table(tmp_path / f"{name}.set" / "labels.parquet")["label"].to_pylist()
+        assert set(labels) == {1.0 if name == "with" else 0.0}
+    assert written["with"] == written["without"]
+
+
+def test_labels_are_what_came_within_the_horizon(shop: Path, tmp_path: Path) -> None:
+    spec = msgspec.structs.replace(SPEC, outcome=Outcome(kind="revenue", currency="EUR"))
+    times = [AT - 30 * DAY_MS, AT]
+    made = write_training_set(spec, times, lambda at: people(shop, at, at + HORIZON_DAYS * DAY_MS), tmp_path / "set")
+    table = pq.read_table(tmp_path / "set" / "labels.parquet")
+    assert made.people == table.num_rows > 1_300
+    live = profiles(shop)
+    for row in table.to_pylist():
+        at = int(row["as_of"].timestamp() * 1000)
+        expected = revenue_between(live[from_text(row[CUSTOMER])], at, at + HORIZON_DAYS * DAY_MS, "EUR")
+        assert row["label"] == pytest.approx(expected)
+
+
+def test_people_without_a_basis_for_scores_are_left_out(tmp_path: Path) -> None:
+    agreed = {"consent": {"categoryPreferences": {"scoring": True}}}
+    events = [
+        msgspec.structs.replace(event, context=agreed if event.message_id == "i1" else {})
+        for event in histories(5, seed=5)
+    ]
+    fill(tmp_path / "shop", events)
+    purposes = Purposes(
+        known={
+            "service": Purpose(basis="contract"),
+            "scoring": Purpose(basis="consent", data=DataScope(sections=("scores",))),
+        },
+        default="service",
+    )
+    made = write_training_set(SPEC, [AT], lambda at: people(tmp_path / "shop", at, NOW, purposes), tmp_path / "set")
+    assert (made.people, made.withheld) == (1, 4)
+    files = [path for path in (tmp_path / "set").iterdir()]
+    assert len(files) == 3 and all(path.stat().st_mode & 0o077 == 0 for path in files)
+    assert not any(b"user_id:" in path.read_bytes() for path in files)
+
+
+Train = Callable[[PeopleAsOf], ModelVersion]
+
+
+@pytest.mark.parametrize(
+    ("train", "measure", "least"),
+    [
+        (lambda read: train_value(read, HORIZON_DAYS), "top_tenth_share", 0.2),
+        (lambda read: train_churn(read, HORIZON_DAYS), "auc", 0.7),
+        (lambda read: train_additive(read, SPEC), "auc", 0.7),
+    ],
+)
+def test_a_trained_model_tells_of_people_it_has_not_seen(shop: Path, train: Train, measure: str, least: float) -> None:
+    with closing(people(shop)) as read:
+        version = train(read)
+    assert version.report is not None
+    assert version.report.measures[measure] > least
+    assert f"rival_{measure}" in version.report.measures
+    assert version.learned["people"] + version.report.people <= 700
+    model = BUILTIN[version.target](msgspec.json.decode(msgspec.json.encode(version.parameters)))
+    assert model.signature == version.signature
+    batch = FeatureReader(model.signature.features).batch(list(profiles(shop).values()), NOW)
+    told = np.array(model.score(batch).column("value").to_pylist(), np.float64)
+    assert np.isfinite(told).sum() > 600
+    if isinstance(model, Explaining):
+        assert set(model.explain(batch).schema.names) == set(SPEC.features)
+
+
+def test_lifetime_value_is_about_right_in_sum(shop: Path) -> None:
+    with closing(people(shop)) as read:
+        version = train_value(read, HORIZON_DAYS)
+        assert version.report is not None
+        spent = [revenue_between(each.end, AT, NOW, "EUR") for each in read]
+    assert abs(version.report.measures["bias"]) < 0.35 * float(np.mean(spent))
+    assert version.signature.output.unit == f"EUR in {HORIZON_DAYS} days"
+
+
+def test_too_few_people_teach_nothing(tmp_path: Path) -> None:
+    fill(tmp_path, histories(20, seed=6))
+    with closing(people(tmp_path)) as read, pytest.raises(TooFew, match="100 are needed"):
+        train_churn(read, HORIZON_DAYS)
+    with pytest.raises(ValueError, match="must have passed"):
+        PeopleAsOf(tmp_path, SHARDS, AT, NOW, NOW - 1, POLICY)
+    with closing(people(tmp_path)) as read, pytest.raises(ValueError, match="yes or no"):
+        train_additive(read, msgspec.structs.replace(SPEC, outcome=Outcome(kind="revenue")))
+
+
+def test_an_empty_set_has_its_columns(tmp_path: Path) -> None:
+    fill(tmp_path / "shop", [])
+    made = write_training_set(SPEC, [AT], lambda at: people(tmp_path / "shop", at), tmp_path / "set")
+    features: pa.Table = pq.read_table(tmp_path / "set" / "features.parquet")
+    assert made.people == features.num_rows == 0
+    assert features.schema.names == [CUSTOMER, "as_of", *SPEC.features]
