@@ -31,7 +31,7 @@ $(VENV)/.runtime: $(BIN)/python pyproject.toml constraints.txt
 # That, and what tests, lint and benchmarks need.
 $(VENV)/.dev: $(VENV)/.runtime
 	@echo "installing development tools into $(VENV)"
-	@$(PIP) -e '.[dev,bench,train]'
+	@$(PIP) -e '.[dev,bench,ml,train]'
 	@touch $@
 
 install: $(VENV)/.dev ## install everything into .venv, pinned by constraints.txt

@@ -90,6 +90,14 @@ class Explaining(Protocol):
         model's: what is higher speaks for a higher score."""
 
 
+@runtime_checkable
+class OneRow(Protocol):
+    """What a model may have beside `score`, to be quick about one person."""
+
+    def score_one(self, features: Mapping[str, float | str | None]) -> Mapping[str, float | str | None]:
+        """The same as `score` tells of a batch of one: the contract's columns, of one person's features."""
+
+
 class Score(msgspec.Struct, frozen=True, array_like=True):
     """A person's score as it is kept."""
 
@@ -127,6 +135,8 @@ def checked(signature: Signature, scores: object, people: int) -> dict[str, list
 
 
 def _column(output: Output, name: str, column: pa.Array) -> list[float | str | None]:
+    if pa.types.is_null(column.type):
+        return [None] * len(column)
     if output.kind == "label":
         if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
             raise Refused(f"{name}: expected texts, got {column.type}")

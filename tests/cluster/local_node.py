@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import ray
 
@@ -10,8 +11,8 @@ from actors.namespaces import NAMESPACE
 
 
 @contextmanager
-def local_node() -> Iterator[None]:
-    """A node of its own on loopback, which ends with the block."""
+def local_node() -> Iterator[Path]:
+    """A node of its own on loopback, which ends with the block; gives the directory of its files."""
     with tempfile.TemporaryDirectory(prefix="onefold-ray-") as directory:
         ray.init(
             address="local",
@@ -24,6 +25,6 @@ def local_node() -> Iterator[None]:
             _temp_dir=directory,
         )
         try:
-            yield
+            yield Path(directory)
         finally:
             ray.shutdown()

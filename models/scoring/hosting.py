@@ -1,0 +1,21 @@
+"""What models that are plugged in may use, and how long one that failed is left alone."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+PAUSE_S_MIN, PAUSE_S_MAX = 1.0, 300.0
+
+
+class HostSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of each host of a model."""
+
+    timeout_s: Annotated[float, Meta(gt=0, le=600)] = 5.0  # to score a batch of at most 2,000 people
+    start_timeout_s: Annotated[float, Meta(gt=0, le=600)] = 60.0  # to load the model
+    memory_mb: Annotated[int, Meta(ge=64)] = 1024  # beside what the process has before it loads the model
+
+
+def pause_s(failures: int) -> float:
+    """How long a host that was lost so many times in a row is not started again: twice as long each time."""
+    return min(PAUSE_S_MIN * 2.0 ** min(failures - 1, 30), PAUSE_S_MAX)
