@@ -15,12 +15,12 @@ def record_command(settings: Settings, command: str, **facts: str) -> None:
     """Puts "onefold `command`" into the log, on disk when it returns. `facts` are of nobody: ids of keys, plans."""
     with closing(AuditLog(settings.data_path)) as log:
         now = time.time_ns() // 1_000_000
-        log.append([Record(now, COMMAND_LINE + _user(), f"onefold {command}", "done", (), {"kind": "action", **facts})])
+        log.append([Record(now, command_actor(), f"onefold {command}", "done", (), {"kind": "action", **facts})])
 
 
-def _user() -> str:
-    """The user of the operating system: its name, or its number if it has none."""
+def command_actor() -> str:
+    """Who runs the command: the user of the operating system, by name, or by number if it has none."""
     try:
-        return pwd.getpwuid(os.geteuid()).pw_name
+        return COMMAND_LINE + pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
-        return str(os.geteuid())
+        return COMMAND_LINE + str(os.geteuid())

@@ -1,0 +1,96 @@
+"""`onefold models train` and `training-set` on a data directory with real shards' files."""
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from actors.audit_log import AuditLog, EntryFilter
+from actors.control import ControlStore
+from actors.schema import create_shards
+from models.scoring.builtin import BUILTIN
+from serve.cli import run
+from tests.unit.pipelines.planted_shop import AT, HORIZON_DAYS, SHARDS, fill, histories
+
+Call = Callable[..., tuple[int, str, str]]
+AS_OF = datetime.fromtimestamp(AT / 1000, UTC).isoformat()
+SPEC = """
+name = "comes_back"
+horizon_days = 60
+outcome = { kind = "bought" }
+[features]
+plan = { trait = "plan", text = true }
+often = { history = "repeat_purchases" }
+"""
+
+
+@pytest.fixture
+def onefold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Runs a command on a directory with some people: its exit code, and what it wrote."""
+    monkeypatch.chdir(tmp_path)
+    for variable in ("ONEFOLD_KEY", "ONEFOLD_URL", "ONEFOLD_CONFIG"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["onefold", *arguments])
+        capsys.readouterr()
+        return (run(), *capsys.readouterr())
+
+    assert call("init", "--shards", str(SHARDS))[0] == 0
+    create_shards(tmp_path / "onefold-data", SHARDS)
+    (tmp_path / "spec.toml").write_text(SPEC)
+    return call
+
+
+def test_a_model_is_trained_registered_and_told_of(onefold: Call, tmp_path: Path) -> None:
+    fill(tmp_path / "onefold-data", histories(300, seed=9))
+    timed = ("--as-of", AS_OF, "--horizon", str(HORIZON_DAYS))
+    exit_code, out, _ = onefold("models", "train", "lifetime_value", *timed)
+    assert exit_code == 0 and "lifetime_value@1: learned from" in out and "mean_absolute_error" in out
+    for model, options in (("churn", timed), ("additive", ("--spec", "spec.toml", "--as-of", AS_OF))):
+        exit_code, out, _ = onefold("models", "train", model, *options, "--json")
+        assert exit_code == 0 and json.loads(out)["report"]["measures"]["auc"] > 0.5
+    with closing(ControlStore(tmp_path / "onefold-data" / "control.sqlite")) as control:
+        versions = control.model_versions()
+    assert [version.reference for version in versions] == ["churn@1", "comes_back@1", "lifetime_value@1"]
+    for version in versions:
+        assert BUILTIN[version.target](version.parameters).signature == version.signature
+    with closing(AuditLog(tmp_path / "onefold-data")) as log:
+        entries = log.entries(EntryFilter(action="onefold models train"), 1 << 62, 10)
+    assert len(entries) == 3
+
+
+def test_a_training_set_is_written_once(onefold: Call, tmp_path: Path) -> None:
+    fill(tmp_path / "onefold-data", histories(20, seed=9))
+    options = ("models", "training-set", "spec.toml", "--as-of", AS_OF, "--output", "set")
+    exit_code, out, _ = onefold(*options)
+    assert exit_code == 0 and "20 rows" in out
+    assert pq.read_table(tmp_path / "set" / "features.parquet").schema.names == [
+        "customer_id",
+        "as_of",
+        "plan",
+        "often",
+    ]
+    exit_code, _, told = onefold(*options)
+    assert exit_code == 2 and "is there already" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("train", "churn", "--spec", "spec.toml"), 2, "--spec: expected with additive"),
+        (("train", "additive"), 2, "--spec: expected with additive"),
+        (("train", "churn", "--as-of", "yesterday"), 2, "--as-of: expected ISO 8601"),
+        (("train", "churn"), 1, "0 people have bought; 100 are needed"),
+        (("train", "churn", "--as-of", "2999-01-01"), 1, "must have passed"),
+        (("train", "additive", "--spec", "none.toml"), 2, "none.toml: No such file"),
+    ],
+)
+def test_what_cannot_be_says_why(onefold: Call, arguments: tuple[str, ...], code: int, message: str) -> None:
+    exit_code, _, told = onefold("models", *arguments)
+    assert (exit_code, message in told) == (code, True), told
