@@ -18,7 +18,7 @@ from models.identity.identifiers import IdentifierNormaliser
 from models.privacy.door import Doors
 from models.privacy.field_rules import Keys
 from models.privacy.free_text import Scan
-from models.shard.protocol import DeadLetter, IngestResult
+from models.shard.protocol import DeadLetter, EventResult, IngestResult
 from serve import settings
 from serve.auth import Principal
 from serve.data_dir import field_keys
@@ -78,7 +78,8 @@ class Intake:
     async def take(self, parsed: ParsedBatch, caller: Principal, wait: bool = False) -> Taken:
         """Make the events durable (with `wait`: applied), and keep what was refused. Raises Unavailable.
 
-        With `wait`, `processing_ms` of the results is the time from here until all of them were known.
+        With `wait`, `processing_ms` of the results is the time from here until all of them were known. What they tell
+        of people, callers are told who may read.
         """
         services = self._services
         parsed = keep_here(services.settings.residency, parsed, caller.source_id)
@@ -88,6 +89,8 @@ class Intake:
         result = await services.router.ingest(parsed.events, wait) if parsed.events else IngestResult("", [])
         if wait:
             elapsed_ms = (time.perf_counter() - started_s) * 1000
+            if not caller.allows("read"):
+                result.results = [EventResult(outcome.message_id, outcome.status) for outcome in result.results]
             for outcome in result.results:
                 outcome.processing_ms = elapsed_ms
             for index, left_out in parsed.left_out.items():

@@ -112,7 +112,9 @@ class Scene:
         made = self.command("init", "--shards", str(SHARDS), *ports)
         settings = self.data_dir / FILE_NAME
         settings.write_text(settings.read_text() + SETTINGS)
-        self.admin_key, self.write_key = Path(made["admin_key_file"]).read_text().strip(), made["ingest_key"]
+        self.admin_key = Path(made["admin_key_file"]).read_text().strip()
+        # One that is told what became of people.
+        self.write_key = self.command("keys", "create", "verify", "--scope", "ingest", "--scope", "read")["secret"]
         self._plant_request()
         self.url = f"http://127.0.0.1:{http_port}"
         self.command("serve", "--detach", timeout_s=START_S)

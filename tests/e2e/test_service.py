@@ -46,7 +46,7 @@ def test_ready_status_profile_and_stop(tmp_path: Path) -> None:
     try:
         ready = service.start()
         assert ready["http_url"] == service.url and ready["shards"] == 2 and ready["ready"]
-        with service.client(service.write_key) as writer:
+        with service.client() as writer:
             answer = writer.post("/v1/batch?wait=true", {"batch": [TRACK | {"messageId": "m1", "userId": "u1"}]})
         assert answer["results"][0]["status"] == "applied"
         profile = service.cli("profile", "user_id:u1")

@@ -205,3 +205,14 @@ def test_nothing_personal_is_logged_or_counted(service: HttpService, stream: io.
     assert written.count("request answered") > 20
     for canary in (MAIL, MAIL.partition("@")[0], PHONE.removeprefix("+"), secret):
         assert canary not in written
+
+
+def test_a_key_that_only_sends_is_told_nothing_of_people(service: HttpService) -> None:
+    message = {"type": "identify", "userId": "u1", "traits": {"email": MAIL}}
+    cases: list[tuple[tuple[Scope, ...], bool]] = [(("ingest",), False), (("ingest", "read"), True)]
+    for scopes, told in cases:
+        _, secret = service.control.create_key("-".join(scopes), scopes)
+        headers = {"Authorization": f"Bearer {secret}"}
+        (result,) = service.post("/v1/batch?wait=true", {"batch": [message]}, **headers).json()["results"]
+        assert result["status"] == "applied"
+        assert bool(result["customer_id"]) == bool(result["methods"]) == told
