@@ -5,7 +5,8 @@ Placement: on the node that started the service, because that is where the files
 finds no file there and ends again: it never starts empty. Two incarnations of a shard cannot both live: the second
 waits for the file's lock.
 
-Matchers are "matcher-N", beside the shards. They keep nothing but what they can read again from the shards.
+Matchers are "matcher-N", beside the shards. They keep nothing but what they can read again from the shards. Scorers are
+"scorer-N", one a shard: their files are made again from the shards' too.
 """
 
 import asyncio
@@ -42,6 +43,7 @@ from models.identity.online import MatchingSettings, PairMatcher
 from models.privacy.purposes import Purposes
 from models.privacy.recipients import Recipient
 from models.privacy.residency import NO_RESIDENCY, Residency
+from models.scoring.settings import ScoringSettings
 from models.shard.core import MachineSettings
 
 DELIVERER = "deliverer"
@@ -69,6 +71,11 @@ def matcher_name(number: int) -> str:
     return f"matcher-{number}"
 
 
+def scorer_name(shard: int) -> str:
+    """The name under which Ray knows the actor that scores a shard's people."""
+    return f"scorer-{shard}"
+
+
 def matchers_of(settings: MatchingSettings, shards: int) -> int:
     """How many matchers there are to be: as many as are set, by default one a shard, on two cores one."""
     if not settings.enabled:
@@ -87,8 +94,10 @@ def start(
     work_on_requests: WorkOnRequests | None = None,
     namespace: str = NAMESPACE,
     residency: Residency = NO_RESIDENCY,
+    scoring: ScoringSettings | None = None,
 ) -> None:
-    """Starts those of the `shards` actors that do not run yet, and returns when all have recovered; then the matchers.
+    """Starts those of the `shards` actors that do not run yet, and returns when all have recovered; then the matchers,
+    and all others.
 
     Makes the shards' files if there are none. `configure` runs first in each actor's process (logging, say);
     `load_matcher` in each matcher's, with the path `matching.model` or None. `work_on_requests` works on the requests
@@ -136,12 +145,21 @@ def start(
         matcher.options(name=matcher_name(number), **options).remote(
             number, matchers, shards, str(data_dir), settings, load_matcher, configure, namespace
         )
+    scorers = shards if scoring is not None and scoring.enabled else 0
+    if scorers:
+        from actors.scorer_actor import ScorerActor  # which needs this module
+
+        scorer = ray.remote(ScorerActor)
+        for shard in range(scorers):
+            scorer.options(name=scorer_name(shard), **options).remote(
+                shard, shards, str(data_dir), settings, scoring, configure, namespace
+            )
     ray.remote(DelivererActor).options(name=DELIVERER, **options).remote(
         shards, str(data_dir), webhooks or RetryPolicy(), settings.purposes, configure, namespace, residency
     )
     if work_on_requests is not None:
         ray.remote(DeskActor).options(name=DESK, **options).remote(
-            shards, matchers, str(data_dir), work_on_requests, configure, namespace
+            shards, matchers, scorers, str(data_dir), work_on_requests, configure, namespace
         )
 
 
@@ -166,11 +184,15 @@ def _create_there(data_dir: Path, shards: int, placement: dict[str, Any]) -> Non
 
 def stop(shards: int, namespace: str = NAMESPACE) -> None:
     """Ends the actors, so that Ray does not restart them. What was acknowledged is on disk before and after."""
-    for name in [DESK, DELIVERER, *map(matcher_name, range(shards)), *map(actor_name, range(shards))]:
+    from actors.model_host import stop_hosts  # SciPy comes with it
+
+    names = (matcher_name, scorer_name, actor_name)
+    for name in [DESK, DELIVERER, *(name(number) for name in names for number in range(shards))]:
         try:
             ray.kill(ray.get_actor(name, namespace=namespace), no_restart=True)
         except ValueError:
             continue  # it does not run
+    stop_hosts(namespace)
 
 
 def _wait_for(shard: int, handle: Any, deadline: float) -> None:
@@ -205,13 +227,13 @@ class ShardActor(Shard):
         if configure is not None:
             configure()
         try:
-            super().__init__(shard, shards, Path(data_dir), settings, RayShards(namespace), _die, _LOCK_TIMEOUT_S)
+            super().__init__(shard, shards, Path(data_dir), settings, RayShards(namespace), die, _LOCK_TIMEOUT_S)
         except NotFound as error:
             log.error("a shard was started on a node that does not have its file", extra={"fields": {"shard": shard}})
             time.sleep(_MISPLACED_PAUSE_S)
-            _die(error)
+            die(error)
         except Unavailable as error:
-            _die(error)
+            die(error)
 
 
 class MatcherActor(Matcher):
@@ -239,7 +261,7 @@ class MatcherActor(Matcher):
             load_matcher(matching.model or None),
             matching,
             settings.identity,
-            _die,
+            die,
             _vectors(Path(data_dir) / "vectors" / matcher_name(number)) if matching.embeddings else None,
         )
 
@@ -281,9 +303,9 @@ class DelivererActor:
         except Exception as error:  # Ray would not start it again after an error of its constructor
             log.error("the deliverer cannot start", exc_info=error)
             time.sleep(_MISPLACED_PAUSE_S)
-            _die(error)
+            die(error)
         self._task = asyncio.get_running_loop().create_task(self._deliverer.run())
-        self._task.add_done_callback(_end_if_failed)
+        self._task.add_done_callback(end_if_failed)
 
     async def statuses(self, webhook_id: str = "") -> list[DeliveryStatus]:
         return await self._deliverer.statuses(webhook_id)
@@ -320,6 +342,7 @@ class DeskActor:
         self,
         shards: int,
         matchers: int,
+        scorers: int,
         data_dir: str,
         work_on_requests: WorkOnRequests,
         configure: Callable[[], None] | None,
@@ -332,17 +355,18 @@ class DeskActor:
             ShardCalls(shards, RayShards(namespace)),
             ShardCalls(matchers, RayMatchers(namespace)) if matchers else None,
             ShardCalls(1, RayDeliverer(namespace)),
+            ShardCalls(scorers, RayScorers(namespace)) if scorers else None,
         )
         self._task = asyncio.get_running_loop().create_task(work_on_requests(calls))
-        self._task.add_done_callback(_end_if_failed)
+        self._task.add_done_callback(end_if_failed)
 
     async def process_id(self) -> int:
         return os.getpid()
 
 
-def _end_if_failed(task: asyncio.Task[None]) -> None:
+def end_if_failed(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        _die(error)
+        die(error)
 
 
 def _vectors(path: Path) -> Vectors:
@@ -356,7 +380,7 @@ def _vectors(path: Path) -> Vectors:
     return VectorCandidates(VectorIndex(path, embedder.dimensions), record_text, embedder.embed)
 
 
-def _die(error: BaseException) -> None:
+def die(error: BaseException) -> None:
     """Ends the process at once: Ray starts another, which recovers from the files."""
     if not isinstance(error, OnefoldError):
         log.critical("the process cannot go on: its memory and the files may differ", exc_info=error)
@@ -408,6 +432,13 @@ class RayShards(RayActors):
         """Hands envelopes to another shard (see `actors.shard.Peers`)."""
         received = await self.call(destination, "receive", source, first, envelopes, timeout_s=_PEER_TIMEOUT_S)
         return int(received)
+
+
+class RayScorers(RayActors):
+    """Calls to scorers, by their shard."""
+
+    def __init__(self, namespace: str = NAMESPACE) -> None:
+        super().__init__(scorer_name, namespace)
 
 
 class RayDeliverer(RayActors):

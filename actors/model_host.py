@@ -31,7 +31,7 @@ from actors.errors import OnefoldError
 from actors.model_loading import load
 from actors.namespaces import NAMESPACE
 from models.scoring.contract import VALUE, OneRow, Refused, ScoringModel, checked
-from models.scoring.hosting import HostSettings, pause_s
+from models.scoring.hosting import HostSettings, ModelFailed, pause_s
 from models.scoring.registry import ModelVersion
 from models.scoring.trial import one_row
 
@@ -41,14 +41,6 @@ _GRACE_S = 5.0
 _TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 log = logging.getLogger("onefold.models")
-
-
-class ModelFailed(Exception):
-    """A model has not given scores. `reason` says why, and names no person."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -5,12 +5,14 @@ from collections.abc import Collection
 
 from actors.errors import Unavailable
 from actors.router import Router
+from actors.scoring import Scoring
 from actors.shard_calls import ShardCalls
 from models.identity.customer_id import shard_of
 from models.privacy.letters import Normalise, mentions
 from models.privacy.recipients import Recipient
 from models.privacy.requests import IdentityFormat
 from models.profile.state import Profile
+from models.scoring.kept import KeptScore
 from models.shard.commands import Erasure
 from models.shard.protocol import DeadLetter, Erased, PurgeStep, Review, SegmentChange
 
@@ -25,12 +27,20 @@ _SCRUB_PAUSE_S = 0.1
 class PrivacyCalls:
     """The facade over all of them. Everything may be asked again."""
 
-    def __init__(self, router: Router, shards: ShardCalls, matchers: ShardCalls | None, deliveries: ShardCalls) -> None:
-        """`matchers`: None if matching is off; `deliveries`: the deliverer, as number 0."""
+    def __init__(
+        self,
+        router: Router,
+        shards: ShardCalls,
+        matchers: ShardCalls | None,
+        deliveries: ShardCalls,
+        scorers: ShardCalls | None = None,
+    ) -> None:
+        """`matchers`, `scorers`: None if matching or scoring is off; `deliveries`: the deliverer, as number 0."""
         self.router = router
         self._shards = shards
         self._matchers = matchers
         self._deliveries = deliveries
+        self._scorers = scorers
 
     async def profile(self, key: str) -> Profile | None:
         """The profile of a normalised key, None if there is none."""
@@ -123,6 +133,15 @@ class PrivacyCalls:
         """Matchers forget these people."""
         if self._matchers is not None:
             await self._matchers.all("forget", people, timeout_s=_CALL_S)
+
+    async def scores(self, people: list[int]) -> dict[int, list[KeptScore]]:
+        """The scores of those of these people who have some."""
+        return await Scoring(self._scorers).scores(people, _CALL_S)
+
+    async def forget_scores(self, people: list[int]) -> None:
+        """Scorers forget these people. Raises Unavailable."""
+        if self._scorers is not None:
+            await self._scorers.all("forget", people, timeout_s=_CALL_S)
 
     async def tell_recipients(self, people: list[list[int]]) -> list[str]:
         """Webhooks are told of each of these people, by all their customer ids, that they were erased; ids of those

@@ -21,6 +21,7 @@ from actors.matcher import MatcherStatus
 from actors.matching import DryRun, Matching
 from actors.namespaces import NAMESPACE
 from actors.reader import CUSTOMER_ID_NAMESPACE
+from actors.scoring import ScorerStatus, Scoring
 from actors.segment_calls import SegmentCalls
 from actors.shard_calls import ShardCalls, Shards
 from models.events.event import Event
@@ -35,6 +36,7 @@ from models.privacy.decisions import DecisionRecord
 from models.privacy.ledger import ConsentRecord
 from models.privacy.statements import STATEMENT
 from models.profile.state import Profile
+from models.scoring.kept import KeptScore
 from models.shard.core import exact_methods
 from models.shard.protocol import (
     DeadLetter,
@@ -50,6 +52,7 @@ from models.shard.protocol import (
 )
 
 TIMEOUT_S = 10.0
+_SCORES_S = 0.5  # that a profile waits for its scores
 _LETTERS_PAGE = 1_000  # deleted at once in each shard
 _AFTER_ALL_LETTERS = (1 << 62, "")
 
@@ -70,9 +73,10 @@ class Router(SegmentCalls):
         timeout_s: float = TIMEOUT_S,
         matchers: Shards | None = None,
         namespace: str = NAMESPACE,
+        scorers: Shards | None = None,
     ) -> None:
-        """`reach` calls a shard once and `matchers` a matcher, both by default Ray's actors in `namespace`; `timeout_s`
-        bounds every call that names no bound."""
+        """`reach` calls a shard once and `matchers` a matcher, both by default Ray's actors in `namespace`; `scorers`
+        calls a scorer, None if there are none. `timeout_s` bounds every call that names no bound."""
         self.data_dir = data_dir
         self._shards = shards
         self._new_id = new_id
@@ -85,6 +89,7 @@ class Router(SegmentCalls):
         self._lookups = Lookups(self._calls)
         self._lineages = Lineages(self._calls, self._lookups)
         self._matching = Matching(self._calls, self._lookups, matchers)
+        self._scoring = Scoring(None if scorers is None else ShardCalls(shards, scorers))
         self._identity: IdentitySettings | None = None
         self._watches: dict[tuple[int, int], asyncio.Task[tuple[list[int], int]]] = {}
 
@@ -316,6 +321,16 @@ class Router(SegmentCalls):
     async def matcher_statuses(self) -> list[MatcherStatus]:
         """The counters of every matcher; none if matching is off."""
         return await self._matching.statuses(self._timeout_s)
+
+    # Scores
+
+    async def scores(self, customer_ids: Sequence[int]) -> dict[int, list[KeptScore]]:
+        """The scores of those of these people who have some, as their scorers answer in a short time."""
+        return await self._scoring.scores(customer_ids, _SCORES_S)
+
+    async def scorer_statuses(self) -> list[ScorerStatus]:
+        """How every scorer stands; none if scoring is off. Raises Unavailable."""
+        return await self._scoring.statuses(self._timeout_s)
 
     # Dead letters
 

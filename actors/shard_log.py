@@ -175,6 +175,11 @@ class ShardLog:
         statement = "SELECT customer_id, state FROM profiles WHERE customer_id > ? ORDER BY customer_id LIMIT ?"
         return self._db.execute(statement, (after, limit)).fetchall()
 
+    def states_of(self, customer_ids: Sequence[int]) -> list[tuple[int, bytes]]:
+        """Those of these profiles that are there: id, encoded profile."""
+        statement = f"SELECT customer_id, state FROM profiles WHERE customer_id IN ({_marks(customer_ids)})"  # nosec B608
+        return self._db.execute(statement, customer_ids).fetchall()
+
     def letters(self, limit: int, received_at: int, letter_id: str) -> list[DeadLetter]:
         """Up to `limit` dead letters before (received_at ms, letter_id), newest first."""
         statement = (

@@ -28,7 +28,7 @@ from pipelines.task_runner import Processes, Runner
 BESIDE = "beside"  # the store that stands for directories outside the data directory
 OTHER = "other"  # the store that stands for all names that are not those of the data directory's layout
 _STORES = frozenset({"control", "deliveries", "privacy", "audit", "shards", "vectors", "reresolve", "run", "spill"})
-_STORES |= {"logs", "exports", "backup-keys"}
+_STORES |= {"logs", "exports", "backup-keys", "scores", "models"}
 _JOB_BYTES = 32 << 20
 _JOB_FILES = 200
 

@@ -19,12 +19,13 @@ from starlette.types import ASGIApp
 
 from actors.audit_log import AuditLog
 from actors.audit_trail import AuditTrail
-from actors.cluster import RayDeliverer
+from actors.cluster import RayDeliverer, RayScorers
 from actors.control import ControlStore
 from actors.privacy_store import FILE as PRIVACY_FILE
 from actors.privacy_store import PrivacyStore
 from actors.reader import CommittedReader
 from actors.router import Router
+from actors.score_reader import ScoreReader
 from actors.shard_calls import ShardCalls
 from actors.signing_key import load_signer
 from actors.tenants import DEFAULT
@@ -43,6 +44,7 @@ from serve.metrics import Metrics
 from serve.profile_reads import ProfileReads
 from serve.ray_environment import DEREGISTER_S
 from serve.readiness import AllShards, Readiness
+from serve.score_reads import ScoreReads
 from serve.services import Services
 from serve.settings import Settings
 from serve.tenants import Tenants
@@ -124,7 +126,10 @@ class TenantMethods(GrpcMethods):
 
 def build_services(settings: Settings, shards: int, reader: CommittedReader | None, counts: Metrics) -> Services:
     """The collaborators of one tenant in a replica, with the real clock and real randomness."""
-    router = Router(shards, settings.data_path, namespace=settings.namespace)
+    scorers = RayScorers(settings.namespace) if settings.scoring.enabled else None
+    router = Router(shards, settings.data_path, namespace=settings.namespace, scorers=scorers)
+    is_local = reader is not None and scorers is not None
+    scores = ScoreReader(settings.data_path, shards) if is_local else None
     control = ControlStore(settings.control_path)
     audit_log = AuditLog(settings.data_path)
     return Services(
@@ -141,6 +146,7 @@ def build_services(settings: Settings, shards: int, reader: CommittedReader | No
         metrics=counts,
         now=_now,
         new_id=lambda: secrets.token_hex(16),
+        scores=ScoreReads(scores, None if scorers is None else router.scores),
     )
 
 

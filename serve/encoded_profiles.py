@@ -1,8 +1,9 @@
 """Profiles as bytes that need no more encoding: what ProfileService answers with.
 
-The shard's committed file tells a profile's id and sequence number in some 9 microseconds. If that version was
-encoded before, and time has not changed its document, the bytes are at hand; to make them again takes a quarter of a
-millisecond. Nothing has to be invalidated: a version that is no longer the latest is not asked for.
+The shard's committed file tells a profile's id and sequence number in some 9 microseconds, the scorer's file its scores
+in some 5. If that version was encoded before with these scores, and time has not changed its document, the bytes are at
+hand; to make them again takes a quarter of a millisecond. Nothing has to be invalidated: a version that is no longer
+the latest is not asked for.
 """
 
 from collections import OrderedDict
@@ -12,8 +13,10 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from actors.reader import Committed
 from models.profile.state import Profile
+from models.scoring.kept import KeptScore
 from serve.profile_message import profile_message
 from serve.profile_reads import ShardReads
+from serve.score_reads import ScoreReads
 
 CACHE_BYTES_MAX = 64 << 20  # of one replica
 _ENTRY_BYTES = 300  # that an entry takes beside its message
@@ -44,6 +47,7 @@ class _Entry(NamedTuple):
     sequence: int
     until: int  # ms, exclusive: till then the document stays as it is
     made_with: tuple[object, ...]
+    scores: Sequence[object]  # of the person: rows of a file, or what a scorer has answered
     message: bytes
 
 
@@ -55,17 +59,19 @@ class EncodedProfiles:
         shards: ShardReads,
         local: LocalFiles | None,
         now: Callable[[], int],
-        document: Callable[[Profile, str, int], tuple[dict[str, Any], int]],
+        document: Callable[[Profile, str, int, list[KeptScore]], tuple[dict[str, Any], int]],
         made_with: Callable[[], tuple[object, ...]],
+        scores: ScoreReads,
         bytes_max: int = CACHE_BYTES_MAX,
     ) -> None:
-        """`document` makes the document of a profile for a purpose at a time (ms), and tells until when it stays so;
-        `made_with` gives the same objects until it would make another. `now` is in ms."""
+        """`document` makes the document of a profile with its scores for a purpose at a time (ms), and tells until when
+        it stays so; `made_with` gives the same objects until it would make another. `now` is in ms."""
         self._shards = shards
         self._local = local
         self._now = now
         self._document = document
         self._made_with = made_with
+        self._scores = scores
         self._bytes_max = bytes_max
         self._bytes = 0
         # Customer id and purpose -> latest version, least used first.
@@ -78,7 +84,10 @@ class EncodedProfiles:
             return self._from_file(key, min_seq, purpose)
         except LookupError:
             profile = await self._shards.profile(key, min_seq)
-            return None if profile is None else self._from_shard(profile, purpose)
+            if profile is None:
+                return None
+            scores = await self._scores.of([profile.customer_id])
+            return self._from_shard(profile, purpose, scores.get(profile.customer_id, []))
 
     async def get_many(self, keys: Sequence[str], min_seq: str = "", purpose: str = "") -> list[EncodedProfile | None]:
         """Profiles in the order of the keys, None where there is none."""
@@ -92,8 +101,10 @@ class EncodedProfiles:
                     elsewhere.append(position)
         if elsewhere:
             profiles = await self._shards.profiles([keys[position] for position in elsewhere], min_seq)
+            scores = await self._scores.of([profile.customer_id for profile in profiles if profile is not None])
             for position, profile in zip(elsewhere, profiles, strict=True):
-                found[position] = None if profile is None else self._from_shard(profile, purpose)
+                if profile is not None:
+                    found[position] = self._from_shard(profile, purpose, scores.get(profile.customer_id, []))
         return found
 
     def _from_file(self, key: str, min_seq: str, purpose: str) -> EncodedProfile | None:
@@ -103,32 +114,35 @@ class EncodedProfiles:
         if committed is None:
             return None
         customer_id, sequence = committed.customer_id, committed.sequence
-        message = self._cached(customer_id, sequence, purpose)
+        rows = self._scores.rows(customer_id)
+        message = self._cached(customer_id, sequence, purpose, rows)
         if message is not None:
             return EncodedProfile(customer_id, sequence, message, "cache")
-        return EncodedProfile(customer_id, sequence, self._encode(committed.profile(), purpose), "file")
+        message = self._encode(committed.profile(), purpose, rows, self._scores.scores(rows))
+        return EncodedProfile(customer_id, sequence, message, "file")
 
-    def _from_shard(self, profile: Profile, purpose: str) -> EncodedProfile:
-        message = self._cached(profile.customer_id, profile.sequence, purpose) or self._encode(profile, purpose)
+    def _from_shard(self, profile: Profile, purpose: str, scores: list[KeptScore]) -> EncodedProfile:
+        message = self._cached(profile.customer_id, profile.sequence, purpose, scores)
+        message = message or self._encode(profile, purpose, scores, scores)
         return EncodedProfile(profile.customer_id, profile.sequence, message, "shard")
 
-    def _cached(self, customer_id: int, sequence: int, purpose: str) -> bytes | None:
+    def _cached(self, customer_id: int, sequence: int, purpose: str, scores: Sequence[object]) -> bytes | None:
         key = customer_id, purpose
         entry = self._entries.get(key)
-        if entry is None or entry.sequence != sequence or self._now() >= entry.until:
+        if entry is None or entry.sequence != sequence or self._now() >= entry.until or entry.scores != scores:
             return None
         if any(one is not other for one, other in zip(self._made_with(), entry.made_with, strict=True)):
             return None
         self._entries.move_to_end(key)
         return entry.message
 
-    def _encode(self, profile: Profile, purpose: str) -> bytes:
+    def _encode(self, profile: Profile, purpose: str, kept: Sequence[object], scores: list[KeptScore]) -> bytes:
         made_with = self._made_with()
-        made, until = self._document(profile, purpose, self._now())
+        made, until = self._document(profile, purpose, self._now(), scores)
         message = profile_message(made).SerializeToString()
         key = profile.customer_id, purpose
         self._drop(key)
-        self._entries[key] = _Entry(profile.sequence, until, made_with, message)
+        self._entries[key] = _Entry(profile.sequence, until, made_with, kept, message)
         self._bytes += len(message) + _ENTRY_BYTES
         while self._bytes > self._bytes_max:
             self._drop(next(iter(self._entries)))

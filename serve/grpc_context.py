@@ -24,4 +24,5 @@ class GrpcContext(RequestContext):
             services.now,
             self.document,
             lambda: (self.segment_names, self.trait_readers),
+            services.scores,
         )

@@ -63,8 +63,13 @@ async def get_profiles(request: Request, context: Context, purpose: Purpose) -> 
     asked = await read_json(request, ProfilesRequest)
     keys = [context.parse_key(key, f"keys[{index}]") for index, key in enumerate(asked.keys)]
     profiles = await context.services.reads.get_many(keys, context.parse_min_seq(asked.min_seq))
-    tell_people(profile.customer_id for profile in profiles if profile is not None)
-    found = [None if profile is None else document_of(context, profile, purpose) for profile in profiles]
+    people = [profile.customer_id for profile in profiles if profile is not None]
+    tell_people(people)
+    scores, now = await context.services.scores.of(people), context.services.now()
+    found = [
+        None if each is None else context.document(each, purpose, now, scores.get(each.customer_id, []))[0]
+        for each in profiles
+    ]
     withheld = Counter(section for each in found if each for section in each.get("withheld", ()))
     return respond_withheld(ProfilesAnswer(found), withheld)
 
@@ -141,8 +146,8 @@ async def get_segments(
 async def get_scores(
     key: Key, context: Context, purpose: Purpose, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = ""
 ) -> Response:
-    """The person's scores, by name."""
-    found = await _document(context, key, min_seq, purpose)
+    """The person's scores, by name, each with what it was made of."""
+    found = await _document(context, key, min_seq, purpose, explain=True)
     return respond_withheld(
         ObjectsPage(*page(_named(found["scores"]), lambda it: str(it["name"]), limit, cursor)), found.get("withheld")
     )
@@ -197,13 +202,14 @@ async def get_profile(key: Key, context: Context, purpose: Purpose, min_seq: Min
     return respond_withheld(found, found.get("withheld"))
 
 
-def document_of(context: RequestContext, profile: Profile, purpose: str) -> dict[str, Any]:
-    """The profile's document for a purpose, as it is now."""
-    return context.document(profile, purpose, context.services.now())[0]
-
-
-async def _document(context: RequestContext, key: str, min_seq: str, purpose: str) -> dict[str, Any]:
-    return document_of(context, await _profile(context, key, min_seq), purpose)
+async def _document(
+    context: RequestContext, key: str, min_seq: str, purpose: str, explain: bool = False
+) -> dict[str, Any]:
+    """The document of a person for a purpose, as it is now."""
+    profile = await _profile(context, key, min_seq)
+    scores = await context.services.scores.of([profile.customer_id])
+    found = scores.get(profile.customer_id, [])
+    return context.document(profile, purpose, context.services.now(), found, explain)[0]
 
 
 async def _profile(context: RequestContext, key: str, min_seq: str) -> Profile:

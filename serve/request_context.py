@@ -10,6 +10,8 @@ from models.identity.identifiers import InvalidKey
 from models.privacy.visibility import may_read, readable_until, serves_all, visible
 from models.profile.document import document, valid_until
 from models.profile.state import Profile
+from models.scoring.features import Feature, reads_of
+from models.scoring.kept import KeptScore, told
 from models.segments.catalogue import catalogue_of
 from models.segments.compile import TraitReader, trait_readers
 from models.segments.computed import computed_values
@@ -105,17 +107,23 @@ class RequestContext:
 
         return check_of
 
-    def document(self, profile: Profile, purpose: str, now: int) -> tuple[dict[str, Any], int]:
-        """The profile's document for a purpose at `now` ms, and until when (ms) it stays so if nothing happens. With
+    def document(
+        self, profile: Profile, purpose: str, now: int, scores: list[KeptScore], explain: bool = False
+    ) -> tuple[dict[str, Any], int]:
+        """The profile's document with its scores, for a purpose at `now` ms, and until when (ms) it stays so if nothing
+        happens. To `explain` scores is to tell of what they were made, as far as that serves the purpose. With
         residency it says in which region the person's data is."""
-        shown, until = self._document(profile, purpose, now)
+        section = told(scores, time_text, self._shows(purpose) if explain else None)
+        shown, until = self._document(profile, purpose, now, section)
         residency = self.services.settings.residency
         return {**shown, "region": residency.region} if residency.is_on else shown, until
 
-    def _document(self, profile: Profile, purpose: str, now: int) -> tuple[dict[str, Any], int]:
+    def _document(
+        self, profile: Profile, purpose: str, now: int, scores: dict[str, dict[str, Any]]
+    ) -> tuple[dict[str, Any], int]:
         rules, purposes = self.services.settings.lifecycle, self.purposes
         insights, until, hidden = self.insights(profile, purpose, now)
-        made = {**document(profile, now, self.segment_names, rules), "insights": insights}
+        made = {**document(profile, now, self.segment_names, rules), "scores": scores, "insights": insights}
         until = min(until, valid_until(profile, now, rules))
         readable = may_read(profile, purposes, purpose, now)
         if readable and not purposes.is_on:
@@ -125,6 +133,9 @@ class RequestContext:
         if hidden and readable:
             shown["withheld"] = {**shown.get("withheld", {}), "insights": hidden}
         return shown, min(until, readable_until(profile, purposes, purpose, now) or until)
+
+    def _shows(self, purpose: str) -> Callable[[Feature], bool]:
+        return lambda feature: not self.purposes.is_on or serves_all(self.purposes, purpose, reads_of(feature))
 
     def parse_key(self, key: str, field: str = "key") -> str:
         """The normal form of "namespace:value" or of a customer id. Raises Invalid, with the way out."""

@@ -7,7 +7,7 @@ transport reaches for globals, the clock or randomness by itself.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from actors.audit_log import AuditLog
@@ -19,6 +19,7 @@ from models.privacy.signing import Signer
 from serve.auth import Authenticator
 from serve.metrics import Metrics
 from serve.profile_reads import ProfileReads
+from serve.score_reads import ScoreReads
 from serve.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,3 +44,6 @@ class Services:
     metrics: Metrics
     now: Callable[[], int]  # wall clock, ms since 1970
     new_id: Callable[[], str]  # a fresh random id (message ids that clients left out, request ids)
+    scores: ScoreReads = field(
+        default_factory=ScoreReads
+    )  # people's scores: the scorers' files where they are local, else the router

@@ -28,6 +28,7 @@ from models.privacy.residency import NO_RESIDENCY, Residency
 from models.privacy.settings import PrivacySettings
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
+from models.scoring.settings import ScoringSettings
 from serve.tls import TlsSettings
 
 FILE_NAME = "onefold.toml"
@@ -102,6 +103,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     profile: ProfilePolicy = ProfilePolicy()
     lifecycle: LifecycleRules = LifecycleRules()
     segments: SegmentSettings = SegmentSettings()
+    scoring: ScoringSettings = ScoringSettings()
     webhooks: RetryPolicy = RetryPolicy()
     privacy: PrivacySettings = PrivacySettings()
     residency: Residency = NO_RESIDENCY

@@ -23,6 +23,7 @@ from models.privacy.requests import SubjectRequest
 from models.profile.document import document
 from models.profile.lifecycle import LifecycleRules
 from models.profile.state import Profile
+from models.scoring.kept import told
 from models.shard.protocol import SegmentChange
 from serve.http_consents import consent_entry
 from serve.http_corrections import correction_entries
@@ -91,8 +92,9 @@ class SubjectExport:
         changes = await self._calls.changes(lineage)
         events = [stored async for stored in self._events(key)]
         router = self._calls.router
+        scores = (await self._calls.scores([profile.customer_id])).get(profile.customer_id, [])
         return {
-            "profile": document(profile, now, {}, self._rules),
+            "profile": {**document(profile, now, {}, self._rules), "scores": told(scores, time_text, lambda _: True)},
             "events": [msgspec.to_builtins(event_entry(stored)) for stored in events],
             "segments": [_move(change) for change in changes],
             "links": [msgspec.to_builtins(link_entry(link)) for link in await router.links(key)],

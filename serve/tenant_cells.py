@@ -50,6 +50,7 @@ def start_cell(settings: Settings) -> int:
         work_on_requests=partial(work_on_requests, settings),
         namespace=settings.namespace,
         residency=settings.residency,
+        scoring=settings.scoring,
     )
     return shards
 

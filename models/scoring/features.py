@@ -13,10 +13,11 @@ import pyarrow as pa
 
 from models.identity.customer_id import to_text
 from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules, lifecycle
+from models.profile.parts import PARTS
 from models.profile.state import DAY_MS, Profile
 from models.scoring.purchase_history import PurchaseHistory, purchase_history
 from models.segments.catalogue import EMPTY, expand_expression
-from models.segments.compile import trait_reader
+from models.segments.compile import Reads, trait_reader
 from models.segments.parse_criteria import parse_expression
 
 Value = float | str | None
@@ -48,6 +49,15 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 Reader = Callable[[Profile, int], Value]
 
 
+_PURCHASES: Mapping[str, Callable[[PurchaseHistory], Value]] = {
+    "repeat_purchases": lambda history: history.x,
+    "last_purchase_day": lambda history: history.t_x,  # since the first
+    "customer_days": lambda history: history.T,
+    "mean_spend": lambda history: history.mean,
+    "currency": lambda history: history.currency,
+}
+
+
 def _of_purchases(part: Callable[[PurchaseHistory], Value]) -> Reader:
     def read(profile: Profile, at: int) -> Value:
         history = purchase_history(profile, at)
@@ -57,11 +67,7 @@ def _of_purchases(part: Callable[[PurchaseHistory], Value]) -> Reader:
 
 
 HISTORY: Mapping[str, Reader] = {
-    "repeat_purchases": _of_purchases(lambda history: history.x),
-    "last_purchase_day": _of_purchases(lambda history: history.t_x),  # since the first
-    "customer_days": _of_purchases(lambda history: history.T),
-    "mean_spend": _of_purchases(lambda history: history.mean),
-    "currency": _of_purchases(lambda history: history.currency),
+    **{name: _of_purchases(part) for name, part in _PURCHASES.items()},
     "days_since_seen": lambda profile, at: (at - profile.last_seen) / DAY_MS if profile.last_seen else None,
     "days_known": lambda profile, at: (at - profile.first_seen) / DAY_MS if profile.first_seen else None,
     "events": lambda profile, at: float(sum(stats.count for stats in profile.events.values())),
@@ -78,10 +84,13 @@ class FeatureReader:
     def __init__(self, features: Mapping[str, Feature], rules: LifecycleRules = DEFAULT_RULES) -> None:
         """Raises InvalidCriteria if a computed value is not in the language."""
         self._readers = {name: _reader(feature, rules) for name, feature in features.items()}
+        self._of_history = {name: _PURCHASES[f.history] for name, f in features.items() if f.history in _PURCHASES}
         self.schema = pa.schema(
             [(CUSTOMER, pa.string())]
             + [(name, pa.string() if feature.is_text else pa.float64()) for name, feature in features.items()]
         )
+
+        self.parts = frozenset().union(*map(parts_of, features.values()))  # of a profile that are read
 
     def one(self, profile: Profile, at: int) -> dict[str, Value]:
         """A person's features at a time, ms; None where there is no such value."""
@@ -90,9 +99,44 @@ class FeatureReader:
     def batch(self, profiles: Sequence[Profile], at: int) -> pa.RecordBatch:
         """Those of many, with their customer ids: (n,) of each column of `schema`."""
         columns: dict[str, list[Any]] = {CUSTOMER: [to_text(profile.customer_id) for profile in profiles]}
+        histories: list[PurchaseHistory | None] = []
+        if self._of_history:  # once for all that are read of it
+            histories = [purchase_history(profile, at) for profile in profiles]
         for name, read in self._readers.items():
-            columns[name] = [read(profile, at) for profile in profiles]
+            part = self._of_history.get(name)
+            if part is None:
+                columns[name] = [read(profile, at) for profile in profiles]
+            else:
+                columns[name] = [None if history is None else part(history) for history in histories]
         return pa.RecordBatch.from_pydict(columns, self.schema)
+
+
+def parts_of(feature: Feature) -> frozenset[str]:
+    """The parts of a profile (`models.profile.parts`) that a feature is read of."""
+    if feature.trait:
+        return frozenset({"attributes"})
+    if feature.history in _PURCHASES:
+        return frozenset({"orders", "folded"})
+    if feature.history == "events":
+        return frozenset({"events"})
+    return frozenset() if feature.history in ("days_since_seen", "days_known") else PARTS
+
+
+def reads_of(feature: Feature) -> Reads:
+    """What of a profile a feature tells, as it would be said of criteria."""
+    if feature.trait:
+        return _reads(traits=(feature.trait,))
+    if feature.computed:
+        expression = expand_expression(parse_expression(feature.computed), EMPTY, "feature")
+        return trait_reader(expression).reads
+    events = ("*",) if feature.history == "events" else ()  # all of them
+    return _reads(events=events, orders=feature.history in _PURCHASES, lifecycle=feature.history == "stage")
+
+
+def _reads(
+    traits: Sequence[str] = (), events: Sequence[str] = (), orders: bool = False, lifecycle: bool = False
+) -> Reads:
+    return Reads(frozenset(traits), frozenset(events), frozenset(), orders, lifecycle)
 
 
 def _reader(feature: Feature, rules: LifecycleRules) -> Reader:

@@ -8,6 +8,14 @@ from msgspec import Meta
 PAUSE_S_MIN, PAUSE_S_MAX = 1.0, 300.0
 
 
+class ModelFailed(Exception):
+    """A model has not given scores. `reason` says why, and names no person."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class HostSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of each host of a model."""
 

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 import ray
 
-from actors.model_host import ModelFailed, ModelHosts, stop_hosts
+from actors.model_host import ModelHosts, stop_hosts
 from actors.model_loading import code_digest
 from actors.namespaces import NAMESPACE
-from models.scoring.hosting import HostSettings
+from models.scoring.hosting import HostSettings, ModelFailed
 from models.scoring.registry import ModelVersion
 from tests.cluster.local_node import local_node
 from tests.strategies.faulty_models import SECRET, UNLUCKY, Halved

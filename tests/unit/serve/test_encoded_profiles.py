@@ -1,7 +1,8 @@
 """The cache of encoded profiles: never a stale one, never more than its size."""
 
 import asyncio
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,8 +13,12 @@ from models.identity.customer_id import mint, to_text
 from models.profile.document import document, valid_until
 from models.profile.lifecycle import LifecycleRules
 from models.profile.state import Profile, encode_profile
+from models.scoring.contract import Output
+from models.scoring.features import Feature
+from models.scoring.kept import KeptModel, KeptScore, Row, body_of, kept_score, told
 from protos.onefold.v1.profile_pb2 import Profile as Message
 from serve.encoded_profiles import EncodedProfile, EncodedProfiles
+from serve.score_reads import ScoreReads
 
 NOW = 1_772_368_200_000
 DAY_MS = 86_400_000
@@ -56,6 +61,30 @@ class Shards:
         return [await self.profile(key) for key in keys]
 
 
+class Scores:
+    """Scores of a file, which some reads cannot open."""
+
+    def __init__(self) -> None:
+        self.by_person: dict[int, tuple[Row, ...]] = {}
+        self.elsewhere = False
+
+    def rows(self, customer_id: int) -> Sequence[Row]:
+        if self.elsewhere:
+            raise Elsewhere
+        return self.by_person.get(customer_id, ())
+
+    def scores(self, rows: Sequence[Row]) -> list[KeptScore]:
+        model = KeptModel("churn@1", Output(kind="probability"), {"x": Feature(history="events")})
+        return [kept_score(row, model) for row in rows]
+
+    async def ask(self, customer_ids: Sequence[int]) -> dict[int, list[KeptScore]]:
+        return {each: self.scores(self.by_person.get(each, ())) for each in customer_ids}
+
+    def put(self, customer_id: int, value: float, at: int) -> None:
+        body = body_of(None, None, None, [1.0])
+        self.by_person[customer_id] = (Row(customer_id, "churn", 1, at, 0, value, "", body),)
+
+
 class World:
     """A cache and what is around it."""
 
@@ -66,17 +95,20 @@ class World:
         self.insights_until = 1 << 62
         self.files = Files()
         self.shards = Shards(self.files)
+        self.scores = Scores()
         self.cache = EncodedProfiles(
             self.shards,
             self.files if local else None,
             lambda: self.now,
             self.document,
             lambda: (self.names, self.insights),
+            ScoreReads(self.scores if local else None, self.scores.ask),
             **options,
         )
 
-    def document(self, profile: Profile, purpose: str, now: int) -> tuple[dict[str, Any], int]:
+    def document(self, profile: Profile, purpose: str, now: int, scores: list[KeptScore]) -> tuple[dict[str, Any], int]:
         made = {**document(profile, now, self.names, LifecycleRules()), "insights": self.insights}
+        made["scores"] = told(scores, str)
         if purpose:
             made["attributes"] = {}
         return made, min(self.insights_until, valid_until(profile, now, LifecycleRules()))
@@ -105,6 +137,28 @@ def test_encoded_once_for_each_version() -> None:
     found = world.get("user_id:a")
     assert found.origin == "file"
     assert Message.FromString(found.message).segments[0].name == "Gold"
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_a_new_score_shows_without_an_event(local: bool) -> None:
+    world = World(local)
+    profile = world.put("user_id:a")
+
+    def churn() -> float | None:
+        told = json.loads(Message.FromString(world.get("user_id:a").message).scores_json)
+        return told["churn"]["value"] if told else None
+
+    assert churn() is None
+    world.scores.put(profile.customer_id, 0.25, NOW)
+    assert churn() == 0.25
+    before = world.get("user_id:a").message
+    assert world.get("user_id:a").message is before  # encoded once
+    world.scores.put(profile.customer_id, 0.5, NOW + 1)
+    assert churn() == 0.5
+    world.scores.elsewhere = True  # a scorer is making its file
+    assert churn() == 0.5
+    world.scores.by_person.clear()
+    assert churn() is None
 
 
 def test_names_of_segments_and_time_end_an_entry() -> None:

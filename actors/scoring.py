@@ -1,0 +1,63 @@
+"""What a transport can ask scorers: people's scores where their files are on another node, and how scorers stand."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from actors.errors import OnefoldError
+from actors.lookups import by_shard
+from actors.shard_calls import ShardCalls
+from models.identity.customer_id import shard_of
+from models.scoring.kept import KeptModel, KeptScore, Row, kept_score
+
+
+class ScorerStatus(msgspec.Struct):
+    """A scorer's counters since it started, and where it stands."""
+
+    scorer: int
+    champions: list[str]
+    challengers: list[str]
+    position: int  # the shard's sequence number up to which changes are scored
+    everybody: bool  # everybody is being scored anew
+    scored: int  # people, each time that they were
+    failures: int  # of models
+    resident_bytes: int
+
+
+class Scoring:
+    """The facade over scorers, one a shard; None if there are none."""
+
+    def __init__(self, scorers: ShardCalls | None) -> None:
+        self._scorers = scorers
+
+    async def scores(self, customer_ids: Sequence[int], timeout_s: float) -> dict[int, list[KeptScore]]:
+        """The scores of those of these people who have some. Scorers that do not answer in time have none to tell: a
+        profile is worth more than its scores."""
+        scorers = self._scorers
+        if scorers is None:
+            return {}
+        groups = by_shard([each for each in customer_ids if shard_of(each) < scorers.shards])
+        answers = await asyncio.gather(
+            *(self._rows(scorers, shard, group, timeout_s) for shard, group in groups.items())
+        )
+        found: dict[int, list[KeptScore]] = {}
+        for rows, models in answers:
+            for row in rows:
+                found.setdefault(row.customer_id, []).append(kept_score(row, models[row.model]))
+        return found
+
+    async def statuses(self, timeout_s: float) -> list[ScorerStatus]:
+        """How every scorer stands; none if scoring is off. Raises Unavailable."""
+        return [] if self._scorers is None else await self._scorers.all("status", timeout_s=timeout_s)
+
+    async def _rows(
+        self, scorers: ShardCalls, shard: int, group: list[int], timeout_s: float
+    ) -> tuple[list[Row], dict[int, KeptModel]]:
+        try:
+            found: tuple[list[Row], dict[int, KeptModel]] = await scorers.call(
+                shard, "rows", group, timeout_s=timeout_s
+            )
+        except OnefoldError:
+            return [], {}
+        return found

@@ -1,0 +1,121 @@
+"""All models that score the same people: their features, read of each profile once, and rows made of their answers."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from models.privacy.purposes import Purposes
+from models.privacy.visibility import looked_at_until, may_be_scored
+from models.profile.lifecycle import LifecycleRules
+from models.profile.parts import PartDecoder
+from models.profile.state import DAY_MS, Profile
+from models.scoring.contract import HIGH, LOW, RIVAL, VALUE
+from models.scoring.features import CUSTOMER, Feature, FeatureReader
+from models.scoring.kept import Row, body_of
+from models.scoring.registry import Alias, ModelVersion
+
+NO_SCORE = "the model gave no valid score"
+
+Current = Mapping[tuple[str, Alias], ModelVersion]
+
+
+class People(NamedTuple):
+    """Some people as models see them at a time, ms: n ids, when each is to be looked at again (ms, 0 for never), when
+    each was last seen (ms), and a batch of all features of all models."""
+
+    customer_ids: list[int]
+    until: list[int]
+    last_seen: list[int]
+    features: pa.RecordBatch
+    at: int
+
+
+class Lineup:
+    """The champions and challengers of a moment, in a fixed order."""
+
+    def __init__(self, current: Current, purposes: Purposes, rules: LifecycleRules) -> None:
+        self.versions: list[tuple[Alias, ModelVersion]] = [
+            (alias, version) for (_, alias), version in sorted(current.items(), key=lambda item: item[0])
+        ]
+        self._purposes = purposes
+        self._conditions = blake2b(msgspec.json.encode([purposes, rules]), digest_size=8).hexdigest()
+        features: dict[str, Feature] = {}  # by what they are: models share many
+        self._columns: list[dict[str, str]] = []  # of each model: its feature -> the one of `features`
+        for _, version in self.versions:
+            keys = {name: msgspec.json.encode(each).decode() for name, each in version.signature.features.items()}
+            features |= {keys[name]: each for name, each in version.signature.features.items()}
+            self._columns.append(keys)
+        self._reader = FeatureReader(features, rules)
+        permission = {"consents", "attributes"} if purposes.is_on else {"consents"}
+        self._decoder = PartDecoder(self._reader.parts | permission)
+
+    @property
+    def text(self) -> str:
+        """Which versions these are, as which, and under which settings: equal if everybody would score the same."""
+        return " ".join([*(f"{alias}:{version.reference}" for alias, version in self.versions), self._conditions])
+
+    def names(self, alias: Alias) -> list[str]:
+        """Of which scores there is a champion, or a challenger."""
+        return [version.name for each, version in self.versions if each == alias]
+
+    def people(self, states: Sequence[tuple[int, bytes]], at: int) -> People:
+        """Those of encoded profiles who may be scored at a time, ms."""
+        profiles: list[Profile] = []
+        for _, state in states:
+            profile = self._decoder.decode(state)
+            if may_be_scored(profile, self._purposes, at):
+                profiles.append(profile)
+        return People(
+            [profile.customer_id for profile in profiles],
+            [looked_at_until(profile, self._purposes, at) for profile in profiles],
+            [profile.last_seen for profile in profiles],
+            self._reader.batch(profiles, at),
+            at,
+        )
+
+    def question(self, number: int, people: People) -> tuple[list[int], pa.RecordBatch]:
+        """What a model is asked, and about whom: places in `people`."""
+        keys = self._columns[number]
+        signature = self.versions[number][1].signature
+        columns = [people.features.column(CUSTOMER), *(people.features.column(key) for key in keys.values())]
+        batch = pa.RecordBatch.from_arrays(columns, names=[CUSTOMER, *keys])
+        places = list(range(len(people.customer_ids)))
+        if signature.feature_age_max_days:
+            oldest = people.at - signature.feature_age_max_days * DAY_MS
+            places = [place for place in places if people.last_seen[place] >= oldest]
+            if len(places) < len(people.customer_ids):
+                batch = batch.take(pa.array(np.array(places, np.int64)))
+        return places, batch
+
+    def rows(
+        self,
+        number: int,
+        model: int,
+        people: People,
+        question: tuple[list[int], pa.RecordBatch],
+        answer: Mapping[str, Sequence[float | str | None]],
+    ) -> list[Row]:
+        """Rows of a model's checked answer; who has no score has none. `model`: its number in the file."""
+        name = self.versions[number][1].name
+        places, batch = question
+        nothing: list[float | str | None] = [None] * len(places)
+        columns = zip(
+            places,
+            answer[VALUE],
+            answer.get(LOW, nothing),
+            answer.get(HIGH, nothing),
+            answer.get(RIVAL, nothing),
+            zip(*(column.to_pylist() for column in batch.columns[1:]), strict=True),
+            strict=True,
+        )
+        return [
+            Row(
+                people.customer_ids[p], name, model, people.at, people.until[p], value, "", body_of(low, high, rival, f)
+            )
+            for p, value, low, high, rival, f in columns
+            if value is not None
+        ]

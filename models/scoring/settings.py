@@ -1,0 +1,12 @@
+"""Settings of scoring: the table [scoring] of onefold.toml."""
+
+import msgspec
+
+from models.scoring.hosting import HostSettings
+
+
+class ScoringSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether people are scored, and what models may take for that."""
+
+    enabled: bool = True  # without a champion in the registry nothing is done, whatever this says
+    hosts: HostSettings = HostSettings()

@@ -1,0 +1,82 @@
+"""Scoring with shards and scorers as Ray actors, through the kill of both."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from actors import cluster
+from actors.control import ControlStore
+from actors.router import Router
+from actors.score_reader import ScoreReader
+from models.events.event import Event
+from models.scoring.kept import KeptScore
+from models.scoring.registry import AliasChange
+from models.scoring.settings import ScoringSettings
+from tests.cluster.local_node import local_node
+from tests.strategies.purchase_models import order, version
+from tests.unit.actors.local_shards import NOW, settings
+
+SHARDS = 2
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Path]:
+    """The data directory of running shards and scorers, on a Ray node of their own."""
+    ControlStore(tmp_path / "control.sqlite", create=True).close()
+    with local_node():
+        cluster.start(tmp_path, SHARDS, settings(), scoring=ScoringSettings())
+        yield tmp_path
+        cluster.stop(SHARDS)
+
+
+def promote(data_dir: Path) -> None:
+    with closing(ControlStore(data_dir / "control.sqlite")) as control:
+        model = control.register_model(version("churn"))
+        control.set_model_aliases(AliasChange("churn", "champion", model.version, NOW, "test"))
+
+
+async def scores(data_dir: Path, customer_id: int, purchases: int) -> KeptScore:
+    """The score that was made of so many purchases."""
+    for _ in range(600):
+        reader = ScoreReader(data_dir, SHARDS)
+        found = reader.scores(reader.rows(customer_id))
+        reader.close()
+        if found and found[0].score.features["repeat_purchases"] == purchases - 1:
+            return found[0]
+        await asyncio.sleep(0.05)
+    raise AssertionError("no such score appears")
+
+
+def test_scores_follow_events_through_kills(running: Path) -> None:
+    async def scenario() -> None:
+        router = Router(SHARDS, running, timeout_s=30, scorers=cluster.RayScorers())
+        people = [f"p{number}" for number in range(6)]
+
+        async def send(events: list[Event]) -> list[int]:
+            return [result.customer_id for result in (await router.ingest(events, wait=True, timeout_s=60)).results]
+
+        ids = await send([order(each, 1, 50) for each in people])
+        assert await router.scores(ids) == {}
+        promote(running)
+        for customer_id in ids:
+            found = await scores(running, customer_id, 1)
+            assert (found.name, found.score.version) == ("churn", "churn@1")
+        assert set(await router.scores(ids)) == set(ids)
+        reach = cluster.RayScorers()
+        pids = [await reach.call(shard, "process_id", timeout_s=30) for shard in range(SHARDS)]
+        pids += await router._calls.all("process_id", timeout_s=30)
+        await send([order(each, 2, 20) for each in people[:3]])
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        await send([order(each, 2, 20) for each in people[3:]])
+        for customer_id in ids:
+            await scores(running, customer_id, 2)
+        statuses = await router.scorer_statuses()
+        assert [status.champions for status in statuses] == [["churn@1"]] * SHARDS
+
+    asyncio.run(scenario())

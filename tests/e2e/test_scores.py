@@ -1,0 +1,90 @@
+"""Scores on a running service: from an event to the document, over HTTP and gRPC, with what they were made of."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+import msgspec
+import pytest
+
+from actors.control import ControlStore
+from models.scoring.registry import AliasChange
+from protos.onefold.v1.profile_pb2 import GetRequest
+from protos.onefold.v1.profile_pb2_grpc import ProfileServiceStub
+from tests.e2e.service import RunningService
+from tests.strategies.purchase_models import version
+
+WAIT_S = 60
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    with RunningService(tmp_path_factory.mktemp("scores") / "data") as running:
+        yield running
+
+
+def order(person: str, number: int, days_ago: int) -> dict[str, Any]:
+    at = datetime.now(UTC) - timedelta(days=days_ago)
+    properties = {"order_id": f"{person}-{number}", "revenue": 20.0, "currency": "USD"}
+    return {
+        "type": "track",
+        "userId": person,
+        "event": "Order Completed",
+        "timestamp": at.isoformat(),
+        "properties": properties,
+    }
+
+
+def promote(place: RunningService, name: str) -> None:
+    with closing(ControlStore(place.data_dir / "control.sqlite")) as control:
+        model = control.register_model(version(name))
+        control.set_model_aliases(AliasChange(name, "champion", model.version, 1, "test"))
+
+
+def eventually(place: RunningService, person: str, purchases: int) -> dict[str, Any]:
+    """A person's scores by name, when all are made of so many purchases."""
+    deadline = time.monotonic() + WAIT_S
+    with place.client() as client:
+        while time.monotonic() < deadline:
+            found = {each["name"]: each for each in client.get(f"/v1/profiles/user_id:{person}/scores")["data"]}
+            if len(found) == 2 and all(s["features"]["repeat_purchases"] == purchases - 1 for s in found.values()):
+                return found
+            time.sleep(0.1)
+    raise AssertionError("no such scores appear")
+
+
+def test_scores_follow_events_and_show_everywhere(place: RunningService) -> None:
+    with place.client() as client:
+        client.post("/v1/batch?wait=true", {"batch": [order("ann", 1, 60), order("bob", 1, 30)]})
+        assert client.get("/v1/profiles/user_id:ann")["scores"] == {}
+        for name in ("churn", "lifetime_value"):
+            promote(place, name)
+        first = eventually(place, "ann", 1)
+        eventually(place, "bob", 1)
+        assert (first["churn"]["version"], first["churn"]["horizon_days"]) == ("churn@1", 90)
+        assert first["lifetime_value"]["unit"] == "USD in 90 days"
+        told = client.get("/v1/profiles/user_id:ann")["scores"]
+        assert told == {
+            name: {key: value for key, value in each.items() if key not in ("name", "features")}
+            for name, each in first.items()
+        }
+        batch = client.post("/v1/profiles/batch", {"keys": ["user_id:ann"]})["profiles"]
+        assert batch[0]["scores"] == told
+        with grpc.insecure_channel(place.grpc_target) as channel:
+            metadata = (("authorization", f"Bearer {place.admin_key}"),)
+            ask = ProfileServiceStub(channel).Get
+            assert msgspec.json.decode(ask(GetRequest(key="user_id:ann"), metadata=metadata).scores_json) == told
+            client.post("/v1/batch?wait=true", {"batch": [order("ann", 2, 1)]})
+            second = eventually(place, "ann", 2)
+            assert second["churn"]["value"] < first["churn"]["value"]
+            shown = msgspec.json.decode(ask(GetRequest(key="user_id:ann"), metadata=metadata).scores_json)
+            assert shown["churn"]["value"] == second["churn"]["value"]
+    place.stop()
+    place.start()
+    after = eventually(place, "ann", 2)
+    assert {name: each["value"] for name, each in after.items()} == {
+        name: each["value"] for name, each in second.items()
+    }
