@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+from functools import reduce
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from actors.errors import Invalid
 from actors.shard_calls import ShardCalls
 from models.identity.customer_id import from_text, to_text
+from models.impact.holdout_outcomes import Measure, Sums
 from models.profile.state import Profile, decode_profile
 from models.segments.analytics import Summary, join
 from models.segments.catalogue import Resolved
@@ -17,6 +19,7 @@ from models.shard.protocol import SegmentChange
 SEGMENTS_TIMEOUT_S = 60.0  # of a question about all profiles
 COUNT_TIMEOUT_S = 30.0
 
+_sums = msgspec.msgpack.Decoder(Sums)
 _summary = msgspec.msgpack.Decoder(Summary)
 
 
@@ -104,6 +107,15 @@ class SegmentCalls:
         """What the members are like; conversion of those who entered from `since` to `until` ms, within so many ms."""
         parts = await self._ask("segment_summary", segment_id, holdout, since, until, event, within)
         return join([_summary.decode(part) for part in parts])
+
+    async def holdout_start(self, segment_id: str) -> int:
+        """When somebody was first held out of a segment on entering, ms; 0 if nobody was."""
+        return min((at for at in await self._ask("holdout_start", segment_id) if at), default=0)
+
+    async def segment_impact(self, segment_id: str, since: int, measure: Measure, purpose: str) -> Sums:
+        """What people brought who entered a segment from `since` ms on, as far as the purpose may look at them."""
+        parts = await self._ask("segment_impact", segment_id, since, msgspec.json.encode(measure), purpose)
+        return reduce(Sums.join, map(_sums.decode, parts), Sums())
 
     async def segment_overlap(self, segment_ids: list[str]) -> list[list[int]]:
         """How many are in both of each two of the segments."""

@@ -11,6 +11,7 @@ from pyroaring import BitMap64
 from actors.errors import Invalid, Unavailable
 from actors.group_commit import GroupCommit
 from actors.shard_log import ShardLog
+from models.impact.holdout_outcomes import Entry, Measure, Measuring
 from models.privacy.visibility import may_read
 from models.profile.state import decode_profile
 from models.segments.analytics import add_conversions, summarise
@@ -27,6 +28,7 @@ from models.shard.protocol import SegmentChange, SegmentStatus
 
 _LOAD_S_MAX = 5.0  # how long a question about all profiles waits until all are in the columns
 _POLL_S = 0.05
+_AT_ONCE = 32  # people who are looked at before something else has its turn
 
 
 class Members(msgspec.Struct):
@@ -140,6 +142,27 @@ class SegmentReads:
         add_conversions(summary, columns, entries, event, within, now)
         return msgspec.msgpack.encode(summary)
 
+    async def holdout_start(self, segment_id: str) -> int:
+        """When somebody was first held out on entering, ms; 0 if nobody was."""
+        await self._commits.consistent()
+        entries = first_entries(self._log.changes_since(segment_id, 0), any_holdout=True)
+        return min((entry.at for entry in entries.values()), default=0)
+
+    async def segment_impact(self, segment_id: str, since: int, measure: bytes, purpose: str) -> bytes:
+        """What people brought who entered from `since` ms on, by a Measure as JSON: encoded Sums."""
+        await self._commits.consistent()
+        core, now = self._core, time.time_ns() // 1_000_000
+        purposes = core.settings.purposes
+        asked = msgspec.json.decode(measure, type=Measure)
+        measuring = Measuring(asked, now, lambda profile: may_read(profile, purposes, purpose, now))
+        entries = first_entries(self._log.changes_since(segment_id, since - 1))
+        for place, (customer_id, entry) in enumerate(entries.items()):
+            if core.is_live(customer_id):
+                measuring.add(core.peek(customer_id), entry)
+            if place % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return msgspec.msgpack.encode(measuring.sums)
+
     async def segment_overlap(self, segment_ids: list[str]) -> list[list[int]]:
         """How many are in both of each two of the segments."""
         await self._loaded()
@@ -198,6 +221,21 @@ def undo(members: set[int], changes: Sequence[SegmentChange | BulkMove]) -> None
             members.discard(change.customer_id)
         else:
             members.add(change.customer_id)
+
+
+def first_entries(changes: Sequence[SegmentChange | BulkMove], any_holdout: bool = False) -> dict[int, Entry]:
+    """Who entered first when, and whether they were held out, by customer id, from changes newest first. With
+    `any_holdout` only entries that were held out."""
+    found: dict[int, Entry] = {}
+    for change in changes:  # an earlier one takes the place of a later one
+        if isinstance(change, BulkMove):
+            ids = unpack_ids(change.entered)
+            kept = held_out(change.segment_id, ids, change.holdout)
+            told = zip(ids.tolist(), kept.tolist(), strict=True)
+            found |= {each: Entry(change.at, out) for each, out in told if out or not any_holdout}
+        elif change.change == "entered" and (change.held_out or not any_holdout):
+            found[change.customer_id] = Entry(change.at, change.held_out)
+    return found
 
 
 _AFTER_ALL = 1 << 62

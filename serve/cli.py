@@ -20,6 +20,7 @@ from serve import (
     cli_demo,
     cli_doctor,
     cli_identity,
+    cli_impact,
     cli_keys,
     cli_minimisation,
     cli_privacy,
@@ -78,6 +79,7 @@ app.command("demo", rich_help_panel=DATA)(cli_demo.demo)
 app.command("import", rich_help_panel=DATA)(cli_data.import_path)
 app.command("profile", rich_help_panel=DATA)(cli_data.profile)
 app.add_typer(cli_segments.segments, name="segments", rich_help_panel=DATA)
+app.add_typer(cli_impact.impact, name="impact", rich_help_panel=DATA)
 app.add_typer(cli_webhooks.webhooks, name="webhooks", rich_help_panel=DATA)
 app.add_typer(cli_data.events, name="events", rich_help_panel=DATA)
 cli_privacy.privacy.add_typer(cli_privacy_scan.scan_app)

@@ -62,6 +62,7 @@ SHOWS: Mapping[tuple[str, str], Shows] = {
     ("DELETE", "/v1/segments/{segment_id}"): "nobody",
     ("GET", "/v1/segments/{segment_id}/history"): "nobody",
     ("GET", "/v1/segments/{segment_id}/analytics"): "nobody",
+    ("GET", "/v1/segments/{segment_id}/impact"): "nobody",
     ("GET", "/v1/segments/{segment_id}/members"): "purpose",
     ("GET", "/v1/segments/{segment_id}/members/profiles"): "purpose",
     ("GET", "/v1/segments/{segment_id}/why"): "purpose",

@@ -36,6 +36,7 @@ from serve import (
     http_events,
     http_health,
     http_identity,
+    http_impact,
     http_ingest,
     http_minimisation,
     http_open_dsr,
@@ -75,7 +76,7 @@ def build_http_app(services: Services, probes: http_health.Probes | None = None)
     app.state.streams = http_segment_stream.Streams(services)
     modules = (
         *(http_ingest, http_consents, http_corrections, http_decisions, http_profiles, http_identity, http_reviews),
-        *(http_segment_analysis, http_segment_stream),  # before segments: "schema" and "stream" are no ids
+        *(http_segment_analysis, http_segment_stream, http_impact),  # before segments: "schema" and "stream" are no ids
         *(http_segments, http_computed_traits, http_webhooks),
         *(http_open_dsr, http_privacy, http_minimisation),
         *(http_events, http_admin, http_audit_routes, http_health),

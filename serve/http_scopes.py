@@ -62,6 +62,7 @@ SCOPES: Mapping[tuple[str, str], Scope | Literal["public"]] = {
     ("DELETE", "/v1/segments/{segment_id}"): "admin",
     ("GET", "/v1/segments/{segment_id}/history"): "analyse",
     ("GET", "/v1/segments/{segment_id}/analytics"): "analyse",
+    ("GET", "/v1/segments/{segment_id}/impact"): "analyse",
     ("GET", "/v1/segments/{segment_id}/members"): "read",
     ("GET", "/v1/segments/{segment_id}/members/profiles"): "read",
     ("GET", "/v1/segments/{segment_id}/why"): "read",

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from models.impact.holdout_report import ImpactReport as ImpactReport  # as it is answered
 from serve.http_schemas import Cursor, CustomerId, Fraction, Time
 
 Count = Annotated[int | None, Meta(description="null: fewer than may be told without the scope read")]

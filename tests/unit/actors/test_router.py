@@ -1,15 +1,18 @@
 """The router over real shards in one process: from events to answers, through crashes, without Ray."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from actors.errors import Conflict, Invalid, NotFound, Unavailable
 from actors.router import Router
 from models.identity.customer_id import shard_of, to_text
 from models.identity.placement import home_shard
+from models.impact.holdout_outcomes import Measure
 from models.profile.state import Profile
 from models.segments.catalogue import Resolved
 from models.segments.criteria import SegmentDefinition
@@ -247,6 +250,41 @@ def test_past_members_flows_overlaps_and_what_members_are_like(run: Callable[[Sc
         rows, _, _ = await router.member_profiles("viewers", 2)
         assert [profile.events["Seen"].count for _, profile in rows] == [1, 1]
         assert await router.backtest(definition("", "Bought"), [NOW - 10**9, NOW]) == [0, 15]
+
+    run(scenario)
+
+
+def test_what_held_out_and_treated_people_bring_adds_up_over_shards(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        held = msgspec.structs.replace(definition("buyers", "Bought").definition, holdout=40.0)
+        await router.ingest([track(f"m{n}", f"user_id:u{n}", name="Bought") for n in range(20)], wait=True)
+        await router.put_segment(Resolved(held))  # 20 at once
+        await router.ingest([track(f"n{n}", f"user_id:u{n}", name="Bought") for n in range(20, 50)], wait=True)
+        changes = await router.segment_changes({}, 100)
+        start = await router.holdout_start("buyers")
+        assert start == min(change.at for change in changes if change.held_out)
+        assert await router.holdout_start("nobody") == 0
+        await asyncio.sleep(0.01)
+        later = max(change.at for change in changes) + 5
+        spent = [
+            track(
+                f"o{n}", f"user_id:u{n}", name="Order Completed", at=later, order_id=f"o{n}", revenue=n, currency="EUR"
+            )
+            for n in range(50)
+        ]
+        await router.ingest(spent, wait=True)
+        await asyncio.sleep(0.05)
+        measure = Measure(outcome="revenue", within=later + 5 - min(change.at for change in changes))
+        deadline = time.monotonic() + 10
+        while (sums := await router.segment_impact("buyers", 1, measure, "")).waiting and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        out = {change.customer_id for change in changes if change.held_out}
+        people = [(n, await found(router, f"user_id:u{n}")) for n in range(50)]
+        by_group = [[n for n, profile in people if (profile.customer_id in out) == side] for side in (False, True)]
+        assert sums.people == (len(by_group[0]), len(by_group[1]))
+        assert sums.people[1] > 5
+        for group, numbers in zip(sums.groups("EUR"), by_group, strict=True):
+            assert (group.total, group.squares) == (sum(numbers), sum(n * n for n in numbers))
 
     run(scenario)
 

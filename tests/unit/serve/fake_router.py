@@ -15,13 +15,14 @@ import numpy as np
 from actors.errors import Conflict, Invalid, NotFound, Unavailable
 from actors.matcher import MatcherStatus
 from actors.matching import DryRun, DryRunCandidate
-from actors.segment_reads import undo
+from actors.segment_reads import first_entries, undo
 from models.events.event import Event
 from models.identity import customer_id as ids
 from models.identity.evidence import LINK_CONFIDENCE, REVIEW_CONFIDENCE, Decision, Explanation
 from models.identity.online import ReviewReason
 from models.identity.profile_record import profile_record
 from models.identity.record import MatchRecord
+from models.impact.holdout_outcomes import Measure, Measuring, Sums
 from models.privacy.corrections import CORRECTION
 from models.privacy.decisions import DecisionRecord
 from models.privacy.ledger import ConsentRecord, records_of
@@ -342,6 +343,17 @@ class FakeRouter:
         summary.held_out = sum(is_held_out(segment_id, customer_id, holdout) for customer_id in members)
         add_conversions(summary, columns, entries, event, within, now)
         return join([summary])
+
+    async def holdout_start(self, segment_id: str) -> int:
+        entries = first_entries(self._changes_since(segment_id, 0), any_holdout=True)
+        return min((entry.at for entry in entries.values()), default=0)
+
+    async def segment_impact(self, segment_id: str, since: int, measure: Measure, purpose: str) -> Sums:
+        now = self._now()
+        measuring = Measuring(measure, now, lambda profile: may_read(profile, self.purposes, purpose, now))
+        for customer_id, entry in first_entries(self._changes_since(segment_id, since - 1)).items():
+            measuring.add(self.people[customer_id], entry)
+        return measuring.sums
 
     async def segment_overlap(self, segment_ids: list[str]) -> list[list[int]]:
         inside = [{c for c, p in self.people.items() if segment_id in p.memberships} for segment_id in segment_ids]

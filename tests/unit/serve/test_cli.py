@@ -266,6 +266,7 @@ def test_questions_about_segments(
     monkeypatch.setenv("ONEFOLD_URL", service.url)
     monkeypatch.setenv("ONEFOLD_KEY", "k")
     day = {"at": "2026-01-01T00:00:00.000Z", "members": 5, "entered": 1, "left": 0}
+    impact = "/v1/segments/vip/impact?outcome=orders&event=&currency=&from=&within=30d"
     member = {"customer_id": "cus_1", "entered_at": "2026-01-01T00:00:00.000Z", "held_out": False, "plan": "=pro"}
     service.answers |= {
         "POST /v1/segments/backtest": (200, {"data": [day]}),
@@ -273,6 +274,8 @@ def test_questions_about_segments(
         "GET /v1/segments/vip/analytics?conversion=&within=7d": (200, {"members": 5}),
         "GET /v1/segments/overlap?segments=vip,new": (200, {"segments": ["vip", "new"], "members": [[5, 2], [2, 3]]}),
         "GET /v1/segments/vip/why?key=email:a@b.example": (200, {"member": True}),
+        f"GET {impact}": (200, {"verdict": "better"}),
+        f"GET {impact}&format=svg": (200, "<svg/>"),
         "GET /v1/segments/vip/members?at=2026-01-01&limit=100": (200, {"data": [member], "cursor": NO_MORE}),
         "GET /v1/segments/vip/members/profiles?limit=1000&cursor=&traits=plan": (
             200,
@@ -285,6 +288,9 @@ def test_questions_about_segments(
     assert json.loads(onefold("segments", "analytics", "vip").out) == {"members": 5}
     assert "new" in onefold("segments", "overlap", "vip", "new").out
     assert json.loads(onefold("segments", "why", "vip", "email:a@b.example").out) == {"member": True}
+    picture = tmp_path / "impact.svg"
+    drawn = onefold("impact", "report", "vip", "--outcome", "orders", "--svg", str(picture), "--json")
+    assert json.loads(drawn.out) == {"verdict": "better"} and "svg" in picture.read_text()
     assert "cus_1" in onefold("segments", "members", "vip", "--at", "2026-01-01").out
     for ending in ("csv", "parquet", "arrow"):
         output = tmp_path / f"members.{ending}"
