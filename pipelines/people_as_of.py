@@ -27,6 +27,13 @@ from models.shard.protocol import SegmentChange
 PEOPLE_MAX = 200_000
 _PAGE = 500  # profiles read at once
 _SAMPLE = "sample of people"  # salt: another part of the people than any other
+MEASURED_PERCENT = 30.0  # of the people, who are not learned from
+_MEASURED = "people who are measured"  # salt
+
+
+def is_measured(customer_id: int) -> bool:
+    """Whether somebody is measured, and not learned from: three of ten, always the same."""
+    return is_held_out(_MEASURED, customer_id, MEASURED_PERCENT)
 
 
 class Person(NamedTuple):

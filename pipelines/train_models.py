@@ -55,7 +55,7 @@ class TooFew(ValueError):
     """There are too few people to learn from; the message says how many."""
 
 
-class _Examples(msgspec.Struct, frozen=True):
+class Examples(msgspec.Struct, frozen=True):
     """People as of a time: who is learned from and who is measured."""
 
     features: pa.RecordBatch
@@ -81,7 +81,7 @@ def train_value(
     people: PeopleAsOf, horizon_days: int, currency: str = "", rules: LifecycleRules = DEFAULT_RULES
 ) -> ModelVersion:
     """Lifetime value of those who buy in a currency; without one, that of most people. Raises TooFew."""
-    found = _collect(people, value_spec(horizon_days), rules)
+    found = collect(people, value_spec(horizon_days), rules)
     currencies = np.array([each or "" for each in found.features.column("currency").to_pylist()])
     _, known = histories_of(found.features)
     if not currency:
@@ -102,7 +102,7 @@ def train_value(
 
 def train_churn(people: PeopleAsOf, horizon_days: int, rules: LifecycleRules = DEFAULT_RULES) -> ModelVersion:
     """The probability that who has bought buys nothing within the horizon. Raises TooFew."""
-    found = _collect(people, churn_spec(horizon_days), rules)
+    found = collect(people, churn_spec(horizon_days), rules)
     gone = msgspec.structs.replace(found, labels=1 - found.labels)
     histories, known = histories_of(found.features)
     learn, measure = _rows_of(gone, known, "have bought")
@@ -112,14 +112,14 @@ def train_churn(people: PeopleAsOf, horizon_days: int, rules: LifecycleRules = D
         purchases=Buying.of(fit_purchases(take(histories, learn))),
         rival=fit_additive({RECENCY: recency}, gone.labels[learn][:_FIT_MAX] > 0),
     )
-    return _version(CHURN, parameters, people, gone, learn, measure, _measure_yes)
+    return _version(CHURN, parameters, people, gone, learn, measure, measure_yes)
 
 
 def train_additive(people: PeopleAsOf, spec: TrainingSpec, rules: LifecycleRules = DEFAULT_RULES) -> ModelVersion:
     """A yes or no, told by any features. Raises TooFew, and ValueError for an outcome that is another."""
     if not spec.outcome.is_yes_or_no:
         raise ValueError("outcome: expected a yes or no (bought, event, left); revenue is what lifetime_value tells")
-    found = _collect(people, spec, rules)
+    found = collect(people, spec, rules)
     learn, measure = _rows_of(found, np.isfinite(found.labels), "are known and whom the question is about")
     fit = learn[:_FIT_MAX]
     given = {name: _of(column, fit) for name, column in columns_of(found.features, spec.features).items()}
@@ -135,10 +135,11 @@ def train_additive(people: PeopleAsOf, spec: TrainingSpec, rules: LifecycleRules
         model=model,
         rival=alone[best],
     )
-    return _version("additive", parameters, people, found, learn, measure, _measure_yes)
+    return _version("additive", parameters, people, found, learn, measure, measure_yes)
 
 
-def _collect(people: PeopleAsOf, spec: TrainingSpec, rules: LifecycleRules) -> _Examples:
+def collect(people: PeopleAsOf, spec: TrainingSpec, rules: LifecycleRules) -> Examples:
+    """Everybody of a time, with what came of them."""
     pairs = list(examples(people, spec, rules))
     features = pa.Table.from_batches([features for features, _ in pairs]).combine_chunks()
     labels = pa.Table.from_batches([labels for _, labels in pairs]).column(LABEL).to_numpy()
@@ -146,10 +147,10 @@ def _collect(people: PeopleAsOf, spec: TrainingSpec, rules: LifecycleRules) -> _
     measured = np.array([is_held_out(_MEASURED, from_text(each), MEASURED_PERCENT) for each in ids], np.bool_)
     batches = features.to_batches()
     batch = batches[0] if batches else pa.RecordBatch.from_pylist([], features.schema)
-    return _Examples(batch, np.asarray(labels, np.float64), np.flatnonzero(~measured), np.flatnonzero(measured))
+    return Examples(batch, np.asarray(labels, np.float64), np.flatnonzero(~measured), np.flatnonzero(measured))
 
 
-def _rows_of(found: _Examples, known: NDArray[np.bool_], who: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _rows_of(found: Examples, known: NDArray[np.bool_], who: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Who is learned from and who is measured, of those of whom enough is known. Raises TooFew."""
     learn, measure = found.learn[known[found.learn]], found.measure[known[found.measure]]
     if len(learn) < PEOPLE_MIN or not len(measure):
@@ -161,7 +162,7 @@ def _version(
     target: str,
     parameters: msgspec.Struct,
     people: PeopleAsOf,
-    found: _Examples,
+    found: Examples,
     learn: NDArray[np.int64],
     measure: NDArray[np.int64],
     measures_of: Callable[[_FLOATS, _FLOATS], dict[str, float]],
@@ -172,7 +173,7 @@ def _version(
     told, outcomes = model.score(unseen), found.labels[measure]
     measures = measures_of(numbers(told, VALUE), outcomes)
     measures |= {f"rival_{name}": value for name, value in measures_of(numbers(told, RIVAL), outcomes).items()}
-    report = Report(people=len(measure), measures=measures, drift={}, milliseconds=_milliseconds(model, unseen))
+    report = Report(people=len(measure), measures=measures, drift={}, milliseconds=milliseconds(model, unseen))
     return ModelVersion(
         name=model.signature.name,
         version=0,
@@ -185,7 +186,7 @@ def _version(
     )
 
 
-def _milliseconds(model: ScoringModel, features: pa.RecordBatch) -> float:
+def milliseconds(model: ScoringModel, features: pa.RecordBatch) -> float:
     """How long it takes to score one person, at the 99th percentile."""
     took = []
     for row in range(min(features.num_rows, _TIMED)):
@@ -196,7 +197,8 @@ def _milliseconds(model: ScoringModel, features: pa.RecordBatch) -> float:
     return float(np.quantile(took, 0.99)) if took else 0.0
 
 
-def _measure_yes(told: _FLOATS, outcomes: _FLOATS) -> dict[str, float]:
+def measure_yes(told: _FLOATS, outcomes: _FLOATS) -> dict[str, float]:
+    """`models.scoring.evaluation.PROBABILITY`, of outcomes that are 1 or 0."""
     return measure_probabilities(told, outcomes > 0)
 
 

@@ -33,6 +33,9 @@ class Trained(StrEnum):
     lifetime_value = "lifetime_value"
     churn = "churn"
     additive = "additive"
+    engagement = "engagement"
+    unusual_order = "unusual_order"
+    channel_preference = "channel_preference"
 
 
 class Form(StrEnum):
@@ -63,6 +66,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Learn a model from people as of a time, measure it on others, and register it as the next version."""
+    from pipelines import train_behaviour
     from pipelines import train_models as work
 
     settings, now = _settings(data_dir, config), time.time_ns() // 1_000_000
@@ -71,16 +75,19 @@ def train(
     asked = None if spec is None else _read_spec(spec)
     days = horizon if asked is None else asked.horizon_days
     at = now - days * DAY_MS if not as_of else _instant(as_of)
-    learn: Callable[[PeopleAsOf], ModelVersion]
+    rules = settings.lifecycle
+    learners: dict[Trained, Callable[[PeopleAsOf], ModelVersion]] = {
+        Trained.lifetime_value: lambda read: work.train_value(read, days, currency.upper(), rules),
+        Trained.churn: lambda read: work.train_churn(read, days, rules),
+        Trained.engagement: lambda read: train_behaviour.train_engagement(read, rules),
+        Trained.unusual_order: lambda read: train_behaviour.train_unusual_order(read, rules),
+        Trained.channel_preference: lambda read: train_behaviour.train_channel(read, rules),
+    }
     if asked is not None:
-        learn = lambda read: work.train_additive(read, asked, settings.lifecycle)  # noqa: E731
-    elif model is Trained.churn:
-        learn = lambda read: work.train_churn(read, days, settings.lifecycle)  # noqa: E731
-    else:
-        learn = lambda read: work.train_value(read, days, currency.upper(), settings.lifecycle)  # noqa: E731
+        learners[Trained.additive] = lambda read: work.train_additive(read, asked, rules)
     try:
-        with closing(_people_as_of(settings, at, days, now, people)) as read:
-            version = learn(read)
+        with closing(people_as_of(settings, at, days, now, people)) as read:
+            version = learners[model](read)
     except ValueError as error:
         raise CommandError(str(error), code="not_trained") from None
     with closing(ControlStore(settings.control_path)) as control:
@@ -111,7 +118,7 @@ def training_set(
         made = write_training_set(
             asked,
             times,
-            lambda at: _people_as_of(settings, at, asked.horizon_days, now, people),
+            lambda at: people_as_of(settings, at, asked.horizon_days, now, people),
             output,
             form.value,
             settings.lifecycle,
@@ -140,7 +147,7 @@ def _settings(data_dir: Path | None, config: Path | None) -> Settings:
     return settings
 
 
-def _people_as_of(settings: Settings, at: int, days: int, now: int, people: int) -> "PeopleAsOf":
+def people_as_of(settings: Settings, at: int, days: int, now: int, people: int) -> "PeopleAsOf":
     from pipelines.people_as_of import PeopleAsOf
 
     with closing(ControlStore(settings.control_path)) as control:

@@ -128,6 +128,11 @@ def engagement_score(profile: Profile, now: int) -> tuple[int, int]:
     return score, min(at for last in lasts for limit, _ in RECENCY if (at := last + limit) > now)
 
 
+def is_passive(name: str) -> bool:
+    """Whether an event of this name is done by others, such as "Email Delivered"."""
+    return _of_name(name)[1] in PASSIVE_ACTIONS
+
+
 def _of_name(name: str) -> tuple[str, str]:
     """Channel and action that an event's name tells, as "Email Link Clicked" and "email_clicked" do."""
     first, _, rest = name.partition(" ")

@@ -4,6 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from models.scoring.builtin_additive import additive
+from models.scoring.builtin_behaviour import (
+    CHANNEL,
+    ENGAGEMENT,
+    UNUSUAL_ORDER,
+    channel_preference,
+    engagement,
+    unusual_order,
+)
 from models.scoring.builtin_purchases import CHURN, LIFETIME_VALUE, churn, lifetime_value
 from models.scoring.contract import ScoringModel
 
@@ -12,4 +20,7 @@ BUILTIN: Mapping[str, Callable[[dict[str, Any]], ScoringModel]] = {
     LIFETIME_VALUE: lifetime_value,
     CHURN: churn,
     "additive": additive,
+    ENGAGEMENT: engagement,
+    UNUSUAL_ORDER: unusual_order,
+    CHANNEL: channel_preference,
 }

@@ -15,6 +15,7 @@ from models.identity.customer_id import to_text
 from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules, lifecycle
 from models.profile.parts import PARTS
 from models.profile.state import DAY_MS, Profile
+from models.scoring.history_features import HISTORY_FEATURES
 from models.scoring.purchase_history import PurchaseHistory, purchase_history
 from models.segments.catalogue import EMPTY, expand_expression
 from models.segments.compile import Reads, trait_reader
@@ -72,6 +73,7 @@ HISTORY: Mapping[str, Reader] = {
     "days_known": lambda profile, at: (at - profile.first_seen) / DAY_MS if profile.first_seen else None,
     "events": lambda profile, at: float(sum(stats.count for stats in profile.events.values())),
     "stage": lambda profile, at: lifecycle(profile, at, DEFAULT_RULES).stage,
+    **{name: feature.read for name, feature in HISTORY_FEATURES.items()},
 }
 
 
@@ -119,6 +121,8 @@ def parts_of(feature: Feature) -> frozenset[str]:
         return frozenset({"orders", "folded"})
     if feature.history == "events":
         return frozenset({"events"})
+    if feature.history in HISTORY_FEATURES:
+        return HISTORY_FEATURES[feature.history].parts
     return frozenset() if feature.history in ("days_since_seen", "days_known") else PARTS
 
 
@@ -129,6 +133,9 @@ def reads_of(feature: Feature) -> Reads:
     if feature.computed:
         expression = expand_expression(parse_expression(feature.computed), EMPTY, "feature")
         return trait_reader(expression).reads
+    if feature.history in HISTORY_FEATURES:
+        told = HISTORY_FEATURES[feature.history]
+        return Reads(frozenset(), frozenset(told.events), frozenset(told.channels), told.orders, False)
     events = ("*",) if feature.history == "events" else ()  # all of them
     return _reads(events=events, orders=feature.history in _PURCHASES, lifecycle=feature.history == "stage")
 

@@ -26,6 +26,12 @@ def histories(people: int, seed: int) -> list[Event]:
         gold = number % 3 == 0
         user, at = f"user_id:u{number}", AT - rng.uniform(100, 365) * DAY_MS
         events.append(identify(f"i{number}", user, at=int(at), plan="gold" if gold else "basic"))
+        opens = rng.beta(1, 4)
+        for mail in range(int(rng.integers(0, 12))):
+            sent = int(AT + rng.uniform(-90, HORIZON_DAYS) * DAY_MS)
+            events.append(track(f"e{number}.{mail}", user, name="Email Delivered", at=sent))
+            if rng.random() < opens:
+                events.append(track(f"f{number}.{mail}", user, name="Email Opened", at=sent + 60_000))
         rate, mean = rng.gamma(2.0, 1 / 60 if gold else 1 / 240), rng.gamma(6, 6)
         order = 0
         while at <= NOW:

@@ -7,12 +7,21 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.profile.state import DAY_MS, MICRO, Order, Profile
+from models.profile.state import DAY_MS, MICRO, ChannelStats, EventStats, Order, Profile
 from models.scoring.additive import Column, fit_additive
+from models.scoring.anomaly import AmountHistory, fit_amounts
 from models.scoring.builtin import BUILTIN
 from models.scoring.builtin_additive import AdditiveParameters
+from models.scoring.builtin_behaviour import (
+    ENGAGEMENT_FEATURES,
+    AnomalyParameters,
+    ChannelParameters,
+    EngagementParameters,
+    levels_of,
+)
 from models.scoring.builtin_purchases import RECENCY, Buying, ChurnParameters, Spending, ValueParameters
 from models.scoring.contract import Explaining, ScoringModel, checked
+from models.scoring.engagement import scale_of
 from models.scoring.features import Feature, FeatureReader
 
 DAY = 20_000
@@ -91,11 +100,58 @@ def test_an_additive_model_explains_each_score() -> None:
     np.testing.assert_allclose(1 / (1 + np.exp(-odds)), likely)
 
 
+def test_engagement_is_a_percentile_of_what_people_did_themselves() -> None:
+    at = (DAY + 100) * DAY_MS
+    people = [Profile(number, at) for number in range(5)]
+    for number, profile in enumerate(people[:4]):
+        times = [at - day * DAY_MS for day in range(number + 1)][::-1]
+        profile.events["Product Viewed"] = EventStats(len(times), times[0], times[-1], times)
+        profile.last_seen = at - number * DAY_MS
+    people[0].events["Email Delivered"] = EventStats(200, at, at, [at] * 200)  # which they did not do
+    activity = [FeatureReader(ENGAGEMENT_FEATURES).one(profile, at)["activity"] for profile in people]
+    scale = scale_of(levels_of(np.array(activity, np.float64)).tolist(), 0.0)
+    columns = told(model("engagement", EngagementParameters(scale=scale)), people, 100)
+    assert columns["value"] == [12.5, 37.5, 62.5, 87.5, 0.0]
+    assert columns["rival"][:2] == [100.0, pytest.approx(100 * 0.5 ** (1 / 14))]
+
+
+def test_an_order_is_unusual_for_the_person() -> None:
+    rng = np.random.default_rng(3)
+    people = []
+    for number in range(60):
+        profile = person(number, [])
+        usual = rng.uniform(2, 6)
+        for day in range(12):
+            amount = float(np.exp(usual + 0.1 * rng.normal()))
+            if number == 0 and day == 11:
+                amount *= 5
+            profile.orders[str(day)] = Order((DAY + day) * DAY_MS, 0, round(amount * MICRO), "USD")
+        people.append(profile)
+    people.append(person(99, []))
+    amounts = [[order.revenue / MICRO for order in profile.orders.values()] for profile in people[:-1]]
+    whose = np.repeat(np.arange(60), 12)
+    learned = fit_amounts(AmountHistory.of(whose, np.array(amounts).ravel(), 60))
+    columns = told(model("unusual_order", AnomalyParameters(**learned._asdict(), usual=4.0, spread=1.2)), people, 12)
+    assert columns["value"][0] > 5 > max(columns["value"][1:60])
+    assert columns["value"][60] is None
+
+
+def test_the_channel_is_the_one_that_somebody_responds_on() -> None:
+    parameters = ChannelParameters(rates=(0.1, 0.3, 0.05), worths=(10, 10, 10), readiness_worth=5)
+    people = [Profile(number, 1) for number in range(3)]
+    people[0].channels["email"] = ChannelStats(40, 1, 1, {"delivered": 20, "opened": 18})
+    people[1].channels["email"] = ChannelStats(40, 1, 1, {"delivered": 20})
+    columns = told(model("channel_preference", parameters), people, 1)
+    assert columns["value"] == ["email", "sms", None]
+    assert columns["rival"] == ["sms", "sms", None]
+
+
 @pytest.mark.parametrize(
     ("target", "wrong", "message"),
     [
         ("lifetime_value", {"horizon_days": 90, "currency": "USD", "spend": {"p": 1, "q": 2, "v": 1},
                             "purchases": {"r": 0, "alpha": 1, "a": 1, "b": 1}}, "r: expected a number above 0"),
+        ("channel_preference", {"rates": [0.1], "worths": [1], "readiness_worth": 1}, "one for each of email, sms"),
         ("churn", {"horizon_days": 90}, "missing required field `purchases`"),
         ("additive", {"name": "x", "outcome": "y", "features": {}, "model": {"base": 0, "terms": {"age": {
             "type": "number", "knots": [0], "weights": [0], "missing": 0}}, "penalty": 1},
