@@ -34,7 +34,7 @@ from models.identity.resolution import plan
 from models.privacy.corrections import CORRECTION
 from models.privacy.decisions import DecisionRecord
 from models.privacy.ledger import ConsentRecord
-from models.privacy.statements import STATEMENT
+from models.privacy.purposes import STATEMENT
 from models.profile.state import Profile
 from models.scoring.kept import KeptScore
 from models.shard.core import exact_methods

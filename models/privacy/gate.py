@@ -6,8 +6,8 @@ import msgspec
 
 from models.events.clock import parse_time
 from models.events.event import Event
-from models.privacy.purposes import RESTRICTED, Admission, Purposes, admit
-from models.privacy.statements import STATEMENT, stated
+from models.privacy.purposes import RESTRICTED, STATEMENT, Admission, Purposes, admit, said
+from models.privacy.statements import stated
 from models.profile.registers import observe_permission
 from models.profile.state import Observation, Profile, tie_of
 
@@ -49,14 +49,13 @@ def _day(ms: int) -> date:
 
 
 def _seen(event: Event) -> Event:
-    consent = event.context.get("consent")
     return msgspec.structs.replace(
         event,
         type="identify",
         name="",
         traits={},
         properties={},
-        context={} if consent is None else {"consent": consent},
+        context=said(event),
         group_id="",
         integrations={},
     )

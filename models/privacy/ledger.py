@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import msgspec
 
 from models.events.event import Event
-from models.privacy.purposes import Purposes
-from models.privacy.statements import STATEMENT, methods, stated
+from models.privacy.purposes import STATEMENT, Purposes
+from models.privacy.statements import methods, stated
 
 
 class ConsentRecord(msgspec.Struct, array_like=True, frozen=True):

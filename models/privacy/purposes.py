@@ -19,6 +19,10 @@ from models.profile.state import DAY_MS, Observation
 Basis = Literal[
     "consent", "contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests"
 ]  # GDPR article 6 (1)
+STATEMENT = "consent"  # type of the event of an operator's statement; no client can send one
+SIGNALS = ("categoryPreferences", "tcString", "gppString", "gpc", "noticeVersion", "jurisdiction")
+"""What of `context.consent` tells of consent. Whatever else a client puts there is the device's context."""
+
 RESTRICTED = "!restricted"  # article 18: kept, and used for nothing but legal obligations
 NO_AUTOMATED_DECISIONS = "!no_automated_decisions"  # article 22
 GUARDIAN = "!guardian"  # article 8: a guardian of a minor has agreed
@@ -204,13 +208,22 @@ def admit(purposes: Purposes, event: Event, granted: frozenset[str]) -> Admissio
         left_out.append(f"events.{event.name or names_of(event)[0]}")
         return Admission(None, tuple(left_out))
     if not purposes.allows("sections", "realTimeContext", granted):
-        kept = {key: value for key, value in context.items() if key in ("consent", "correction", "traits")}
-        if kept.keys() != context.keys():
+        kept = said(event) | {key: value for key, value in context.items() if key == "traits"}
+        if kept != context:
             left_out.append("context")
         context = kept
     if not left_out:
         return Admission(event)
     return Admission(msgspec.structs.replace(event, traits=traits, context=context), tuple(left_out))
+
+
+def said(event: Event) -> dict[str, Any]:
+    """What of an event's context needs no basis: its signals of consent, and what operators state."""
+    given = event.context.get("consent")
+    if event.type in (STATEMENT, CORRECTION):
+        return {name: event.context[name] for name in ("consent", "correction") if name in event.context}
+    signals = {name: given[name] for name in SIGNALS if name in given} if isinstance(given, dict) else {}
+    return {"consent": signals} if signals else {}
 
 
 def _kept(

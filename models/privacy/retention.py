@@ -16,8 +16,7 @@ import msgspec
 from models.events.event import Event
 from models.privacy.corrections import CORRECTION
 from models.privacy.gate import is_minor
-from models.privacy.purposes import DataKind, Purposes, is_restricted
-from models.privacy.statements import STATEMENT
+from models.privacy.purposes import STATEMENT, DataKind, Purposes, is_restricted, said
 from models.profile.behaviors import names_of
 from models.profile.corrections import cover, uncover
 from models.profile.realtime import MINUTE_MS
@@ -26,7 +25,6 @@ from models.profile.state import DAY_MS, Attribute, EventStats, Observation, Pro
 
 NOW = 1 << 62  # ms; kept from then on: nothing is
 _OPT_IN = "_opt_in"
-_KEPT_CONTEXT = {"consent", "correction", "traits"}
 
 Purged = Counter[tuple[str, str]]
 """(purpose that kept it the longest, section) -> entries."""
@@ -134,8 +132,9 @@ def left_of(event: Event, terms: Terms, gone: Purged) -> Left:
         if current is not told:
             context = {**context, "traits": current} if current else {k: v for k, v in context.items() if k != "traits"}
     term = terms.of("sections", "realTimeContext")
-    if at < term.since and not context.keys() <= _KEPT_CONTEXT:
-        context = {name: value for name, value in context.items() if name in _KEPT_CONTEXT}
+    needed = said(event) | {name: value for name, value in context.items() if name == "traits"}
+    if at < term.since and context != needed:
+        context = needed
         gone[term.purpose, "events.context"] += 1
     left = event
     if traits is not event.traits or context is not event.context:

@@ -14,11 +14,10 @@ from typing import Any
 from models.events.event import Event
 from models.privacy.bits import InvalidSignal
 from models.privacy.gpp import decode_gpp
-from models.privacy.purposes import NO_AUTOMATED_DECISIONS, RESTRICTED, SPECIAL, Purposes
+from models.privacy.purposes import NO_AUTOMATED_DECISIONS, RESTRICTED, SPECIAL, STATEMENT, Purposes
 from models.privacy.signals import Decision, from_tcf, purposes_of
 from models.privacy.tcf import decode_tcf
 
-STATEMENT = "consent"  # type of the event of an operator's statement; no client can send one
 _INVERTED = (RESTRICTED, NO_AUTOMATED_DECISIONS)  # where true is what restricts
 
 

@@ -7,8 +7,7 @@ below `policy.limits`; what is left out beyond them is what came too late.
 
 from models.events.event import Event
 from models.privacy.corrections import CORRECTION
-from models.privacy.purposes import NO_PURPOSES, Purposes
-from models.privacy.statements import STATEMENT
+from models.privacy.purposes import NO_PURPOSES, STATEMENT, Purposes
 from models.profile.attributes import merge_attributes, observe_attribute, room_of
 from models.profile.behaviors import count_event, merge_events, names_of
 from models.profile.corrections import cover, merge_corrections, observe_corrections, uncover

@@ -6,18 +6,20 @@ import msgspec
 import pytest
 
 from models.events.event import Event
+from models.privacy.corrections import CORRECTION
 from models.privacy.gate import admitted, is_minor
 from models.privacy.ledger import held_at, records_of
 from models.privacy.purposes import (
     GUARDIAN,
     NO_AUTOMATED_DECISIONS,
     RESTRICTED,
+    STATEMENT,
     DataScope,
     Purpose,
     Purposes,
     has_basis,
 )
-from models.privacy.statements import STATEMENT, stated
+from models.privacy.statements import stated
 from models.profile.policy import ProfilePolicy
 from models.profile.reduce import apply
 from models.profile.state import DAY_MS, Observation, Profile
@@ -110,6 +112,20 @@ def test_what_has_no_basis_is_not_kept_of_an_event() -> None:
     plain = event(name="Page Viewed")
     assert admitted(profile, plain, PURPOSES).event is plain
     assert admitted(profile, event(name="Ad Clicked"), Purposes()).event == event(name="Ad Clicked")
+
+
+def test_nothing_comes_in_beside_what_is_said_of_consent() -> None:
+    signals = {"gpc": False, "noticeVersion": "2"}
+    smuggled = {"correction": {"ip": "192.0.2.1"}, "consent": {**signals, "note": "met at the clinic"}}
+    for made in (event("identify", context=smuggled), event(name="Ad Clicked", context=smuggled)):
+        found = admitted(Profile(1, 1), made, PURPOSES)
+        assert found.event is not None
+        assert found.event.context == {"consent": signals}
+        only = admitted(Profile(1, 1), msgspec.structs.replace(made, context={"consent": {"note": "x"}}), PURPOSES)
+        assert only.event is not None
+        assert only.event.context == {}
+    correction = event(CORRECTION, context={"correction": {"lift": ["plan"], "reason": ""}})
+    assert admitted(Profile(1, 1), correction, PURPOSES).event == correction
 
 
 def test_a_restriction_keeps_nothing_out() -> None:

@@ -26,8 +26,7 @@ from models.impact.holdout_outcomes import Measure, Measuring, Sums
 from models.privacy.corrections import CORRECTION
 from models.privacy.decisions import DecisionRecord
 from models.privacy.ledger import ConsentRecord, records_of
-from models.privacy.purposes import NO_PURPOSES
-from models.privacy.statements import STATEMENT
+from models.privacy.purposes import NO_PURPOSES, STATEMENT
 from models.privacy.visibility import may_read
 from models.profile import reduce
 from models.profile.lifecycle import DEFAULT_RULES
