@@ -224,8 +224,8 @@ class BackupKeys:
 
     def copy_to(self, path: Path) -> None:
         """Writes all of it over another file, page by page. Raises OSError, sqlite3.Error."""
-        if not path.exists():
-            path.touch(mode=0o600)
+        path.touch(mode=0o600)
+        path.chmod(0o600)  # it may have been there before
         with self._lock, closing(_connect(path)) as copy:
             self._db.backup(copy)
             copy.execute("VACUUM")
@@ -243,9 +243,15 @@ class BackupKeys:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """Without a write-ahead log, in which keys would stay."""
+    """Without a write-ahead log or temporary files, in which keys would stay."""
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    for pragma in (f"busy_timeout={_BUSY_TIMEOUT_MS}", "journal_mode=TRUNCATE", "synchronous=FULL", "secure_delete=ON"):
+    for pragma in (
+        f"busy_timeout={_BUSY_TIMEOUT_MS}",
+        "journal_mode=TRUNCATE",
+        "synchronous=FULL",
+        "secure_delete=ON",
+        "temp_store=MEMORY",
+    ):
         db.execute(f"PRAGMA {pragma}")
     return db
 

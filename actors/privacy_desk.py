@@ -15,7 +15,7 @@ import msgspec
 from actors.errors import OnefoldError
 from actors.privacy_store import PrivacyStore, Tell
 from models.privacy.letters import Normalise
-from models.privacy.requests import IdentityFormat, SubjectRequest, advanced, anonymised
+from models.privacy.requests import IdentityFormat, SubjectRequest, advanced, anonymised, is_about
 from models.privacy.suppression import refused_until
 from models.profile.state import Profile
 from models.shard.protocol import Erased
@@ -56,6 +56,7 @@ class DataKeys(Protocol):
     """What backups are read with (`actors.backup_keys.BackupKeys`)."""
 
     def subjects(self, kind: str) -> set[str]: ...
+    def destroyed(self, kind: str) -> set[str]: ...
     def destroy(self, subjects: Collection[str], suppressed: Mapping[str, int]) -> None: ...
 
 
@@ -148,8 +149,9 @@ class Desk:
         """Completes a request; of an erasure, finds whom it is about."""
         request = self._store.change(request_id, self._begun, self._tell)
         keys = await self._keys(request)
+        request = await self._find(request, keys)
         if request.kind == "erasure":
-            return await self._find(request, keys)
+            return request
         name, count = await self._export(request, keys)
         self._close(request_id, name, count)
         return None
@@ -197,8 +199,8 @@ class Desk:
         return list(dict.fromkeys(keys))
 
     async def _find(self, request: SubjectRequest, keys: list[str]) -> SubjectRequest:
-        """Notes all that the people have whom these keys lead to, before anything is erased: whoever goes on after a
-        crash could not find it any more."""
+        """Notes whom these keys lead to, and of an erasure all that they have, before anything is erased: whoever goes
+        on after a crash could not find it any more."""
         people = dict.fromkeys(request.people)
         identifiers = dict.fromkeys([*request.identifiers, *keys])
         for key in keys:
@@ -206,7 +208,7 @@ class Desk:
             if profile is not None:
                 people |= dict.fromkeys([profile.customer_id, *profile.absorbed])
                 identifiers |= dict.fromkeys(profile.identifiers)
-        return self._keep(request.request_id, people, identifiers)
+        return self._keep(request.request_id, people, identifiers if request.kind == "erasure" else ())
 
     async def _erase(self, request: SubjectRequest) -> Finished:
         platform, request_id = self._platform, request.request_id
@@ -232,7 +234,7 @@ class Desk:
             await platform.forget_matches(everybody)
             await platform.forget_scores(everybody)
             recipients = await platform.tell_recipients(people)
-        forgotten = self._forget_requests(identifiers)
+        forgotten = self._forget_requests(identifiers, {customer_id for each in people for customer_id in each})
         await self._destroy_keys(requests, letters, forgotten)
         await platform.scrub()
         return recipients
@@ -244,7 +246,9 @@ class Desk:
         kept = [subject[2:] for subject in await asyncio.to_thread(keys.subjects, "l")]
         there = await self._platform.letters_of(kept)
         subjects = {f"l:{letter_id}" for letter_id in (*letters, *(each for each in kept if each not in there))}
-        subjects |= {f"r:{each}" for each in (*forgotten, *(request.request_id for request in requests))}
+        known = await asyncio.to_thread(keys.destroyed, "r")
+        subjects |= {f"r:{each}" for each in forgotten} - known
+        subjects |= {f"r:{request.request_id}" for request in requests}
         subjects |= {f"p:{customer_id}" for request in requests for customer_id in request.people}
         suppressed = {
             self._fingerprint(identifier): refused_until(request.suppress, request.received_at)
@@ -254,16 +258,18 @@ class Desk:
         if subjects:
             await asyncio.to_thread(keys.destroy, subjects, suppressed)
 
-    def _forget_requests(self, mine: set[str]) -> list[str]:
-        """Of earlier requests of erased people there stays that they were made. Returns their ids."""
+    def _forget_requests(self, identifiers: set[str], people: set[int]) -> list[str]:
+        """Of earlier requests of erased people there stays that they were made. Returns the ids of all of which no more
+        is left, those of before too: a crash may have come before their keys were destroyed."""
         forgotten = []
         after = (0, "")
         while page := self._store.requests(("completed", "cancelled"), PAGE, after):
             for request in page:
-                if mine.intersection(f"{each.namespace}:{each.value}" for each in request.identities):
+                if request.identities and is_about(request, identifiers, people):
                     if request.kind != "erasure":
                         self._discard(request.results)
-                    self._store.change(request.request_id, lambda told: anonymised(told))
+                    request = self._store.change(request.request_id, lambda told: anonymised(told))
+                if not request.identities:
                     forgotten.append(request.request_id)
             after = (page[-1].received_at, page[-1].request_id)
         self._store.scrub()

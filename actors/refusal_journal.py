@@ -54,7 +54,7 @@ class RefusalJournal:
                     "ORDER BY sequence LIMIT ?"
                 )
                 rows = db.execute(statement, (after, last, PAGE)).fetchall()
-                after = rows[-1][0]
+                after = rows[-1][0] if rows else last  # the others were erased or purged meanwhile
                 found = [x for _, customer_id, body in rows for x in self._refused(customer_id, body)]
                 news += self._keys.note(found, {shard: after})
         return news + self._join()

@@ -4,6 +4,7 @@ A request passes through the states of OpenDSR 2.0 and tells of each. What it sa
 worked on; of a completed erasure, fingerprints alone stay (`models.privacy.suppression`).
 """
 
+from collections.abc import Collection
 from hashlib import new
 from typing import Any, Literal
 
@@ -53,7 +54,7 @@ class SubjectRequest(msgspec.Struct, frozen=True, kw_only=True):
     suppress: Suppress = "all"  # erasure: which later events are refused
     extensions: dict[str, Any] = {}  # as given
     encoded: str = ""  # base64 of the body as it was received
-    people: list[int] = []  # customer ids that were found
+    people: list[int] = []  # customer ids that were found, also of those whom a merge had taken in
     identifiers: list[str] = []  # erasure: all that these people have, while it is worked on
     fingerprints: list[str] = []  # erasure: of the identifiers that are refused from then on
     results_count: int = 0  # access, portability: records in the result; erasure: events that were erased
@@ -85,6 +86,19 @@ def is_open(request: SubjectRequest) -> bool:
 def anonymised(request: SubjectRequest) -> SubjectRequest:
     """A completed erasure without what names the person."""
     return msgspec.structs.replace(request, identities=[], identifiers=[], encoded="", extensions={})
+
+
+def is_about(request: SubjectRequest, identifiers: Collection[str], people: Collection[int]) -> bool:
+    """Whether a request is about somebody who has one of these normalised identifiers or customer ids, however it names
+    them."""
+    if not set(people).isdisjoint(request.people):
+        return True
+    for identity in request.identities:
+        prefix = f"{identity.namespace}:"
+        values = (each.removeprefix(prefix) for each in identifiers if each.startswith(prefix))
+        if any(hash_of(value, identity.format) == identity.value for value in values):
+            return True
+    return False
 
 
 def hash_of(value: str, form: IdentityFormat) -> str:

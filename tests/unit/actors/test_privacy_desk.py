@@ -241,6 +241,59 @@ def test_a_desk_that_was_killed_goes_on_where_it_was(run: Callable[[Scenario], N
     run(scenario)
 
 
+def test_no_backup_tells_of_a_request_whose_desk_was_killed_before_its_key_went(
+    run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(place: Place) -> None:
+        await settled(place, people=3)
+        earlier = place.store.add(ask("access", 7, state="completed"))
+        place.store.add(ask())
+        place.keys.make_keys([f"r:{earlier.request_id}", "r:another"])
+        with monkeypatch.context() as killing:
+
+            def killed(*_: object) -> None:
+                raise Killed
+
+            killing.setattr(place.keys, "destroy", killed)
+            with suppress(Killed):
+                await place.desk().work()
+        assert place.store.request(earlier.request_id).identities == []
+        assert place.keys.subjects("r") == {f"r:{earlier.request_id}", "r:another"}
+        assert await place.desk().work() == 1
+        assert place.keys.subjects("r") == {"r:another"}
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("state", ["completed", "cancelled"])
+def test_earlier_requests_that_name_the_person_otherwise_are_forgotten(
+    run: Callable[[Scenario], None], state: str
+) -> None:
+    async def scenario(place: Place) -> None:
+        await settled(place, people=3)
+        hashed = hashlib.sha256(f"jane.{CANARY}@example.com".encode()).hexdigest()
+        place.store.add(ask("access", 7, identities=[SubjectIdentity("email", hashed, "sha256")], received_at=NOW - 2))
+        place.store.add(ask("access", 8, identities=[SubjectIdentity("email", "person1@example.com")]))
+        if state == "completed":
+            assert await place.desk().work() == 2
+        else:
+            place.store.change(
+                ask("access", 7).request_id, lambda told: msgspec.structs.replace(told, state="cancelled")
+            )
+        jane = await place.router.profile(f"user_id:{CANARY}")
+        assert jane is not None
+        place.store.add(ask(number=2, identities=[SubjectIdentity("user_id", CANARY)]))
+        await place.desk().work()
+        about, other = (place.store.request(ask("access", number).request_id) for number in (7, 8))
+        assert about.identities == []
+        assert other.identities != []
+        if state == "completed":
+            assert sorted(about.people) == sorted([jane.customer_id, *jane.absorbed])
+            assert place.discarded == [f"email:jane.{CANARY}@example.com"]
+
+    run(scenario)
+
+
 def test_a_hashed_identity_is_found(run: Callable[[Scenario], None]) -> None:
     async def scenario(place: Place) -> None:
         await settled(place, people=3)

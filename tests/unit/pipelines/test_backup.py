@@ -244,6 +244,32 @@ def consents(message_id: str, identifier: str, at: int, **answers: bool) -> Any:
     return msgspec.structs.replace(told, context={"consent": {"categoryPreferences": answers}})
 
 
+def test_a_journal_goes_on_where_events_are_erased_meanwhile(
+    run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.refusal_journal.PAGE", 1)
+
+    async def scenario(place: Place) -> None:
+        await plant(place, 1)
+        await asyncio.to_thread(place.create)
+        for n in range(3):
+            await place.router.ingest([identify(f"n{n}", "user_id:late", at=NOW + n)], wait=True)
+        loop, note = asyncio.get_running_loop(), place.keys.note
+
+        def erasing(*arguments: Any) -> int:
+            if any(place.keys.followed()[shard] < sequence for shard, sequence in arguments[1].items()):
+                monkeypatch.setattr(place.keys, "note", note)
+                asyncio.run_coroutine_threadsafe(place.erase("user_id:late"), loop).result(10)
+            return note(*arguments)
+
+        monkeypatch.setattr(place.keys, "note", erasing)
+        await asyncio.to_thread(place.journal)
+        await place.router.ingest([consents("r0", "user_id:u0", NOW + 9, ads=False)], wait=True)
+        assert place.journal() > 0
+
+    run(scenario)
+
+
 def test_a_journal_that_ends_too_early_is_not_gone_on_with(run: Callable[[Scenario], None]) -> None:
     async def scenario(place: Place) -> None:
         await plant(place, 1)
@@ -376,6 +402,14 @@ def test_a_destroyed_key_is_in_neither_file_and_is_not_made_again(keys: BackupKe
     keys.lift(["f"])
     assert keys.suppressed() == {}
     assert keys.destroyed("p") == {f"p:{n}" for n in range(0, 2000, 7)}
+
+
+def test_a_copy_is_for_its_owner_only_though_it_was_there_before(keys: BackupKeys, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.sqlite"
+    copy.touch()
+    copy.chmod(0o644)
+    keys.mirror()
+    assert copy.stat().st_mode & 0o777 == 0o600
 
 
 def test_keys_are_not_destroyed_before_the_copy_can_be_written(tmp_path: Path) -> None:
