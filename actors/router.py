@@ -22,7 +22,7 @@ from actors.matching import DryRun, Matching
 from actors.namespaces import NAMESPACE
 from actors.reader import CUSTOMER_ID_NAMESPACE
 from actors.scoring import ScorerStatus, Scoring
-from actors.segment_calls import SegmentCalls
+from actors.segment_calls import SEGMENTS_TIMEOUT_S, SegmentCalls
 from actors.shard_calls import ShardCalls, Shards
 from models.events.event import Event
 from models.identity.customer_id import shard_of
@@ -37,6 +37,7 @@ from models.privacy.ledger import ConsentRecord
 from models.privacy.purposes import STATEMENT
 from models.profile.state import Profile
 from models.scoring.kept import KeptScore
+from models.segments.predictions import Prediction
 from models.shard.core import exact_methods
 from models.shard.protocol import (
     DeadLetter,
@@ -327,6 +328,12 @@ class Router(SegmentCalls):
     async def scores(self, customer_ids: Sequence[int]) -> dict[int, list[KeptScore]]:
         """The scores of those of these people who have some, as their scorers answer in a short time."""
         return await self._scoring.scores(customer_ids, _SCORES_S)
+
+    async def segment_predictions(self, segment_id: str) -> dict[str, Prediction]:
+        """What models say of a segment's members, by the score's name; nothing without scorers. Raises Unavailable."""
+        if not self._scoring.is_on:
+            return {}
+        return await self._scoring.predictions(await self.member_ids(segment_id), SEGMENTS_TIMEOUT_S)
 
     async def scorer_statuses(self) -> list[ScorerStatus]:
         """How every scorer stands; none if scoring is off. Raises Unavailable."""

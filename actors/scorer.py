@@ -7,6 +7,7 @@ or their consent ends. All that it writes can be made again.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import time
@@ -35,6 +36,8 @@ from models.scoring.hosting import ModelFailed
 from models.scoring.kept import KeptModel, Row
 from models.scoring.lineup import NO_SCORE, Lineup, People
 from models.scoring.registry import Alias, ModelVersion
+from models.segments.bulk_moves import unpack_ids
+from models.segments.predictions import Prediction, predicted
 
 PAGE = 2_000  # people who are scored together
 POLL_S = 0.5
@@ -64,6 +67,13 @@ class Models(Protocol):
 
     async def keep(self, versions: Iterable[ModelVersion]) -> None:
         """Others are not asked any more."""
+
+
+def spare_the_collector() -> None:
+    """Has this process look for cycles seldom: what is made of profiles has none, and to look for them took as long as
+    to decode them."""
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
 
 
 class Scorer:
@@ -129,11 +139,20 @@ class Scorer:
         due = store.due(self._now(), PAGE)
         people = list(dict.fromkeys([*changed, *due]))
         for start in range(0, len(people), PAGE):
-            await self._score_people(store, people[start : start + PAGE])
+            await self.refresh(people[start : start + PAGE])
         if last != position:
             await asyncio.to_thread(store.set_meta, position=last)
         if everybody:
             await self._score_next(store)
+
+    async def refresh(self, customer_ids: Sequence[int]) -> None:
+        """Scores some people as they are now; those who are gone lose their scores."""
+        store = self._store
+        if store is None:
+            return
+        async with self._working:
+            states = await asyncio.to_thread(self._log.states_of, customer_ids)
+            await self._score(store, states, customer_ids)
 
     # Asked by others
 
@@ -159,6 +178,22 @@ class Scorer:
         if self._store is None or name not in self._lineup.names("champion"):
             return None
         return await asyncio.to_thread(self._store.values, name, customer_ids)
+
+    async def predictions(self, members: bytes) -> dict[str, Prediction]:
+        """What the champions say of people (packed customer ids), by the score's name; of labels nothing."""
+        customer_ids = unpack_ids(members)
+        found: dict[str, Prediction] = {}
+        for alias, version in self._lineup.versions:
+            output = version.signature.output
+            if alias == "champion" and output.kind != "label":
+                values = await self.values(version.name, customer_ids)
+                if values is not None:
+                    found[version.name] = predicted(output, values.values, values.is_stale)
+        return found
+
+    async def count(self) -> int:
+        """How many scores of champions there are."""
+        return 0 if self._store is None else await asyncio.to_thread(self._store.count)
 
     async def status(self) -> ScorerStatus:
         """Where it stands."""
@@ -219,12 +254,6 @@ class Scorer:
             return False
         store.set_meta(rescan_after=0)
         return True
-
-    async def _score_people(self, store: ScoreStore, customer_ids: Sequence[int]) -> None:
-        """Scores some people as they are now; those who are gone lose their scores."""
-        async with self._working:
-            states = await asyncio.to_thread(self._log.states_of, customer_ids)
-            await self._score(store, states, customer_ids)
 
     async def _score_next(self, store: ScoreStore) -> None:
         """Scores the next people of all; after the last of them, notes when everybody is to be scored again."""

@@ -13,6 +13,7 @@ from actors.scoring import ScorerStatus
 from actors.shard_calls import ShardCalls
 from models.scoring.kept import KeptModel, Row
 from models.scoring.settings import ScoringSettings
+from models.segments.predictions import Prediction
 from models.shard.core import MachineSettings
 
 _PAUSE_S = 2.0
@@ -39,10 +40,11 @@ class ScorerActor:
         # Imported here: whoever starts the actor does without SciPy.
         from actors.model_asking import ModelAsker
         from actors.model_host import ModelHosts
-        from actors.scorer import Scorer
+        from actors.scorer import Scorer, spare_the_collector
 
         if configure is not None:
             configure()
+        spare_the_collector()
         try:
             control = ControlStore(Path(data_dir) / "control.sqlite")
             calls = ShardCalls(shards, RayShards(namespace))
@@ -60,6 +62,9 @@ class ScorerActor:
 
     async def rows(self, customer_ids: list[int]) -> tuple[list[Row], dict[int, KeptModel]]:
         return await self._scorer.rows(customer_ids)
+
+    async def predictions(self, members: bytes) -> dict[str, Prediction]:
+        return await self._scorer.predictions(members)
 
     async def status(self) -> ScorerStatus:
         return await self._scorer.status()

@@ -1,7 +1,7 @@
 """What a transport can ask scorers: people's scores where their files are on another node, and how scorers stand."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -10,6 +10,7 @@ from actors.lookups import by_shard
 from actors.shard_calls import ShardCalls
 from models.identity.customer_id import shard_of
 from models.scoring.kept import KeptModel, KeptScore, Row, kept_score
+from models.segments.predictions import Prediction, join_predictions
 
 
 class ScorerStatus(msgspec.Struct):
@@ -31,6 +32,11 @@ class Scoring:
     def __init__(self, scorers: ShardCalls | None) -> None:
         self._scorers = scorers
 
+    @property
+    def is_on(self) -> bool:
+        """Whether there are scorers."""
+        return self._scorers is not None
+
     async def scores(self, customer_ids: Sequence[int], timeout_s: float) -> dict[int, list[KeptScore]]:
         """The scores of those of these people who have some. Scorers that do not answer in time have none to tell: a
         profile is worth more than its scores."""
@@ -46,6 +52,14 @@ class Scoring:
             for row in rows:
                 found.setdefault(row.customer_id, []).append(kept_score(row, models[row.model]))
         return found
+
+    async def predictions(self, members: Mapping[int, bytes], timeout_s: float) -> dict[str, Prediction]:
+        """What models say of people, by the score's name; nothing if scoring is off. `members`: shard -> packed
+        customer ids. Raises Unavailable."""
+        if self._scorers is None:
+            return {}
+        calls: dict[int, tuple[object, ...]] = {shard: (ids,) for shard, ids in members.items()}
+        return join_predictions((await self._scorers.each("predictions", calls, timeout_s)).values())
 
     async def statuses(self, timeout_s: float) -> list[ScorerStatus]:
         """How every scorer stands; none if scoring is off. Raises Unavailable."""

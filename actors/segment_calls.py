@@ -117,6 +117,10 @@ class SegmentCalls:
         parts = await self._ask("segment_impact", segment_id, since, msgspec.json.encode(measure), purpose)
         return reduce(Sums.join, map(_sums.decode, parts), Sums())
 
+    async def member_ids(self, segment_id: str) -> dict[int, bytes]:
+        """The customer ids of all members by shard, packed (`models.segments.bulk_moves.pack_ids`)."""
+        return dict(enumerate(await self._ask("member_ids", segment_id)))
+
     async def segment_overlap(self, segment_ids: list[str]) -> list[list[int]]:
         """How many are in both of each two of the segments."""
         parts = await self._ask("segment_overlap", segment_ids)

@@ -15,7 +15,7 @@ from models.impact.holdout_outcomes import Entry, Measure, Measuring
 from models.privacy.visibility import may_read
 from models.profile.state import decode_profile
 from models.segments.analytics import add_conversions, summarise
-from models.segments.bulk_moves import BulkMove, unpack_ids
+from models.segments.bulk_moves import BulkMove, pack_ids, unpack_ids
 from models.segments.catalogue import Resolved
 from models.segments.compile import CompiledSegment, compile_resolved
 from models.segments.field_reader import InvalidCriteria
@@ -162,6 +162,12 @@ class SegmentReads:
             if place % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         return msgspec.msgpack.encode(measuring.sums)
+
+    async def member_ids(self, segment_id: str) -> bytes:
+        """The customer ids of all members, packed (`models.segments.bulk_moves.pack_ids`)."""
+        await self._loaded()
+        members = self._core.members.get(segment_id, BitMap64())
+        return pack_ids(np.fromiter(members, np.int64, len(members)))
 
     async def segment_overlap(self, segment_ids: list[str]) -> list[list[int]]:
         """How many are in both of each two of the segments."""

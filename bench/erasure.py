@@ -2,9 +2,9 @@
 
 Starts a service in a directory of its own and plants people through its APIs: in traits, properties, contexts, message
 ids, identifiers; merged from several profiles; in the review queue; among the dead letters; in webhooks that cannot be
-told; in a backup; on the way while they are erased. All canaries must be found before, raw or decoded; those of the
-erased nowhere after, and everybody else must be as before. With --kill, the service is killed in the middle and started
-again. Exit code 1 if a canary of an erased person is found, or anybody else differs.
+told; in a backup; in what scores were made of; on the way while they are erased. All canaries must be found before,
+raw or decoded; those of the erased nowhere after, and everybody else must be as before. With --kill, the service is
+killed in the middle and started again. Exit code 1 if a canary of an erased person is found, or anybody else differs.
 """
 
 import argparse
@@ -25,11 +25,18 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from actors.backup_keys import FILE, BackupKeys
+from actors.control import ControlStore
 from bench.kill import Service
 from models.privacy.needles import Search, needles_of
 from models.privacy.scan_report import ScanReport
 from models.profile.packing import packed_within
+from models.scoring.builtin import BUILTIN
+from models.scoring.builtin_purchases import CHURN
+from models.scoring.features import Feature
+from models.scoring.registry import AliasChange, ModelVersion
 from pipelines.backup_read import backup_id_of, opened, verified
 from pipelines.batch_client import ApiClient, ApiError
 from pipelines.privacy_scan import scan
@@ -38,6 +45,11 @@ SHARDS = 2
 _BATCH = 100
 _DONE_S = 600.0
 _KEY = b"bench-of-erasures"
+_CHURN = {
+    "horizon_days": 90,
+    "purchases": {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426},
+    "rival": {"base": 0.0, "terms": {}, "penalty": 1.0},
+}
 _LETTERS = "bcdfghjklmnpqrstvwxz"
 _LAST = ("Abend", "Brück", "Castro", "Dahl", "Eriksen", "Ferrari", "Gruber", "Haas", "Ito", "Jensen")
 
@@ -140,11 +152,37 @@ class Run:
         self._client.post("/v1/segments", segment)
         self._client.post("/v1/webhooks", {"id": "away", "url": "https://127.0.0.1:9/nobody"})
         every = [m for person in self._people for m in messages(person, self._rng)]
+        self._score()
         self._send(every)
         self._send([refused(person) for person in self._people if is_letter(person)])
         deadline = time.monotonic() + _DONE_S
-        while self._pending() and time.monotonic() < deadline:
+        while (self._pending() or self._unscored()) and time.monotonic() < deadline:
             time.sleep(0.5)
+
+    def _score(self) -> None:
+        """Everybody is scored by a model of which one feature is the note that holds their canary."""
+        signature = BUILTIN[CHURN](_CHURN).signature
+        features = {**signature.features, "note": Feature(trait="note", text=True)}
+        version = ModelVersion(
+            name=CHURN,
+            version=0,
+            source="builtin",
+            target=CHURN,
+            signature=msgspec.structs.replace(signature, features=features),
+            parameters=_CHURN,
+        )
+        with closing(ControlStore(self._data_dir / "control.sqlite")) as control:
+            made = control.register_model(version)
+            control.set_model_aliases(AliasChange(CHURN, "champion", made.version, made.created_at, "bench"))
+
+    def _unscored(self) -> bool:
+        """Whether somebody has no score yet."""
+        keys = [f"user_id:user-{canary(person)}" for person in self._people]
+        for start in range(0, len(keys), _BATCH):
+            page = self._client.post("/v1/profiles/batch", {"keys": keys[start : start + _BATCH]})["profiles"]
+            if any(profile is None or CHURN not in profile["scores"] for profile in page):
+                return True
+        return False
 
     def _pending(self) -> int:
         status = self._client.get("/v1/status")
@@ -240,6 +278,8 @@ class Run:
         if missing:
             self.wrong.append(f"{missing} canaries were not found before: the scan proves nothing")
         self.wrong += report.failures
+        if not any(found.file.startswith("scores/") and found.how == "decoded" for found in report.found):
+            self.wrong.append("no canary was found among the scores: nothing is shown of them")
         stores = sorted({f"{found.file.split('/')[0]}:{found.how}" for found in report.found})
         _say(f"before: {len(self._people) - missing} canaries found, in {', '.join(stores)}")
 

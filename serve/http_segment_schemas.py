@@ -149,7 +149,8 @@ class AnalyticsAnswer(msgspec.Struct, frozen=True):
     value: dict[str, Any]
     engagement: dict[str, Any]
     lifecycle: dict[str, Any]
-    churn_risk: Annotated[dict[str, Any] | None, Meta(description="null while there is no such score")]
+    scores: Annotated[dict[str, Any], Meta(description="what models say of the members, by the score's name")]
+    churn_risk: Annotated[dict[str, Any] | None, Meta(description="the score churn; null while there is none")]
     conversion: dict[str, Any]
 
 

@@ -103,7 +103,8 @@ async def analytics(
     summary = await services.router.segment_summary(
         segment_id, definition.holdout, start, end, conversion or CONVERSION, length
     )
-    found = report(summary, services.settings.segments.min_count)
+    predictions = await services.router.segment_predictions(segment_id)
+    found = report(summary, services.settings.segments.min_count, predictions)
     found["conversion"] |= {"event": conversion or CONVERSION, "within": within}
     steps = await history(services, segment_id, start, end, f"{max((end - start) // 1000, 1)}s")
     before, after = steps[0]["members"], steps[-1]["members"]

@@ -6,6 +6,7 @@ parts of each other: what would be is None, or left out, and values that few hav
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -19,10 +20,12 @@ from models.segments.column_windows import counts, sums
 from models.segments.columns import Columns
 from models.segments.criteria import Engagement, LifecycleStage
 from models.segments.growing_array import Int64s, Mask
+from models.segments.predictions import Prediction, step_names
 from models.segments.spans import NEVER
 from models.segments.value_column import ValueColumn
 from models.segments.vector import ProfileOf, VectorEvaluator
 
+CHURN = "churn"  # the score that is told as the risk of churn
 RECENT_MS = 30 * DAY_MS
 VALUES_MAX = 1000  # different values of a trait that is told by its values
 TOP = 10  # values told of a trait, events told of a segment
@@ -139,9 +142,14 @@ def join(summaries: list[Summary]) -> Summary:
     return whole
 
 
-def report(summary: Summary, min_count: int) -> dict[str, Any]:
-    """The answer. Shares are of the members, 0 to 1; money is decimal text."""
+def report(summary: Summary, min_count: int, predictions: Mapping[str, Prediction] | None = None) -> dict[str, Any]:
+    """The answer. Shares are of the members, 0 to 1; money is decimal text. `predictions`: their scores, by name."""
     members = summary.members
+    predicted = {
+        name: _prediction_report(each, members, min_count)
+        for name, each in sorted((predictions or {}).items())
+        if each.members >= min_count
+    }
     sales = summary.sales.values()
     entered = _told(summary.entered, min_count)
     converted = _part(summary.converted, summary.entered, min_count)
@@ -172,7 +180,8 @@ def report(summary: Summary, min_count: int) -> dict[str, Any]:
             "scores": _split(scores, min_count),
         },
         "lifecycle": _split({stage: summary.stages.get(stage, 0) for stage in STAGES}, min_count),
-        "churn_risk": None,
+        "scores": predicted,
+        "churn_risk": predicted.get(CHURN),
         "conversion": {
             "entered": entered,
             "converted": converted,
@@ -255,6 +264,20 @@ def _trait_report(trait: Trait, members: int, min_count: int) -> dict[str, Any]:
         answer |= {"values": values, "others": None if filled is None else others}
     elif trait.numbers >= min_count:
         answer |= {"average": trait.total / trait.numbers}
+    return answer
+
+
+def _prediction_report(prediction: Prediction, members: int, min_count: int) -> dict[str, Any]:
+    scored = _part(prediction.members, members, min_count)
+    answer: dict[str, Any] = {
+        "members": scored,
+        "share": _share(scored, members),
+        "unit": prediction.unit,
+        "average": prediction.total / prediction.members,
+        "stale": _part(prediction.stale, prediction.members, min_count),
+    }
+    if prediction.steps and scored is not None:
+        answer["distribution"] = _split(dict(zip(step_names(), prediction.steps, strict=True)), min_count)
     return answer
 
 

@@ -17,11 +17,14 @@ from models.events.event import Event
 from models.scoring.kept import KeptScore
 from models.scoring.registry import AliasChange
 from models.scoring.settings import ScoringSettings
+from models.segments.catalogue import EMPTY, resolve
+from models.segments.parse import parse_definition
 from tests.cluster.local_node import local_node
 from tests.strategies.purchase_models import order, version
 from tests.unit.actors.local_shards import NOW, settings
 
 SHARDS = 2
+BUYERS = {"type": "behavioral", "event": "Order Completed", "operator": "exists"}
 
 
 @pytest.fixture
@@ -78,5 +81,9 @@ def test_scores_follow_events_through_kills(running: Path) -> None:
             await scores(running, customer_id, 2)
         statuses = await router.scorer_statuses()
         assert [status.champions for status in statuses] == [["churn@1"]] * SHARDS
+        buyers = {"id": "buyers", "name": "Buyers", "criteria": BUYERS}
+        await router.put_segment(resolve(parse_definition(buyers), EMPTY))
+        told = (await router.segment_predictions("buyers"))["churn"]
+        assert (told.members, told.stale, sum(told.steps)) == (len(people), 0, len(people))
 
     asyncio.run(scenario())

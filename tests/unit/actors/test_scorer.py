@@ -26,6 +26,7 @@ from models.scoring.features import Feature
 from models.scoring.hosting import ModelFailed
 from models.scoring.kept import KeptScore
 from models.scoring.registry import Alias, ModelVersion
+from models.segments.bulk_moves import pack_ids
 from models.shard.commands import Erasure
 from pipelines.privacy_scan import scan
 from tests.strategies.purchase_models import order, version
@@ -316,6 +317,9 @@ def test_values_of_all_and_of_some(tmp_path: Path) -> None:
         assert some is not None
         assert (some.customer_ids.tolist(), some.is_stale.tolist()) == (ids[1:3], [False, False])
         assert await bench.scorer.values("nothing") is None
+        told = (await bench.scorer.predictions(pack_ids(np.array(ids[1:3], np.int64))))["churn"]
+        assert (told.members, told.stale) == (2, 0)
+        assert told.total == pytest.approx(float(some.values.sum()))
 
     play(tmp_path, scenario, version("churn"))
 

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from models.profile.lifecycle import STAGES
+from models.scoring.contract import Output
 from models.segments.analytics import Activity, Sales, Summary, Trait, report
+from models.segments.predictions import Prediction, join_predictions, predicted
 
 MICRO = 1_000_000
 
@@ -100,3 +103,34 @@ def test_what_adds_up_to_all_members_does_not_lack_one_number_alone() -> None:
 def test_conversion(entered: int, converted: int, expected: tuple[int | None, int | None, float | None]) -> None:
     found = told(entered=entered, converted=converted)["conversion"]
     assert (found["entered"], found["converted"], found["rate"]) == expected
+
+
+def scored(*values: float, stale: int = 0) -> Prediction:
+    is_stale = np.arange(len(values)) < stale
+    return predicted(Output(kind="probability", unit="p"), np.array(values), is_stale)
+
+
+def test_scores_of_members_by_fifths() -> None:
+    parts = [{"churn": scored(*[0.05] * 30, 1.0)}, {"churn": scored(*[0.5] * 29), "new": scored(*[0.1] * 9)}]
+    found = report(Summary(100), 10, join_predictions(parts))
+    churn = found["churn_risk"]
+    assert churn == found["scores"]["churn"]
+    assert (churn["members"], churn["share"], churn["unit"]) == (60, 0.6, "p")
+    assert churn["average"] == pytest.approx((30 * 0.05 + 29 * 0.5 + 1) / 60)
+    # The one in the last fifth is not to be found by what the others leave.
+    assert churn["distribution"] == {
+        "0 to 0.2": 30,
+        "0.2 to 0.4": 0,
+        "0.4 to 0.6": None,
+        "0.6 to 0.8": 0,
+        "0.8 to 1": None,
+    }
+    assert "new" not in found["scores"]  # of nine
+    assert report(Summary(100), 10)["churn_risk"] is None
+
+
+def test_who_has_no_score_is_not_told_where_they_are_few() -> None:
+    churn = report(Summary(65), 10, {"churn": scored(*[0.5] * 60, stale=5)})["churn_risk"]
+    assert (churn["members"], churn["share"], churn["stale"]) == (None, None, None)
+    assert "distribution" not in churn
+    assert report(Summary(60), 10, {"churn": scored(*[0.5] * 60, stale=20)})["churn_risk"]["stale"] == 20

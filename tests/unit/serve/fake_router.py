@@ -38,6 +38,7 @@ from models.segments.columns import Columns
 from models.segments.compile import compile_resolved
 from models.segments.evaluate import evaluate
 from models.segments.holdout import is_held_out
+from models.segments.predictions import Prediction
 from models.segments.spans import NEVER
 from models.shard.protocol import (
     DeadLetter,
@@ -82,6 +83,7 @@ class FakeRouter:
         self.purposes = NO_PURPOSES
         self._consents: list[ConsentRecord] = []
         self._decisions: dict[str, DecisionRecord] = {}
+        self.predictions: dict[str, Prediction] = {}
         self.lifted: list[str] = []  # identifiers whose suppression was lifted
 
     async def ingest(self, events: list[Event], wait: bool = False, timeout_s: float = 10) -> IngestResult:
@@ -323,6 +325,9 @@ class FakeRouter:
             kinds = [c.change for c in self._changes if c.segment_id == segment_id and start < c.at <= end]
             flows.append((kinds.count("entered"), kinds.count("exited")))
         return members, flows
+
+    async def segment_predictions(self, segment_id: str) -> dict[str, Prediction]:
+        return self.predictions
 
     async def segment_summary(
         self, segment_id: str, holdout: float, since: int, until: int, event: str, within: int
