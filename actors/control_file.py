@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS computed_traits (trait_id TEXT PRIMARY KEY, body BLOB
 CREATE TABLE IF NOT EXISTS model_versions (
     name TEXT NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (name, version)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS model_evaluations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS model_aliases (number INTEGER PRIMARY KEY, name TEXT NOT NULL, body BLOB NOT NULL);
 """
 _TABLES = re.findall(r"EXISTS (\w+)", _SCHEMA)

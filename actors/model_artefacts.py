@@ -20,13 +20,13 @@ from models.scoring.registry import ModelVersion
 DIRECTORY = "models"
 """Where they are, in the data directory."""
 
-ARTEFACT_BYTES_MAX = 4 << 30
+ARTEFACT_BYTES_MAX = 1 << 30
 _CHUNK = 1 << 20
 
 
 @contextmanager
-def staged(artefact: Path, models_dir: Path) -> Iterator[Callable[[ModelVersion], ModelVersion]]:
-    """Copies an artefact, and gives what puts the copy where a numbered version's belongs: see `register_model`.
+def staged(artefact: Path, models_dir: Path) -> Iterator[tuple[Path, Callable[[ModelVersion], ModelVersion]]]:
+    """Copies an artefact. Gives the copy, and what puts it where a numbered version's belongs: see `register_model`.
 
     What was not put anywhere by the end of the block is deleted. Raises Invalid.
     """
@@ -57,7 +57,7 @@ def staged(artefact: Path, models_dir: Path) -> Iterator[Callable[[ModelVersion]
                 model, target=str((folder / copy.name).relative_to(models_dir)), digest=digest
             )
 
-        yield place
+        yield copy, place
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

@@ -16,7 +16,6 @@ import os
 import re
 import resource
 import time
-import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,14 +30,13 @@ from actors.errors import OnefoldError
 from actors.model_loading import load
 from actors.namespaces import NAMESPACE
 from models.scoring.contract import VALUE, OneRow, Refused, ScoringModel, checked
-from models.scoring.hosting import HostSettings, ModelFailed, pause_s
+from models.scoring.hosting import HostSettings, ModelFailed, pause_s, told_error
 from models.scoring.registry import ModelVersion
 from models.scoring.trial import one_row
 
 _PREFIX = "model-"
 _WAITING = 4  # so many times its limit a call may take: those of others come first
 _GRACE_S = 5.0
-_TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 log = logging.getLogger("onefold.models")
 
@@ -73,8 +71,10 @@ class ModelHost:
                     self._model = load(self._version, self._models_dir)
                 except OnefoldError as error:  # of ours: their messages name nobody
                     return Failure(error.message, lost=True)
+                except ModelFailed as error:
+                    return Failure(error.reason, lost=True)
                 except BaseException as error:
-                    return Failure(f"it cannot be loaded: {_told(error)}", lost=True)
+                    return Failure(f"it cannot be loaded: {told_error(error)}", lost=True)
         return None
 
     def score(self, features: pa.RecordBatch, limit_s: float) -> pa.RecordBatch | Failure:
@@ -91,7 +91,7 @@ class ModelHost:
             except MemoryError:
                 return Failure("it needs more memory than a host may have (scoring.hosts.memory_mb)", lost=True)
             except BaseException as error:
-                return Failure(_told(error))
+                return Failure(told_error(error))
 
     def process_id(self) -> int:
         """The host's process."""
@@ -226,14 +226,6 @@ def _end(handle: Any) -> None:
 
 def _late(limit_s: float) -> str:
     return f"it did not answer in {limit_s:g} s"
-
-
-def _told(error: BaseException) -> str:
-    """The kind of an error and where it was raised; never its text."""
-    kind = type(error).__name__
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at line {frames[-1].lineno} of {Path(frames[-1].filename).name}" if frames else ""
-    return f"it raised {kind if _TYPE.fullmatch(kind) else 'an error'}{place}"
 
 
 def _data_bytes() -> int:

@@ -19,6 +19,7 @@ from actors.errors import Conflict, Invalid
 from actors.model_artefacts import checked_path, digest_of
 from models.scoring.builtin import BUILTIN
 from models.scoring.contract import ScoringModel, Signature
+from models.scoring.hosting import ModelFailed, told_error
 from models.scoring.registry import ModelVersion, Source
 
 ENTRY_POINTS = "onefold.models"
@@ -28,7 +29,7 @@ ARTEFACTS: tuple[Source, ...] = ("onnx", "sklearn", "mlflow")
 
 
 def load(model: ModelVersion, models_dir: Path) -> ScoringModel:
-    """The model of a version. Raises Invalid, Conflict, and whatever code that is plugged in raises."""
+    """The model of a version. Raises Invalid, Conflict, and ModelFailed for what code that is plugged in raises."""
     if model.source in ARTEFACTS:
         return open_artefact(model.source, checked_path(model, models_dir), model.signature)
     if model.digest and code_digest(model.source, model.target) != model.digest:
@@ -40,7 +41,8 @@ def load(model: ModelVersion, models_dir: Path) -> ScoringModel:
 
 
 def load_code(source: Source, target: str, parameters: dict[str, Any]) -> ScoringModel:
-    """A model that is no artefact. `parameters` are given to what makes it, if there are any. Raises Invalid."""
+    """A model that is no artefact. `parameters` are given to what makes it, if there are any. Raises Invalid
+    and ModelFailed."""
     if source == "builtin":
         try:
             return BUILTIN[target](parameters)
@@ -49,7 +51,10 @@ def load_code(source: Source, target: str, parameters: dict[str, Any]) -> Scorin
         except ValueError as error:
             raise Invalid(f"parameters: {error}") from None
     factory = _factory(source, target)
-    found: ScoringModel = factory(parameters) if parameters else factory()
+    try:
+        found: ScoringModel = factory(parameters) if parameters else factory()
+    except Exception as error:
+        raise ModelFailed(f"it cannot be made: {told_error(error)}") from None
     if not isinstance(getattr(found, "signature", None), Signature) or not callable(getattr(found, "score", None)):
         raise Invalid(
             f"{source}: what it makes is no scoring model: it needs a `signature` and a `score` (docs/models.md)"
@@ -75,8 +80,14 @@ def open_artefact(source: Source, path: Path, signature: Signature, trust: bool 
     """A model of a file or a folder. Without `trust`, what would run code of its own is refused. Raises Invalid."""
     try:
         return _OPEN[source](path, signature, trust)
+    except Invalid:
+        raise
     except ModuleNotFoundError as error:
-        raise Invalid(f"{source}: {error.name} is not installed: pip install 'onefold[ml]'") from None
+        raise Invalid(
+            f"{source}: there is no module {error.name}; pip install 'onefold[ml]' has what the formats need"
+        ) from None
+    except Exception as error:
+        raise ModelFailed(f"it cannot be loaded: {told_error(error)}") from None
 
 
 def _open_onnx(path: Path, signature: Signature, trust: bool) -> ScoringModel:
@@ -115,6 +126,8 @@ def _factory(source: Source, target: str) -> Callable[..., Any]:
         raise Invalid(f"{source}: there is no module {error.name}; install it where the service runs") from None
     except (ImportError, AttributeError):
         raise Invalid(f"{source}: {point.value} cannot be imported") from None
+    except Exception as error:
+        raise ModelFailed(f"its module cannot be imported: {told_error(error)}") from None
     if not callable(found):
         raise Invalid(f"{source}: expected a class or a function that makes the model")
     factory: Callable[..., Any] = found

@@ -1,17 +1,22 @@
 """Versions of scoring models and what their aliases stand for, in the control store.
 
-Versions and moves of aliases are added and never changed, so that every score can be led back to what made it, and
-every champion to who chose it and why. Whoever follows the store's `version()` notices a move as soon as it is made.
+Versions, what was measured of them and moves of aliases are added and never changed, so that every score can be led
+back to what made it, and every champion to who chose it and why. Whoever follows the store's `version()` notices a move
+as soon as it is made.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from actors.control_file import ControlFile
 from actors.errors import Invalid, NotFound
-from models.scoring.registry import Alias, AliasChange, ModelVersion, current
+
+if TYPE_CHECKING:  # with it comes PyArrow, for which no process without models should wait
+    from models.scoring.registry import Alias, AliasChange, Evaluation, ModelVersion
 
 
 class ModelRegistry(ControlFile):
@@ -63,14 +68,36 @@ class ModelRegistry(ControlFile):
 
     def model_alias_history(self, name: str = "") -> list[AliasChange]:
         """All moves, of one model or of all, in their order."""
+        from models.scoring.registry import AliasChange
+
         rows = self._rows("SELECT body FROM model_aliases WHERE ? IN ('', name) ORDER BY number", name)
         return [msgspec.json.decode(body, type=AliasChange) for (body,) in rows]
 
+    def add_evaluation(self, evaluation: Evaluation) -> None:
+        """Keeps what was measured of a model's versions."""
+        with self._write():
+            statement = "INSERT INTO model_evaluations (name, body) VALUES (?, ?)"
+            self._db.execute(statement, (evaluation.name, msgspec.json.encode(evaluation)))
+
+    def latest_evaluation(self, name: str, number: int) -> Evaluation | None:
+        """What was last measured of a version, with what was measured beside it."""
+        from models.scoring.registry import Evaluation
+
+        for (body,) in self._rows("SELECT body FROM model_evaluations WHERE name = ? ORDER BY number DESC", name):
+            found = msgspec.json.decode(body, type=Evaluation)
+            if number in found.reports:
+                return found
+        return None
+
     def current_models(self) -> dict[tuple[str, Alias], ModelVersion]:
         """(name, alias) -> what it stands for; aliases that stand for nothing are left out."""
+        from models.scoring.registry import current
+
         standing = current(self.model_alias_history())
         return {key: self.model_version(key[0], number) for key, number in standing.items()}
 
 
 def _version(row: tuple[Any]) -> ModelVersion:
+    from models.scoring.registry import ModelVersion
+
     return msgspec.json.decode(row[0], type=ModelVersion)

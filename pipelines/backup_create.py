@@ -25,6 +25,7 @@ from actors.audit_log import AuditLog
 from actors.backup_keys import BackupKeys
 from actors.control import ControlStore
 from actors.errors import Invalid
+from actors.model_artefacts import DIRECTORY as MODELS
 from actors.private_file import write_private
 from actors.refusal_journal import RefusalJournal
 from models.backup.manifest import Chunk, Manifest
@@ -153,6 +154,9 @@ def _files(data_dir: Path, head: bytes) -> Iterator[Piece]:
             yield Piece(NOBODY, "", (name, (data_dir / name).read_bytes()))
     for path in sorted((data_dir / _CERTIFICATES).glob("*.json")):
         yield Piece(NOBODY, "", (f"{_CERTIFICATES}/{path.name}", path.read_bytes()))
+    for path in sorted((data_dir / MODELS).glob("[!.]*/*/**/*")):
+        if path.is_file():
+            yield Piece(NOBODY, "", (path.relative_to(data_dir).as_posix(), path.read_bytes()))
     yield Piece(NOBODY, "", (HEAD, head))
     for name in _WHOLE_SQLITE:
         if (data_dir / name).exists():

@@ -23,6 +23,7 @@ from serve import (
     cli_impact,
     cli_keys,
     cli_minimisation,
+    cli_models,
     cli_privacy,
     cli_privacy_scan,
     cli_privacy_verify,
@@ -34,7 +35,6 @@ from serve import (
     cli_segments,
     cli_service,
     cli_tenants,
-    cli_training,
     cli_webhooks,
 )
 from serve.cli_common import FAILED, NOT_FOUND, USAGE, CommandError
@@ -90,7 +90,7 @@ cli_privacy.privacy.add_typer(cli_record.record_app)
 cli_privacy.privacy.add_typer(cli_privacy_verify.verify_app)
 cli_privacy.privacy.add_typer(cli_minimisation.minimisation)
 app.add_typer(cli_privacy.privacy, name="privacy", rich_help_panel=DATA)
-app.add_typer(cli_training.training_app, name="models", rich_help_panel=DATA)
+app.add_typer(cli_models.models, name="models", rich_help_panel=DATA)
 app.add_typer(cli_bench.bench, name="bench", rich_help_panel=DATA)
 app.add_typer(cli_data.deadletter, name="deadletter", rich_help_panel=DATA)
 app.command("resolve", rich_help_panel=IDENTITY)(cli_resolve.resolve)

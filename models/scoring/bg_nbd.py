@@ -6,7 +6,8 @@ differs too (beta: a, b). All that matters of a history is how often they came b
 and for how long they have been known (`T`), both times since the first purchase. Times are in one unit, any.
 
 Hypergeometric functions are used in Euler's transformed form, whose small parameters keep it exact for any number of
-purchases; the form of the paper is not a number from some thousand purchases on.
+purchases; the form of the paper is not a number from some thousand purchases on. It stands in where the other is none,
+for the parameters of people of whom hardly anybody leaves.
 """
 
 from typing import NamedTuple
@@ -114,7 +115,10 @@ def expected_purchases(model: PurchaseModel, histories: PurchaseHistories, horiz
     if abs(a - 1) < _SINGULAR:
         a = 1 + _SINGULAR
     z = horizon / (alpha + known + horizon)
-    series = np.exp((a - 1) * np.log1p(-z)) * hyp2f1(a + b - 1 - r, a - 1, a + b + x - 1, z)
+    with np.errstate(over="ignore", invalid="ignore"):  # where hardly anybody ever leaves, a and b are huge
+        series = np.exp((a - 1) * np.log1p(-z)) * hyp2f1(a + b - 1 - r, a - 1, a + b + x - 1, z)
+        plain = np.exp((r + x) * np.log1p(-z)) * hyp2f1(r + x, b + x, a + b + x - 1, z)
+    series = np.where(np.isfinite(series), series, plain)
     while_active = (a + b + x - 1) / (a - 1) * (1 - series)
     expected: Floats = np.maximum(while_active, 0.0) * active_probabilities(model, histories)
     return expected

@@ -1,7 +1,7 @@
 """Outcomes: what came of a person within a time after another, which models learn to tell beforehand."""
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -68,3 +68,19 @@ def outcome_of(outcome: Outcome, then: Profile, end: Profile, after: Iterable[Ev
         currency = outcome.currency or (history.currency if history is not None else "")
         return revenue_between(end, *times, currency)
     raise ValueError("outcome: who left a segment is not told by profiles")
+
+
+def parse_outcome(text: str) -> tuple[Outcome, bool]:
+    """An outcome from one line, and whether the question is that it does not happen. Raises ValueError.
+
+    Such as "bought", "revenue", "revenue EUR", "event Order Completed", "left vip"; a yes or no with "not" before it.
+    """
+    rest = text.removeprefix("not ").strip()
+    kind, _, about = rest.partition(" ")
+    field = {"event": "event", "left": "segment", "revenue": "currency"}.get(kind)
+    if kind not in get_args(Kind) or (about and field is None):
+        raise ValueError("outcome: expected bought, revenue, revenue CURRENCY, event NAME or left SEGMENT")
+    found = msgspec.convert({"kind": kind, **({field: about} if field else {})}, Outcome)
+    if text != rest and not found.is_yes_or_no:
+        raise ValueError("outcome: revenue is no yes or no, so there is no `not` of it")
+    return found, text != rest

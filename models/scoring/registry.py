@@ -12,6 +12,7 @@ import msgspec
 
 from models.scoring.contract import Signature
 from models.scoring.evaluation import Report
+from models.scoring.gate import DEFAULT_OUTCOMES, Gate
 
 Alias = Literal["champion", "challenger"]
 Source = Literal["builtin", "entry_point", "import", "onnx", "sklearn", "mlflow"]
@@ -52,21 +53,38 @@ class AliasChange(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a version must reach to become the champion."""
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """Versions of one model, measured side by side on the same people."""
 
-    measure: str  # that decides
-    gain: float = 0.0  # by how much it must be better than the champion's, in its own unit
-    people_min: int = 1_000
-    calibration_error_max: float = 0.05  # of probabilities
-    drift_max: float = 0.25  # of any feature since it learned
-    milliseconds_max: float = 50.0  # to score one person
+    name: str
+    at: int  # ms, when it was done
+    as_of: int  # ms, of the people's features
+    until: int  # ms, up to which outcomes were looked for
+    outcome: str
+    reports: dict[int, Report]  # by version
 
 
 def current(changes: Iterable[AliasChange]) -> dict[tuple[str, Alias], int]:
     """(name, alias) -> version, from the history in its order; aliases that stand for none are left out."""
     standing = {(change.name, change.alias): change.version for change in changes}
     return {key: version for key, version in standing.items() if version}
+
+
+def decides(gate: Gate, signature: Signature) -> Gate:
+    """The gate with its measure."""
+    measure = gate.measure or ("auc" if signature.output.kind == "probability" else "mean_absolute_error")
+    return msgspec.structs.replace(gate, measure=measure)
+
+
+def complete(gate: Gate, signature: Signature) -> Gate:
+    """The gate with all that it leaves to the model. Raises ValueError if neither says what is to be measured."""
+    outcome = gate.outcome or DEFAULT_OUTCOMES.get(signature.name, "")
+    if not outcome:
+        raise ValueError(f"scoring.gates.{signature.name}: outcome: name what came of people, such as bought")
+    horizon = gate.horizon_days or signature.output.horizon_days
+    if not horizon:
+        raise ValueError(f"scoring.gates.{signature.name}: horizon_days: name the days in which it is looked for")
+    return msgspec.structs.replace(decides(gate, signature), outcome=outcome, horizon_days=horizon)
 
 
 def obstacles(gate: Gate, candidate: Report, champion: Report | None) -> list[str]:

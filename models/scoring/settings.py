@@ -2,6 +2,7 @@
 
 import msgspec
 
+from models.scoring.gate import Gate
 from models.scoring.hosting import HostSettings
 
 
@@ -10,3 +11,4 @@ class ScoringSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     enabled: bool = True  # without a champion in the registry nothing is done, whatever this says
     hosts: HostSettings = HostSettings()
+    gates: dict[str, Gate] = {}  # by the name of the score

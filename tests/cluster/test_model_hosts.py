@@ -151,7 +151,7 @@ def test_a_model_that_hangs_holds_up_nobody_who_asks_another() -> None:
 def test_what_cannot_be_loaded_is_told_without_what_it_says() -> None:
     async def run() -> None:
         async with hosts() as asked:
-            assert "it cannot be loaded: it raised OSError" in await failure(
+            assert "it cannot be made: it raised OSError" in await failure(
                 asked.score(version("NeverLoads"), people(1.0))
             )
             assert "cannot be imported" in await failure(asked.score(version("Missing", 2), people(1.0)))

@@ -39,7 +39,7 @@ FAULTY = "tests.strategies.faulty_models"
 
 def registered(source: Source, artefact: Path, models_dir: Path, signature: Signature) -> ModelVersion:
     model = ModelVersion(name=signature.name, version=1, source=source, target="", signature=signature)
-    with staged(artefact, models_dir) as place:
+    with staged(artefact, models_dir) as (_, place):
         return place(model)
 
 

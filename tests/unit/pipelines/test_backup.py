@@ -139,6 +139,22 @@ def comparable(found: dict[str, set[tuple[Any, ...]]]) -> dict[str, set[tuple[An
     }
 
 
+def test_files_of_models_are_restored_and_those_of_none_are_left_out(run: Callable[[Scenario], None]) -> None:
+    async def scenario(place: Place) -> None:
+        folder = place.data_dir / "models"
+        for path in ("churn/1/model.onnx", "churn/2/pyfunc/code/step.py", ".incoming-1/2/half"):
+            (folder / path).parent.mkdir(parents=True)
+            (folder / path).write_bytes(path.encode())
+        place.create()
+        place.restore()
+        found = {path.relative_to(place.new): path for path in (place.new / "models").rglob("*") if path.is_file()}
+        expected = ["models/churn/1/model.onnx", "models/churn/2/pyfunc/code/step.py"]
+        assert sorted(map(str, found)) == expected
+        assert all(path.read_bytes() == str(name).removeprefix("models/").encode() for name, path in found.items())
+
+    run(scenario)
+
+
 def test_a_restore_without_erasures_is_the_same_rows(run: Callable[[Scenario], None]) -> None:
     async def scenario(place: Place) -> None:
         await plant(place, 12)

@@ -14,7 +14,8 @@ from models.scoring.evaluation import (
     measure_probabilities,
     stability,
 )
-from models.scoring.registry import AliasChange, Gate, current, obstacles
+from models.scoring.gate import Gate
+from models.scoring.registry import AliasChange, current, obstacles
 
 SCORED = st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30)
 

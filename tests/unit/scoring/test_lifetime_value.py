@@ -4,6 +4,7 @@ people."""
 from importlib.util import find_spec
 from pathlib import Path
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -143,3 +144,15 @@ def test_churn_is_told_of_unseen_weeks() -> None:
         inside = (risks >= low) & (risks < high)
         assert gone[inside].mean() == pytest.approx(risks[inside].mean(), abs=0.03)
     assert churn_rival(told).max() <= known
+
+
+def test_where_hardly_anybody_leaves_purchases_are_what_the_paper_says() -> None:
+    model = PurchaseModel(0.728, 51.8, 11010.8, 162754.8)
+    x, t_x, known, horizon = np.array([0.0, 5, 17]), np.array([0.0, 199, 299]), np.array([100.0, 200, 300]), 365.0
+    histories = PurchaseHistories(x, t_x, known)
+    found = expected_purchases(model, histories, horizon) / active_probabilities(model, histories)
+    for row, repeats in enumerate(x):
+        z = horizon / (model.alpha + known[row] + horizon)
+        b = model.b + repeats
+        series = mpmath.hyp2f1(model.r + repeats, b, model.a + b - 1, z) * mpmath.mpf(1 - z) ** (model.r + repeats)
+        assert found[row] == pytest.approx(float((model.a + b - 1) / (model.a - 1) * (1 - series)), rel=1e-9)

@@ -1,0 +1,22 @@
+"""What a version of a model must reach to become the champion, as operators set it."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+# What built-in models tell, in words of `models.scoring.outcomes.parse_outcome`.
+DEFAULT_OUTCOMES = {"churn": "not bought", "lifetime_value": "revenue"}
+
+
+class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a version must reach to become the champion."""
+
+    measure: str = ""  # that decides; "": auc of probabilities, mean_absolute_error of numbers
+    outcome: str = ""  # that tells how good it is (`models.scoring.outcomes.parse_outcome`); "": see DEFAULT_OUTCOMES
+    horizon_days: Annotated[int, Meta(ge=0, le=3650)] = 0  # in which the outcome is looked for; 0: as the model says
+    gain: float = 0.0  # by how much it must be better than the champion's, in its own unit
+    people_min: Annotated[int, Meta(ge=1)] = 1_000
+    calibration_error_max: float = 0.05  # of probabilities
+    drift_max: float = 0.25  # of any feature since it learned
+    milliseconds_max: float = 50.0  # to score one person

@@ -1,0 +1,350 @@
+"""Commands about scoring models. They work on the data directory; a running service follows within a second.
+
+Models are registered here and nowhere else: they are code, or may be, and are never taken from the network.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+
+from actors.control import ControlStore
+from models.profile.state import DAY_MS
+from models.segments.times import parse_instant
+from serve.cli_common import USAGE, AsJson, CommandError, ConfigFile, DataDir, emit, settings_of, table
+from serve.cli_training import people_as_of, training_app
+from serve.command_audit import command_actor, record_command
+from serve.settings import Settings
+
+if TYPE_CHECKING:  # with them comes PyArrow, for which no other command should wait
+    from models.scoring.registry import Evaluation, ModelVersion
+    from serve.http_model_schemas import ModelEntry, ModelVersionEntry
+
+models = typer.Typer(no_args_is_help=True, help="Scoring models: train, register, measure, promote.")
+models.add_typer(training_app)
+
+
+Reference = Annotated[str, typer.Argument(help="A version, as NAME@VERSION.", show_default=False)]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the move.")]
+AsOf = Annotated[str, typer.Option("--as-of", help="ISO 8601: measure as of then. (default: one horizon ago)")]
+People = Annotated[int, typer.Option("--people", min=1, help="Most people to read, a sample by customer id.")]
+
+
+@models.command("list")
+def list_models(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """List models, with what stands for them."""
+    from serve.model_moves import model_entries
+
+    with _control(_settings(data_dir, config)) as control:
+        found = model_entries(control)
+    rows = [
+        (each.name, len(each.versions), _number(each.champion), _number(each.challenger), each.versions[0].description)
+        for each in found
+    ]
+    columns = ("NAME", "VERSIONS", "CHAMPION", "CHALLENGER", "WHAT IT TELLS")
+    emit(as_json, found, lambda console: table(console, columns, rows, "no models"))
+
+
+@models.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="A model, or a version as NAME@VERSION.", show_default=False)],
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a model's versions and every move of its aliases, or all of one version."""
+    from serve.model_moves import model_entries
+
+    model, at, _ = name.partition("@")
+    with _control(_settings(data_dir, config)) as control:
+        (found,) = model_entries(control, model)
+        if not at:
+            emit(as_json, found, lambda console: _print_model(console, found))
+            return
+        number = _version(control, name).version
+    version = next(each for each in found.versions if each.version == number)
+    emit(as_json, version, lambda console: console.print_json(data=msgspec.to_builtins(version)))
+
+
+@models.command("register")
+def register(
+    builtin: Annotated[str, typer.Option("--builtin", help="A model that comes with Onefold.")] = "",
+    entry_point: Annotated[str, typer.Option("--entry-point", help="One that an installed package offers.")] = "",
+    import_path: Annotated[str, typer.Option("--import", help="package.module:factory, installed.")] = "",
+    onnx: Annotated[Path | None, typer.Option("--onnx", help="A file in the ONNX format.")] = None,
+    sklearn: Annotated[Path | None, typer.Option("--sklearn", help="A .skops file of scikit-learn.")] = None,
+    mlflow: Annotated[Path | None, typer.Option("--mlflow", help="The folder of an MLflow pyfunc model.")] = None,
+    signature: Annotated[
+        Path | None, typer.Option("--signature", help="TOML or JSON: what a file or folder needs and tells.")
+    ] = None,
+    parameters: Annotated[
+        Path | None, typer.Option("--parameters", help="JSON that is given to what makes the model.")
+    ] = None,
+    learned_as_of: Annotated[
+        str, typer.Option("--learned-as-of", help="ISO 8601: of when the people are from whom it learned.")
+    ] = "",
+    trust: Annotated[
+        bool, typer.Option("--trust", help="The file may run code: you know where it comes from.")
+    ] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try a model on made-up people and register it as the next version. Nobody is scored by it yet."""
+    from actors.model_artefacts import DIRECTORY
+    from models.scoring.registry import Source
+    from pipelines.register_models import read_signature, register_artefact, register_code
+
+    code: dict[Source, str] = {"builtin": builtin, "entry_point": entry_point, "import": import_path}
+    artefacts: dict[Source, Path | None] = {"onnx": onnx, "sklearn": sklearn, "mlflow": mlflow}
+    named = [(source, target) for source, target in code.items() if target]
+    files = [(source, path) for source, path in artefacts.items() if path is not None]
+    if len(named) + len(files) != 1:
+        raise CommandError(
+            "give one of --builtin, --entry-point, --import, --onnx, --sklearn and --mlflow", USAGE, "usage"
+        )
+    if bool(files) != (signature is not None):
+        raise CommandError("--signature: expected with a file or folder, and with nothing else", USAGE, "usage")
+    settings = _settings(data_dir, config)
+    learned = {"as_of": _instant("--learned-as-of", learned_as_of)} if learned_as_of else {}
+    by = command_actor()
+    with _control(settings) as control, _plain_errors():
+        if signature is not None:
+            ((source, path),) = files
+            folder = settings.data_path / DIRECTORY
+            made = register_artefact(control, folder, source, path, read_signature(signature), trust, by, learned)
+        else:
+            ((source, target),) = named
+            made = register_code(control, source, target, _parameters(parameters), by, learned)
+    record_command(settings, "models register", model=made.reference, digest=made.digest)
+    emit(as_json, made, lambda console: console.print(f"{made.reference} is registered", highlight=False))
+
+
+@models.command("evaluate")
+def evaluate(
+    reference: Reference,
+    as_of: AsOf = "",
+    people: People = 200_000,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a version on people whose outcome is known, beside the champion if there is another."""
+    settings = _settings(data_dir, config)
+    with _control(settings) as control:
+        model = _version(control, reference)
+        found = _evaluated(control, settings, model, as_of, people)
+    record_command(settings, "models evaluate", model=model.reference)
+    emit(as_json, found, lambda console: _print_evaluation(console, found))
+
+
+@models.command("promote")
+def promote(
+    reference: Reference,
+    reason: Reason = "",
+    force: Annotated[bool, typer.Option("--force", help="Although its gate is not passed; give --reason.")] = False,
+    as_of: AsOf = "",
+    people: People = 200_000,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a version the champion, whose scores count, if it passes its gate (scoring.gates): it is measured first."""
+    from serve.model_moves import move_champion, obstacles_of
+
+    settings = _settings(data_dir, config)
+    with _control(settings) as control:
+        model = _version(control, reference)
+        gates = settings.scoring.gates
+        if not force and obstacles_of(control, gates, model):
+            _evaluated(control, settings, model, as_of, people)
+        move_champion(control, gates, model, command_actor(), _now(), reason, force)
+    record_command(settings, "models promote", model=model.reference, forced=str(force).lower())
+    emit(as_json, _aliases(settings, model.name), lambda console: _print_line(console, f"{reference} is the champion"))
+
+
+@models.command("shadow")
+def shadow(
+    reference: Reference,
+    reason: Reason = "",
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a version score beside the champion, in the shadow: its scores are kept and shown to nobody."""
+    from serve.model_moves import move_challenger
+
+    settings = _settings(data_dir, config)
+    with _control(settings) as control:
+        model = _version(control, reference)
+        move_challenger(control, model, command_actor(), _now(), reason)
+    record_command(settings, "models shadow", model=model.reference)
+    emit(
+        as_json, _aliases(settings, model.name), lambda console: _print_line(console, f"{reference} is the challenger")
+    )
+
+
+@models.command("retire")
+def retire(
+    name: Annotated[str, typer.Argument(help="A model, or a version as NAME@VERSION.", show_default=False)],
+    reason: Reason = "",
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """End what a version stands for, or all versions of a model. Scores that no model stands behind go."""
+    from serve.model_moves import retire as end
+
+    settings = _settings(data_dir, config)
+    model, at, _ = name.partition("@")
+    with _control(settings) as control:
+        number = _version(control, name).version if at else 0
+        ended = end(control, model, number, command_actor(), _now(), reason)
+    record_command(settings, "models retire", model=name)
+    emit(as_json, _aliases(settings, model), lambda console: _print_line(console, f"{name} is no {' or '.join(ended)}"))
+
+
+def _evaluated(
+    control: ControlStore, settings: Settings, model: "ModelVersion", as_of: str, people: int
+) -> "Evaluation":
+    """Measures a version, and the champion that it would replace, and keeps what came of it."""
+    from actors.model_artefacts import DIRECTORY
+    from actors.model_loading import load
+    from models.scoring.gate import Gate
+    from models.scoring.registry import complete
+    from pipelines.evaluate_models import evaluate as measure
+
+    versions = [model]
+    champion = control.current_models().get((model.name, "champion"))
+    if champion is not None and champion != model:
+        versions.append(champion)
+    try:
+        gate = complete(settings.scoring.gates.get(model.name, Gate()), model.signature)
+    except ValueError as error:
+        raise CommandError(str(error), USAGE, "usage") from None
+    now = _now()
+    at = _instant("--as-of", as_of) if as_of else now - gate.horizon_days * DAY_MS
+    with _plain_errors():
+        loaded = [(each, load(each, settings.data_path / DIRECTORY)) for each in versions]
+        found = measure(
+            loaded,
+            gate,
+            at,
+            lambda time_ms: people_as_of(settings, time_ms, gate.horizon_days if time_ms == at else 1, now, people),
+            settings.lifecycle,
+        )
+    control.add_evaluation(found)
+    return found
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Errors of models as commands tell them."""
+    from models.scoring.contract import Refused
+    from models.scoring.hosting import ModelFailed
+
+    try:
+        yield
+    except ModelFailed as error:
+        raise CommandError(f"the model has failed: {error.reason}", code="model_failed") from None
+    except Refused as error:
+        raise CommandError(f"the model does not keep to the contract: {error}", code="model_failed") from None
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+
+
+def _version(control: ControlStore, reference: str) -> "ModelVersion":
+    name, _, number = reference.partition("@")
+    if not number.isdecimal():
+        raise CommandError("expected a version, as NAME@VERSION; `onefold models list` shows them", USAGE, "usage")
+    return control.model_version(name, int(number))
+
+
+def _aliases(settings: Settings, name: str) -> dict[str, Any]:
+    from serve.model_moves import model_entries
+
+    with _control(settings) as control:
+        (found,) = model_entries(control, name)
+    return {"name": name, "champion": found.champion, "challenger": found.challenger}
+
+
+def _parameters(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except OSError as error:
+        raise CommandError(f"--parameters: {path}: {error.strerror}", USAGE, "usage") from None
+    except msgspec.MsgspecError as error:
+        raise CommandError(f"--parameters: {path}: {error}", USAGE, "usage") from None
+
+
+def _settings(data_dir: Path | None, config: Path | None) -> Settings:
+    return settings_of(data_dir, config).settings
+
+
+@contextmanager
+def _control(settings: Settings) -> Iterator[ControlStore]:
+    with closing(ControlStore(settings.control_path)) as control:
+        yield control
+
+
+def _instant(option: str, text: str) -> int:
+    found = parse_instant(text)
+    if found is None:
+        raise CommandError(f"{option}: expected ISO 8601, such as 2026-01-31, got {text}", USAGE, "usage")
+    return found
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _number(version: int | None) -> str:
+    return "" if version is None else str(version)
+
+
+def _print_line(console: Console, line: str) -> None:
+    console.print(line, highlight=False)
+
+
+def _print_model(console: Console, found: "ModelEntry") -> None:
+    rows = [
+        (each.version, each.alias or "", each.source, each.created_at, each.created_by, _measured(each))
+        for each in found.versions
+    ]
+    table(console, ("VERSION", "ALIAS", "SOURCE", "REGISTERED", "BY", "MEASURED"), rows, "")
+    console.print()
+    moves = [(move.at, move.alias, _number(move.version), move.by, move.reason) for move in found.moves]
+    table(console, ("AT", "ALIAS", "VERSION", "BY", "REASON"), moves, "no version was promoted yet")
+
+
+def _measured(version: "ModelVersionEntry") -> str:
+    measures = {} if version.report is None else version.report.measures
+    return ", ".join(f"{name} {value:.4g}" for name, value in measures.items() if not name.startswith("rival_"))
+
+
+def _print_evaluation(console: Console, found: "Evaluation") -> None:
+    from serve.http_schemas import time_text
+
+    people = next(iter(found.reports.values())).people
+    _print_line(
+        console,
+        f"{found.name}: measured by {found.outcome!r} on {people} people as of {time_text(found.as_of)}, "
+        f"up to {time_text(found.until)}",
+    )
+    names = sorted({name for report in found.reports.values() for name in report.measures})
+    rows: list[tuple[object, ...]] = [
+        (name, *(_figure(report.measures.get(name)) for report in found.reports.values())) for name in names
+    ]
+    rows.append(("milliseconds", *(_figure(report.milliseconds) for report in found.reports.values())))
+    table(console, ("MEASURE", *(f"VERSION {number}" for number in found.reports)), rows, "nothing was measured")
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

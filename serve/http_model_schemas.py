@@ -1,0 +1,78 @@
+"""The shapes of the HTTP API that are about scoring models."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from serve.http_schemas import Time
+
+AliasName = Literal["champion", "challenger"]
+
+
+class ModelReport(msgspec.Struct, frozen=True):
+    """What was measured of a version on people who had no part in its learning."""
+
+    people: int
+    measures: Annotated[
+        dict[str, float], Meta(description="by name; rival_NAME is that of the simplest thing that does the same")
+    ]
+    drift: Annotated[
+        dict[str, float], Meta(description="stability index of features since it learned; above 0.25 is another people")
+    ]
+    milliseconds: Annotated[float, Meta(description="to score one person, at the 99th percentile")]
+
+
+class ModelVersionEntry(msgspec.Struct, frozen=True):
+    """A version of a model. It never changes; what it stands for does."""
+
+    name: str
+    version: int
+    alias: Annotated[AliasName | None, Meta(description="what it stands for now")]
+    source: Literal["builtin", "entry_point", "import", "onnx", "sklearn", "mlflow"]
+    target: str
+    digest: Annotated[str, Meta(description="SHA-256 of its artefact or its code")]
+    owner: str
+    description: str
+    features: dict[str, Any]
+    output: dict[str, Any]
+    rival: str
+    created_at: Time
+    created_by: str
+    report: Annotated[ModelReport | None, Meta(description="the latest that there is")]
+
+
+class AliasMove(msgspec.Struct, frozen=True):
+    """That an alias stood for a version from then on; null for none."""
+
+    alias: AliasName
+    version: int | None
+    at: Time
+    by: str
+    reason: str
+
+
+class ModelEntry(msgspec.Struct, frozen=True):
+    """A model with its versions, the latest first, and every move of its aliases, the latest first."""
+
+    name: str
+    champion: int | None
+    challenger: int | None
+    versions: list[ModelVersionEntry]
+    moves: list[AliasMove]
+
+
+class ModelsAnswer(msgspec.Struct, frozen=True):
+    """All models, by name."""
+
+    models: list[ModelEntry]
+
+
+class AliasRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """What an alias is to stand for."""
+
+    version: Annotated[int | None, Meta(ge=1, description="null: none any more")]
+    reason: str = ""
+    force: Annotated[bool, Meta(description="champion: although the gate is not passed; a reason must be given")] = (
+        False
+    )

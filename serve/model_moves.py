@@ -1,0 +1,121 @@
+"""Moves of models' aliases and what they ask for, the same over HTTP and from the command line."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from actors.control import ControlStore
+from actors.errors import Conflict, Invalid, NotFound
+from models.scoring.evaluation import Report
+from models.scoring.gate import Gate
+from models.scoring.registry import Alias, AliasChange, ModelVersion, current, decides, obstacles
+from serve.http_model_schemas import AliasMove, ModelEntry, ModelReport, ModelVersionEntry
+from serve.http_schemas import time_text
+
+REASON_MAX = 500
+
+
+def model_entries(control: ControlStore, name: str = "") -> list[ModelEntry]:
+    """All models, or one. Raises NotFound."""
+    versions, moves = control.model_versions(name), control.model_alias_history(name)
+    if name and not versions:
+        raise NotFound("model: there is no such model; `onefold models list` shows them")
+    standing = current(moves)
+    return [
+        ModelEntry(
+            each,
+            standing.get((each, "champion")),
+            standing.get((each, "challenger")),
+            [_entry(control, version, standing) for version in reversed(versions) if version.name == each],
+            [
+                AliasMove(move.alias, move.version or None, time_text(move.at), move.by, move.reason)
+                for move in reversed(moves)
+                if move.name == each
+            ],
+        )
+        for each in dict.fromkeys(version.name for version in versions)
+    ]
+
+
+def move_champion(
+    control: ControlStore, gates: Mapping[str, Gate], model: ModelVersion, by: str, now: int, reason: str, force: bool
+) -> None:
+    """Makes a version the champion, if the gate lets it. Raises Conflict with what is in the way, and Invalid."""
+    if force and not reason:
+        raise Invalid("reason: a version that does not pass its gate needs one")
+    if not force and (found := obstacles_of(control, gates, model)):
+        raise Conflict(f"{model.reference} does not pass its gate: {'; '.join(found)}")
+    changes = [_change(model.name, "champion", model.version, now, by, reason)]
+    if _standing(control, model.name, "challenger") == model.version:
+        changes.append(_change(model.name, "challenger", 0, now, by, "it became the champion"))
+    control.set_model_aliases(*changes)
+
+
+def move_challenger(control: ControlStore, model: ModelVersion, by: str, now: int, reason: str) -> None:
+    """Has a version score in the shadow. Raises Conflict, Invalid."""
+    if _standing(control, model.name, "champion") == model.version:
+        raise Conflict("version: it is the champion; only another version can be compared with it")
+    control.set_model_aliases(_change(model.name, "challenger", model.version, now, by, reason))
+
+
+def retire(control: ControlStore, name: str, number: int, by: str, now: int, reason: str) -> list[Alias]:
+    """Ends what a version stands for, or with number 0 all of its model's. Returns the aliases. Raises Conflict."""
+    model_entries(control, name)
+    standing = current(control.model_alias_history(name))
+    ended: list[Alias] = [alias for (_, alias), version in standing.items() if number in (0, version)]
+    if not ended:
+        raise Conflict("version: it stands for nothing, so there is nothing to end")
+    control.set_model_aliases(*(_change(name, alias, 0, now, by, reason) for alias in ended))
+    return ended
+
+
+def obstacles_of(control: ControlStore, gates: Mapping[str, Gate], model: ModelVersion) -> list[str]:
+    """Why a version may not become the champion, by what was last measured of it beside the champion there is."""
+    gate = decides(gates.get(model.name, Gate()), model.signature)
+    champion = _standing(control, model.name, "champion")
+    if champion == model.version:
+        return ["it is the champion"]
+    evaluation = control.latest_evaluation(model.name, model.version)
+    if evaluation is not None and (not champion or champion in evaluation.reports):
+        return obstacles(gate, evaluation.reports[model.version], evaluation.reports.get(champion))
+    if model.report is not None and not champion:
+        return obstacles(gate, model.report, None)
+    beside = f" beside {model.name}@{champion}" if champion else ""
+    return [f"it was not measured{beside}; `onefold models evaluate {model.reference}` does that"]
+
+
+def _entry(control: ControlStore, model: ModelVersion, standing: Mapping[tuple[str, Alias], int]) -> ModelVersionEntry:
+    aliases = [alias for (name, alias), version in standing.items() if (name, version) == (model.name, model.version)]
+    evaluation = control.latest_evaluation(model.name, model.version)
+    report = model.report if evaluation is None else evaluation.reports[model.version]
+    return ModelVersionEntry(
+        name=model.name,
+        version=model.version,
+        alias=aliases[0] if aliases else None,
+        source=model.source,
+        target=model.target,
+        digest=model.digest,
+        owner=model.signature.owner,
+        description=model.signature.description,
+        features=msgspec.to_builtins(model.signature.features),
+        output=msgspec.to_builtins(model.signature.output),
+        rival=model.signature.rival,
+        created_at=time_text(model.created_at),
+        created_by=model.created_by,
+        report=None if report is None else report_entry(report),
+    )
+
+
+def report_entry(report: Report) -> ModelReport:
+    """A report as it is shown."""
+    return ModelReport(report.people, report.measures, report.drift, report.milliseconds)
+
+
+def _standing(control: ControlStore, name: str, alias: Alias) -> int:
+    return current(control.model_alias_history(name)).get((name, alias), 0)
+
+
+def _change(name: str, alias: Alias, version: int, now: int, by: str, reason: str) -> AliasChange:
+    if len(reason) > REASON_MAX:
+        raise Invalid(f"reason: expected at most {REASON_MAX} characters")
+    return AliasChange(name, alias, version, now, by, reason)

@@ -1,0 +1,138 @@
+"""`onefold models`: registered, measured, promoted by the gate, shadowed and retired, with every move kept."""
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import skops.io
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+
+from actors.audit_log import AuditLog, EntryFilter
+from actors.schema import create_shards
+from serve.cli import run
+from serve.cli_common import DONE, FAILED, NOT_FOUND, USAGE
+from tests.unit.pipelines.planted_shop import AT, HORIZON_DAYS, SHARDS, fill, histories
+
+Call = Callable[..., tuple[int, str, str]]
+AS_OF = datetime.fromtimestamp(AT / 1000, UTC).isoformat()
+FAULTY = "tests.strategies.faulty_models"
+HALVED = ("--import", f"{FAULTY}:Halved")
+SIGNATURE = """
+name = "lifetime_value"
+owner = "analytics"
+output = { unit = "EUR in 60 days", low = 0, horizon_days = 60 }
+[features]
+often = { history = "repeat_purchases" }
+events = { history = "events" }
+"""
+
+
+@pytest.fixture
+def onefold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Runs a command on a data directory: its exit code, and what it wrote."""
+    monkeypatch.chdir(tmp_path)
+    for variable in ("ONEFOLD_KEY", "ONEFOLD_URL", "ONEFOLD_CONFIG"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["onefold", "models", *arguments])
+        capsys.readouterr()
+        return (run(), *capsys.readouterr())
+
+    monkeypatch.setattr(sys, "argv", ["onefold", "init", "--shards", str(SHARDS)])
+    assert run() == 0
+    create_shards(tmp_path / "onefold-data", SHARDS)
+    return call
+
+
+def standing(onefold: Call, name: str) -> tuple[int | None, int | None]:
+    found = next(each for each in json.loads(onefold("list", "--json")[1]) if each["name"] == name)
+    return found["champion"], found["challenger"]
+
+
+def test_versions_are_registered_shadowed_forced_and_retired(onefold: Call, tmp_path: Path) -> None:
+    for number in (1, 2):
+        exit_code, out, _ = onefold("register", *HALVED, "--json")
+        assert (exit_code, json.loads(out)["version"]) == (DONE, number)
+    exit_code, _, err = onefold("promote", "halved@1", "--force")
+    assert exit_code == USAGE and "reason" in err
+    assert onefold("promote", "halved@1", "--force", "--reason", "the first")[0] == DONE
+    assert onefold("shadow", "halved@1")[0] == USAGE
+    assert onefold("shadow", "halved@2")[0] == DONE
+    assert standing(onefold, "halved") == (1, 2)
+    assert onefold("promote", "halved@2", "--force", "--reason", "better")[0] == DONE
+    assert standing(onefold, "halved") == (2, None)
+    assert onefold("retire", "halved@1")[0] == USAGE
+    assert onefold("retire", "halved", "--reason", "wrong")[0] == DONE
+    assert standing(onefold, "halved") == (None, None)
+    shown = json.loads(onefold("show", "halved", "--json")[1])
+    assert [move["reason"] for move in shown["moves"]] == ["wrong", "it became the champion", "better", "", "the first"]
+    assert [each["version"] for each in shown["versions"]] == [2, 1]
+    assert onefold("show", "halved@3")[0] == NOT_FOUND
+    assert "halved" in onefold("show", "halved")[1] + onefold("list")[1]
+    with closing(AuditLog(tmp_path / "onefold-data")) as log:
+        actions = [entry.action for entry in log.entries(EntryFilter(), 1 << 62, 100)]
+    assert {f"onefold models {each}" for each in ("register", "promote", "shadow", "retire")} <= set(actions)
+
+
+def test_a_version_is_promoted_by_what_is_measured_of_it(onefold: Call, tmp_path: Path) -> None:
+    fill(tmp_path / "onefold-data", histories(400, seed=11))
+    (tmp_path / "onefold-data" / "onefold.toml").write_text(
+        "[scoring.gates.lifetime_value]\npeople_min = 50\nmilliseconds_max = 5000\n"
+    )
+    assert onefold("train", "lifetime_value", "--as-of", AS_OF, "--horizon", str(HORIZON_DAYS))[0] == DONE
+    exit_code, _, err = onefold("promote", "lifetime_value@1", "--as-of", AS_OF)
+    assert exit_code == DONE, err
+    constant = make_pipeline(SimpleImputer(), LinearRegression()).fit([[0.0, 1.0], [1.0, 0.0]], [1e6, 1e6])
+    skops.io.dump(constant, tmp_path / "m.skops")
+    (tmp_path / "signature.toml").write_text(SIGNATURE)
+    artefact = ("--sklearn", "m.skops", "--signature", "signature.toml", "--learned-as-of", AS_OF)
+    assert onefold("register", *artefact)[0] == DONE
+    exit_code, _, err = onefold("promote", "lifetime_value@2", "--as-of", AS_OF)
+    assert exit_code == USAGE and "mean_absolute_error" in err and "champion's" in err
+    measured = json.loads(onefold("evaluate", "lifetime_value@2", "--as-of", AS_OF, "--json")[1])
+    assert set(measured["reports"]) == {"1", "2"}
+    assert measured["reports"]["2"]["drift"] == {"often": 0.0, "events": 0.0}
+    assert "VERSION 1" in onefold("evaluate", "lifetime_value@2", "--as-of", AS_OF)[1]
+    assert standing(onefold, "lifetime_value") == (1, None)
+    shown = json.loads(onefold("show", "lifetime_value@2", "--json")[1])
+    assert (shown["owner"], shown["target"], shown["source"]) == ("analytics", "lifetime_value/2/m.skops", "sklearn")
+    assert shown["report"]["people"] == measured["reports"]["2"]["people"]
+    copied = tmp_path / "onefold-data" / "models" / shown["target"]
+    assert copied.read_bytes() == (tmp_path / "m.skops").read_bytes()
+
+
+def test_what_is_not_measured_is_not_promoted(onefold: Call) -> None:
+    onefold("register", *HALVED)
+    exit_code, _, err = onefold("promote", "halved@1")
+    assert exit_code == USAGE and "scoring.gates.halved: outcome" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "give one of --builtin"),
+        ((*HALVED, "--builtin", "churn"), "give one of --builtin"),
+        (("--onnx", "m.onnx"), "--signature: expected with a file"),
+        (("--builtin", "nothing"), "builtin: expected one of"),
+        (("--import", f"{FAULTY}:ComparesPeople"), "depends on who else"),
+        ((*HALVED, "--parameters", "missing.json"), "No such file"),
+        (("--onnx", "m.onnx", "--signature", "missing.toml"), "No such file"),
+    ],
+)
+def test_what_cannot_be_registered_is_told(onefold: Call, arguments: tuple[str, ...], message: str) -> None:
+    exit_code, _, err = onefold("register", *arguments)
+    assert exit_code == USAGE and message in err
+    assert json.loads(onefold("list", "--json")[1]) == []
+
+
+def test_a_model_that_fails_is_told_without_its_words(onefold: Call) -> None:
+    exit_code, _, err = onefold("register", "--import", f"{FAULTY}:NeverLoads")
+    assert exit_code == FAILED
+    assert "raised OSError" in err and "jane" not in err
