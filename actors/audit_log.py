@@ -22,6 +22,7 @@ from typing import Any, Literal
 import msgspec
 
 from actors.errors import Conflict
+from actors.private_file import sync, write_private_once
 from models.audit.chain import GENESIS, Detail, Entry, Linked, Point, Record, extend, verify
 from models.audit.head import KEY_BYTES, Head, Problem, decode_head, encode_head, settle
 
@@ -207,7 +208,7 @@ class AuditLog:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._dir / HEAD_FILE)
-        _sync_directory(self._dir)
+        sync(self._dir)
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
@@ -236,25 +237,9 @@ def _configure(db: sqlite3.Connection) -> None:
 def _open_key(path: Path) -> tuple[bytes, int]:
     """The key, and its open file. Of several processes that find none, one makes it."""
     if not path.exists():
-        draft = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(secrets.token_hex(KEY_BYTES) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(draft, path)
-        draft.unlink()
-        _sync_directory(path.parent)
+        write_private_once(path, secrets.token_hex(KEY_BYTES) + "\n")
     descriptor = os.open(path, os.O_RDONLY)
     return os.pread(descriptor, 4 * KEY_BYTES, 0).strip(), descriptor
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _conditions(wanted: EntryFilter) -> tuple[str, list[Any]]:

@@ -1,6 +1,8 @@
 """Files for their owner only, written whole or not at all."""
 
 import os
+import secrets
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -13,6 +15,17 @@ def write_private(path: Path, content: str | bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+    sync(path.parent)
+
+
+def write_private_once(path: Path, content: str | bytes) -> None:
+    """Like `write_private` where there is no such file. Of several processes that write it at once, the first counts:
+    what is there when this returns stays."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    write_private(draft, content)
+    with suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
     sync(path.parent)
 
 

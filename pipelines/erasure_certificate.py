@@ -15,6 +15,7 @@ from uuid import uuid4
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from actors.private_file import write_private_once
 from models.privacy.certificate import Certificate, ControlEvidence, StoreEvidence
 from models.privacy.recipients import Recipient, RecipientStatement
 from models.privacy.requests import Regulation
@@ -117,19 +118,7 @@ def read_key(path: Path) -> bytes:
 
 def _make(path: Path) -> bytes:
     """Of several processes one makes the key, and all use that; a crash leaves none half written."""
-    fresh = path.with_suffix(f".{os.getpid()}.new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(Ed25519PrivateKey.generate().private_bytes_raw().hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(fresh, path)
-    except FileExistsError:
-        pass
-    finally:
-        fresh.unlink()
+    write_private_once(path, Ed25519PrivateKey.generate().private_bytes_raw().hex() + "\n")
     return read_key(path)
 
 

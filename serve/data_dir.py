@@ -30,7 +30,7 @@ from pathlib import Path
 import msgspec
 
 from actors.control import ControlStore
-from actors.private_file import write_private
+from actors.private_file import write_private, write_private_once
 from models.privacy import field_rules
 from models.privacy.suppression import KEY_BYTES
 from serve.command_audit import record_command
@@ -209,7 +209,11 @@ def check(settings: Settings) -> int:
 
 def suppression_key(path: Path) -> bytes:
     """The secret with which identifiers of erased people are hashed; made once. Raises DirectoryError if it is lost."""
-    return _key(path / SUPPRESSION_KEY_FILE, KEY_BYTES)
+    file = path / SUPPRESSION_KEY_FILE
+    if not file.exists() and any((path / "shards").glob("*.sqlite")):
+        # With another key nobody who was erased would be refused any more.
+        raise DirectoryError(f"{file} is gone: put back the one that was made with this data directory")
+    return _key(file, KEY_BYTES)
 
 
 def field_keys(path: Path) -> field_rules.Keys:
@@ -219,7 +223,7 @@ def field_keys(path: Path) -> field_rules.Keys:
 
 def _key(file: Path, size: int) -> bytes:
     if not file.exists():
-        write_private(file, secrets.token_hex(size) + "\n")
+        write_private_once(file, secrets.token_hex(size) + "\n")
     try:
         key = bytes.fromhex(file.read_text().strip())
     except ValueError:

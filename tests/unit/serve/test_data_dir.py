@@ -7,7 +7,7 @@ import pytest
 
 from actors.control import ControlStore
 from actors.errors import Conflict
-from serve.data_dir import TEMPLATE, DirectoryError, check, create
+from serve.data_dir import TEMPLATE, DirectoryError, check, create, suppression_key
 from serve.settings import Settings, flatten, load
 
 EXAMPLES = ("birthday", "address")  # attributes, not settings
@@ -107,3 +107,14 @@ def test_a_half_made_directory_is_not_served(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     with pytest.raises(DirectoryError, match="half set up"):
         check(settings)
+
+
+def test_a_lost_suppression_key_is_not_made_anew(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path / "data", shards=1)
+    create(settings)
+    key = suppression_key(settings.data_path)
+    (settings.data_path / "shards" / "shard-000.sqlite").touch()
+    assert suppression_key(settings.data_path) == key
+    (settings.data_path / "suppression.key").unlink()
+    with pytest.raises(DirectoryError, match=r"suppression\.key is gone: put back"):
+        suppression_key(settings.data_path)
