@@ -63,6 +63,14 @@ def is_operator(request: Request, principal: Principal) -> bool:
 
 async def authorise(request: Request) -> Principal | None:
     """A dependency of every route but those that take events, whose key may be in the body: the scope's check."""
+    principal = await check(request)
+    if principal is not None:
+        (await context_of(request)).limits.admit(principal)
+    return principal
+
+
+async def check(request: Request) -> Principal | None:
+    """Who calls, if they may (still) do so; it is no call of its own."""
     scope = SCOPES.get((request.method, route_of(request.scope)))
     if scope is None:
         raise Forbidden("this route states no scope: that is a mistake in serve.http_scopes")
@@ -71,9 +79,7 @@ async def authorise(request: Request) -> Principal | None:
     if scope == PUBLIC:
         return None
     context = await context_of(request)
-    principal = authenticate(context, request, key_in(request.headers), scope)
-    context.limits.admit(principal)
-    return principal
+    return authenticate(context, request, key_in(request.headers), scope)
 
 
 def _address(request: Request) -> str:

@@ -23,6 +23,7 @@ from serve.http_context import (
     PageCursor,
     Purpose,
     authorise,
+    check,
     respond,
     respond_withheld,
     with_withheld,
@@ -86,7 +87,7 @@ async def get_changes(
     customer_ids: list[int] = []
     if after:
         customer_ids, positions = await shards.changed_profiles(parse_positions(after), timeout_s)
-        await authorise(request)  # the key may have ended while this waited
+        await check(request)  # the key may have ended while this waited
     else:
         positions = await shards.change_positions()
     known = {shard: position for shard, position in positions.items() if position >= 0}  # of those that answered

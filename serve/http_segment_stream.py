@@ -22,7 +22,7 @@ from models.identity.customer_id import shard_of
 from models.shard.protocol import SegmentChange
 from serve import instance, logs, segment_registry
 from serve.http_audit import tell_people
-from serve.http_context import Context, Declared, authorise
+from serve.http_context import Context, Declared, authorise, check
 from serve.http_openapi import answers
 from serve.http_pages import parse_positions, positions_text
 from serve.http_segment_schemas import ChangeEntry
@@ -120,7 +120,7 @@ async def _stream(request: Request, context: RequestContext, segment_id: str, pu
         if instance.is_stopping(services.settings.service_path):
             return False
         try:
-            await authorise(request)
+            await check(request)
         except OnefoldError:
             return False
         return True

@@ -25,7 +25,7 @@ from serve.data_dir import field_keys
 from serve.errors import RateLimited
 from serve.findings import Findings
 from serve.rate_limit import RateLimiter
-from serve.residency import keep_here
+from serve.residency import keep_here, may_be_told
 from serve.services import Services
 from serve.source_schemas import SourceSchemas
 
@@ -89,7 +89,7 @@ class Intake:
         result = await services.router.ingest(parsed.events, wait) if parsed.events else IngestResult("", [])
         if wait:
             elapsed_ms = (time.perf_counter() - started_s) * 1000
-            if not caller.allows("read"):
+            if not may_be_told(services.settings.residency, caller):
                 result.results = [EventResult(outcome.message_id, outcome.status) for outcome in result.results]
             for outcome in result.results:
                 outcome.processing_ms = elapsed_ms

@@ -35,6 +35,15 @@ def crossing_of(residency: Residency, caller: Principal, scope: Scope) -> Crossi
         ) from None
 
 
+def may_be_told(residency: Residency, caller: Principal) -> bool:
+    """Whether somebody who sends events may be told what these made of people."""
+    try:
+        crossing_of(residency, caller, "read")
+    except Forbidden:
+        return False
+    return caller.allows("read")
+
+
 def crossing_facts(crossing: Crossing) -> dict[str, str]:
     """What the audit log says of it."""
     return {"transfer": crossing.rule, "mechanism": crossing.mechanism}

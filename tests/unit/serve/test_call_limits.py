@@ -35,6 +35,15 @@ def test_calls_of_a_key_over_http(tmp_path: Path) -> None:
     assert service.get("/v1/status").status_code == 200
 
 
+def test_waiting_is_one_call_however_long_it_takes(tmp_path: Path) -> None:
+    service = HttpService(tmp_path, limited(tmp_path))
+    service.key = service.create_key("read")
+    cursor = service.get("/v1/profiles/changes").json()["cursor"]
+    service.now += 1_000
+    path = f"/v1/profiles/changes?timeout_s=0.1&after={cursor}"
+    assert [service.get(path).status_code for _ in range(3)] == [200, 200, 429]
+
+
 def test_calls_of_a_key_over_grpc(tmp_path: Path) -> None:
     service = GrpcService(tmp_path, limited(tmp_path))
     service.key = service.http.create_key("read")

@@ -97,6 +97,17 @@ def test_writers_and_counts_cross_no_border(tmp_path: Path) -> None:
     assert service.get("/v1/segments").status_code == 200
 
 
+def test_who_sends_from_elsewhere_is_told_of_people_under_a_mechanism_only(tmp_path: Path) -> None:
+    for name, residency, told in (("closed", CLOSED, False), ("open", OPEN, True)):
+        (tmp_path / name).mkdir()
+        service = service_of(tmp_path / name, residency)
+        service.key = key_in(service, "us", "ingest", "read")
+        answer = service.post("/v1/batch?wait=true", {"batch": [{"type": "identify", "userId": "u1"}]}).json()
+        (result,) = answer["results"]
+        assert result["status"] == "applied"
+        assert bool(result["customer_id"]) == told
+
+
 def test_the_same_over_grpc(tmp_path: Path) -> None:
     for name, residency in (("closed", CLOSED), ("open", OPEN)):
         (tmp_path / name).mkdir()
