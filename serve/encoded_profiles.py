@@ -93,7 +93,7 @@ class EncodedProfiles:
         """Profiles in the order of the keys, None where there is none."""
         found: list[EncodedProfile | None] = [None] * len(keys)
         elsewhere: list[int] = []
-        with self._local.snapshot() if self._local else nullcontext():
+        with self._local.snapshot() if self._local else nullcontext(), self._scores.snapshot():
             for position, key in enumerate(keys):
                 try:
                     found[position] = self._from_file(key, min_seq, purpose)

@@ -1,7 +1,9 @@
-"""/v1/admin and /v1/status: API keys, sources with their schemas, and what shards and matchers hold."""
+"""/v1/admin and /v1/status: API keys, sources with their schemas, and what shards, matchers and scorers hold."""
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, Request
@@ -22,6 +24,7 @@ from serve.http_schemas import (
     RotatedKey,
     RotateRequest,
     SchemaEntry,
+    ScorerEntry,
     ShardEntry,
     SourceEntry,
     SourceRequest,
@@ -29,18 +32,23 @@ from serve.http_schemas import (
     StatusAnswer,
 )
 from serve.key_entries import key_entry, key_facts, parse_key_purpose, parse_lifetime, parse_overlap, parse_region
-from serve.request_context import RequestContext
 from serve.source_schemas import compile_rules
 
-_MATCHERS_S = 2.0  # a matcher that works or reads its profiles answers between two steps, within milliseconds
+_STATUSES_S = 2.0  # a matcher that works or reads its profiles answers between two steps, within milliseconds
+Entry = TypeVar("Entry", MatcherEntry, ScorerEntry)
 
 router = APIRouter(prefix="/v1", tags=["administration"], dependencies=[Depends(authorise)])
 
 
 @router.get("/status", responses=answers(StatusAnswer, 401, 403, 503), response_class=Response)
 async def get_status(context: Context) -> Response:
-    """What shards and matchers hold and have done, each and together."""
-    shards, matchers = await asyncio.gather(context.services.router.status(), _matchers(context))
+    """What shards, matchers and scorers hold and have done, each and together."""
+    router = context.services.router
+    shards, matchers, scorers = await asyncio.gather(
+        router.status(),
+        _statuses(router.matcher_statuses(), MatcherEntry),
+        _statuses(router.scorer_statuses(), ScorerEntry),
+    )
     segments: Counter[str] = Counter()
     for shard in shards:
         segments.update({segment_id: status.members for segment_id, status in shard.segments.items()})
@@ -59,6 +67,7 @@ async def get_status(context: Context) -> Response:
             segments=segments,
             shards=entries,
             matchers=matchers,
+            scorers=scorers,
         )
     )
 
@@ -136,14 +145,14 @@ async def put_source(source_id: str, request: Request, context: Context) -> Resp
     return respond(_source_entry(source))
 
 
-async def _matchers(context: RequestContext) -> list[MatcherEntry] | None:
+async def _statuses(asked: Awaitable[Sequence[object]], kind: type[Entry]) -> list[Entry] | None:
     """None if they do not answer in time: what the shards tell is then worth all the more."""
     try:
-        async with asyncio.timeout(_MATCHERS_S):
-            statuses = await context.services.router.matcher_statuses()
+        async with asyncio.timeout(_STATUSES_S):
+            statuses = await asked
     except (OnefoldError, TimeoutError):
         return None
-    return [msgspec.convert(status, MatcherEntry, from_attributes=True) for status in statuses]
+    return [msgspec.convert(status, kind, from_attributes=True) for status in statuses]
 
 
 def _source_entry(source: Source) -> SourceEntry:

@@ -263,8 +263,21 @@ class MatcherEntry(msgspec.Struct, frozen=True):
     resident_bytes: int
 
 
+class ScorerEntry(msgspec.Struct, frozen=True):
+    """How a scorer stands, and its counters since it started."""
+
+    scorer: Annotated[int, Meta(description="its shard")]
+    champions: Annotated[list[str], Meta(description="versions whose scores count")]
+    challengers: Annotated[list[str], Meta(description="versions that score in the shadow")]
+    position: Annotated[int, Meta(description="of the shard's `sequence`: changes up to there are scored")]
+    everybody: Annotated[bool, Meta(description="everybody is being scored anew")]
+    scored: Annotated[int, Meta(description="people, each time that they were")]
+    failures: Annotated[int, Meta(description="of models; the log tells more")]
+    resident_bytes: int
+
+
 class StatusAnswer(msgspec.Struct, frozen=True):
-    """All shards' counters, their sums (of `pending_match_ms` the greatest), and the matchers' counters."""
+    """All shards' counters, their sums (of `pending_match_ms` the greatest), and those of matchers and scorers."""
 
     profiles: int
     identifiers: int
@@ -280,6 +293,7 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     matchers: Annotated[
         list[MatcherEntry] | None, Meta(description="none if matching is off; null if they do not answer")
     ]
+    scorers: Annotated[list[ScorerEntry] | None, Meta(description="none if scoring is off; null if they do not answer")]
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """People's scores by the shortest way: the scorers' committed files if they are on this node, else a call to them."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from models.scoring.kept import KeptScore, Row
@@ -10,8 +11,12 @@ Remote = Callable[[Sequence[int]], Awaitable[dict[int, list[KeptScore]]]]
 
 
 class LocalScores(Protocol):
-    """Scores of this node (`actors.score_reader.ScoreReader`). Both raise LookupError if the files cannot tell now."""
+    """Scores of this node (`actors.score_reader.ScoreReader`)."""
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Within it, many reads cost less."""
+
+    # Both raise LookupError if the files cannot tell now.
     def rows(self, customer_id: int) -> Sequence[Row]: ...
     def scores(self, rows: Sequence[Row]) -> list[KeptScore]: ...
 
@@ -22,6 +27,10 @@ class ScoreReads:
     def __init__(self, local: LocalScores | None = None, remote: Remote | None = None) -> None:
         self._local = local
         self._remote = remote
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Within it, many reads of this node's files cost less. Nothing within may await."""
+        return nullcontext() if self._local is None else self._local.snapshot()
 
     def rows(self, customer_id: int) -> Sequence[Row]:
         """What this node's files hold of a person: equal as long as no score has changed. Raises LookupError."""

@@ -15,6 +15,7 @@ import numpy as np
 from actors.errors import Conflict, Invalid, NotFound, Unavailable
 from actors.matcher import MatcherStatus
 from actors.matching import DryRun, DryRunCandidate
+from actors.scoring import ScorerStatus
 from actors.segment_reads import first_entries, undo
 from models.events.event import Event
 from models.identity import customer_id as ids
@@ -83,6 +84,7 @@ class FakeRouter:
         self.purposes = NO_PURPOSES
         self._consents: list[ConsentRecord] = []
         self._decisions: dict[str, DecisionRecord] = {}
+        self.scorers: list[ScorerStatus] = []
         self.predictions: dict[str, Prediction] = {}
         self.lifted: list[str] = []  # identifiers whose suppression was lifted
 
@@ -236,6 +238,9 @@ class FakeRouter:
         if self.matchers is None:
             raise Unavailable("matcher 0 does not answer; try again")
         return self.matchers
+
+    async def scorer_statuses(self) -> list[ScorerStatus]:
+        return self.scorers
 
     def open_review(self, left: str, right: str, reason: ReviewReason = "confidence") -> Review:
         """A review of the people with these identifiers, as a matcher would open it."""
