@@ -8,14 +8,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar, get_args
 
 import msgspec
 
 from actors.errors import OnefoldError
 from actors.privacy_store import PrivacyStore, Tell
 from models.privacy.letters import Normalise
-from models.privacy.requests import IdentityFormat, SubjectRequest, advanced, anonymised, is_about
+from models.privacy.requests import IdentityFormat, State, SubjectRequest, advanced, forgotten, is_about
 from models.privacy.suppression import refused_until
 from models.profile.state import Profile
 from models.shard.protocol import Erased
@@ -184,8 +184,7 @@ class Desk:
     def _close(self, request_id: str, results: str, results_count: int, recipients: Sequence[str] = ()) -> None:
         def closed(request: SubjectRequest) -> SubjectRequest:
             found: dict[str, Any] = {"results": results, "results_count": results_count, "recipients": list(recipients)}
-            done = advanced(request, "completed", self._now(), **found)
-            return anonymised(done) if done.kind == "erasure" else done
+            return advanced(request, "completed", self._now(), **found)
 
         self._store.change(request_id, closed, self._tell)
         self._store.scrub()
@@ -234,12 +233,12 @@ class Desk:
             await platform.forget_matches(everybody)
             await platform.forget_scores(everybody)
             recipients = await platform.tell_recipients(people)
-        forgotten = self._forget_requests(identifiers, {customer_id for each in people for customer_id in each})
-        await self._destroy_keys(requests, letters, forgotten)
+        others = self._forget_requests(identifiers, {customer_id for each in people for customer_id in each})
+        await self._destroy_keys(requests, letters, others)
         await platform.scrub()
         return recipients
 
-    async def _destroy_keys(self, requests: list[SubjectRequest], letters: list[str], forgotten: list[str]) -> None:
+    async def _destroy_keys(self, requests: list[SubjectRequest], letters: list[str], others: list[str]) -> None:
         """No backup can be read any more where it is about these people. Dead letters that are gone may have named them
         too, which nobody can tell any more."""
         keys = self._keys_of_backups
@@ -247,7 +246,7 @@ class Desk:
         there = await self._platform.letters_of(kept)
         subjects = {f"l:{letter_id}" for letter_id in (*letters, *(each for each in kept if each not in there))}
         known = await asyncio.to_thread(keys.destroyed, "r")
-        subjects |= {f"r:{each}" for each in forgotten} - known
+        subjects |= {f"r:{each}" for each in others} - known
         subjects |= {f"r:{request.request_id}" for request in requests}
         subjects |= {f"p:{customer_id}" for request in requests for customer_id in request.people}
         suppressed = {
@@ -259,21 +258,22 @@ class Desk:
             await asyncio.to_thread(keys.destroy, subjects, suppressed)
 
     def _forget_requests(self, identifiers: set[str], people: set[int]) -> list[str]:
-        """Of earlier requests of erased people there stays that they were made. Returns the ids of all of which no more
-        is left, those of before too: a crash may have come before their keys were destroyed."""
-        forgotten = []
+        """Of other requests of erased people there stays that they were made, of those that are open once they have
+        ended. Returns the ids of all that no backup may tell of, those of before too: a crash may have come before their
+        keys were destroyed."""
+        found = []
         after = (0, "")
-        while page := self._store.requests(("completed", "cancelled"), PAGE, after):
+        while page := self._store.requests(get_args(State), PAGE, after):
             for request in page:
                 if request.identities and is_about(request, identifiers, people):
-                    if request.kind != "erasure":
+                    if request.kind != "erasure" and request.results:
                         self._discard(request.results)
-                    request = self._store.change(request.request_id, lambda told: anonymised(told))
-                if not request.identities:
-                    forgotten.append(request.request_id)
+                    request = self._store.change(request.request_id, forgotten)
+                if request.is_forgotten or not request.identities:
+                    found.append(request.request_id)
             after = (page[-1].received_at, page[-1].request_id)
         self._store.scrub()
-        return forgotten
+        return found
 
     def _keep(self, request_id: str, people: Iterable[int], identifiers: Iterable[str]) -> SubjectRequest:
         changes = {"people": list(people), "identifiers": list(identifiers)}

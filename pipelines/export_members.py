@@ -19,8 +19,10 @@ FORMATS = ("csv", "parquet", "arrow", "lance")
 _PAGE = 1_000
 
 
-def export_members(client: ApiClient, segment_id: str, traits: list[str], output: Path) -> int:
+def export_members(client: ApiClient, segment_id: str, traits: list[str], output: Path, purpose: str = "") -> int:
     """Writes the members, by the ending of `output`; returns how many. What is written is whole or not there.
+
+    `purpose`: what they are read for; empty for that of the key, else of the segment.
 
     Columns: customer_id, entered_at (UTC), held_out, and the traits, of which none may be called so ("address.city"
     looks into an object). Raises ValueError for another ending, ApiError.
@@ -28,7 +30,7 @@ def export_members(client: ApiClient, segment_id: str, traits: list[str], output
     kind = output.suffix.removeprefix(".")
     if kind not in FORMATS:
         raise ValueError(f"output: expected a name that ends in one of .{', .'.join(FORMATS)}")
-    batches = _batches(client, segment_id, traits)
+    batches = _batches(client, segment_id, traits, purpose)
     if kind == "lance":
         return _write_lance(batches, output)
     partial = output.with_name(output.name + ".part")
@@ -41,12 +43,14 @@ def export_members(client: ApiClient, segment_id: str, traits: list[str], output
     return count
 
 
-def _batches(client: ApiClient, segment_id: str, traits: list[str]) -> Iterator[pa.RecordBatch]:
+def _batches(client: ApiClient, segment_id: str, traits: list[str], purpose: str) -> Iterator[pa.RecordBatch]:
     """At least one batch, so that a segment of nobody has columns too."""
     cursor, schema = "", None
+    headers = {"Onefold-Purpose": purpose} if purpose else {}
     while True:
         query = urlencode({"limit": _PAGE, "cursor": cursor, "traits": ",".join(traits)})
-        page = client.get(f"/v1/segments/{quote(segment_id, safe='')}/members/profiles?{query}")
+        path = f"/v1/segments/{quote(segment_id, safe='')}/members/profiles?{query}"
+        page = client.request("GET", path, headers=headers)
         rows: list[dict[str, Any]] = page["data"]
         schema = schema or _schema(rows, traits)
         columns = [_column(rows, field) for field in schema]

@@ -217,6 +217,9 @@ def export(
     segment_id: SegmentId,
     output: Annotated[Path, typer.Argument(help="A .csv, .parquet, .arrow or .lance file.", show_default=False)],
     traits: Annotated[str, typer.Option("--traits", help="Names of traits, with commas between them.")] = "",
+    purpose: Annotated[
+        str, typer.Option("--purpose", help="What they are for. (default: that of the key, else of the segment)")
+    ] = "",
     data_dir: DataDir = None,
     config: ConfigFile = None,
     url: Url = None,
@@ -229,7 +232,7 @@ def export(
     names = [name for name in traits.split(",") if name]
     with connect(data_dir, config, url, api_key) as client:
         try:
-            count = export_members(client, segment_id, names, output)
+            count = export_members(client, segment_id, names, output, purpose)
         except ValueError as error:
             raise CommandError(str(error), USAGE, "usage") from None
     answer = {"segment_id": segment_id, "members": count, "output": str(output)}

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import FileResponse, Response
 
 from actors.errors import Conflict, Invalid, NotFound
+from actors.webhook_residency import PermittedWebhooks
 from models.privacy.deadlines import escalates_at, extended
 from models.privacy.recipients import Recipient
 from models.privacy.record import ProcessingRecord, RecordRecipient, record_of
@@ -159,7 +160,7 @@ async def get_record(context: Context) -> Response:
     made = control.keys()
     keys = [key for key in made if key.is_valid(now)]
     readers = [
-        RecordRecipient("api_key", key.key_id, key.name, key.purpose)
+        RecordRecipient("api_key", key.key_id, key.name, key.purpose, region=key.region)
         for key in keys
         if not {"read", "privacy", "admin"}.isdisjoint(key.scopes)
     ]
@@ -172,9 +173,9 @@ async def get_record(context: Context) -> Response:
         "requests of data subjects": "sealed (AES-256-GCM)",
         "erasures": "searched for in all stores, with signed certificates",
     }
-    webhooks = list(control.webhooks().values())
+    webhooks = list(PermittedWebhooks(control, settings.residency).webhooks().values())
     sources = [source.source_id for source in control.sources()]
-    return respond(record_of(settings.privacy, webhooks, readers, sources, security))
+    return respond(record_of(settings.privacy, webhooks, readers, sources, security, settings.residency))
 
 
 @router.get(

@@ -46,6 +46,7 @@ def profile_message(document: Mapping[str, Any]) -> pb.Profile:
         insights_json=json_text(document["insights"]),
         beyond_limits=document.get("beyond_limits"),
         withheld=document.get("withheld"),
+        region=document.get("region", ""),
     )
 
 

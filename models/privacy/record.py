@@ -12,6 +12,7 @@ import msgspec
 
 from models.delivery.webhook import Webhook
 from models.privacy.purposes import DataScope, Purpose, Purposes
+from models.privacy.residency import Crossing, Region, Residency
 from models.privacy.settings import PrivacySettings
 
 EVERYTHING_ELSE = "whatever no other purpose names"
@@ -36,6 +37,7 @@ class RecordRecipient(msgspec.Struct, frozen=True):
     who: str  # host of a webhook, name of a key
     purpose: str
     automated_decision: bool = False
+    region: str = ""  # where it is, with residency
 
 
 class ProcessingRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +51,9 @@ class ProcessingRecord(msgspec.Struct, frozen=True, kw_only=True):
     recipients: list[RecordRecipient]
     sources: list[str]
     retention: dict[str, str]
-    transfers: list[str]
+    region: str  # where the service is; "" without residency
+    regions: dict[str, list[str]]  # region -> who belongs there: "countries: AT, DE"
+    transfers: list[Crossing]  # out of its region, that are permitted
     security: dict[str, str]
 
 
@@ -59,11 +63,19 @@ def record_of(
     readers: Sequence[RecordRecipient],
     sources: Sequence[str],
     security: Mapping[str, str],
+    residency: Residency,
 ) -> ProcessingRecord:
     """The record of a service with these settings. `readers` are API keys that may read people."""
     purposes = settings.purposes
     told = [
-        RecordRecipient("webhook", each.id, urlsplit(each.url).hostname or "", each.purpose, each.automated_decision)
+        RecordRecipient(
+            "webhook",
+            each.id,
+            urlsplit(each.url).hostname or "",
+            each.purpose,
+            each.automated_decision,
+            each.region,
+        )
         for each in webhooks
         if each.enabled
     ]
@@ -76,7 +88,9 @@ def record_of(
         recipients=[*told, *readers],
         sources=sorted({*sources, *(name for name in settings.sources if name != "*")}),
         retention=_retention(settings),
-        transfers=[],
+        region=residency.region,
+        regions={name: _belongs(each) for name, each in residency.regions.items()},
+        transfers=list(residency.crossings()),
         security={
             **security,
             "identity of requesters": "noted before work begins" if settings.require_verification else "not asked for",
@@ -98,15 +112,27 @@ def to_markdown(record: ProcessingRecord) -> str:
     lines += ["", "## Categories of people", "", *(f"- {each}" for each in record.people)]
     lines += ["", "## Recipients", ""]
     lines += _table(
-        ("kind", "id", "who", "purpose", "automated decisions"),
+        ("kind", "id", "who", "purpose", "automated decisions", "region"),
         [
-            (each.kind, each.id, each.who, each.purpose or "default", "yes" if each.automated_decision else "no")
+            (
+                each.kind,
+                each.id,
+                each.who,
+                each.purpose or "default",
+                "yes" if each.automated_decision else "no",
+                each.region or record.region or "not stated",
+            )
             for each in record.recipients
         ],
     )
     lines += ["", "## Sources", "", *(f"- {each}" for each in record.sources)]
     lines += ["", "## Retention", "", *_items(record.retention)]
-    lines += ["", "## Transfers", "", *([f"- {each}" for each in record.transfers] or ["None is configured."])]
+    lines += ["", "## Regions", "", f"The service is in: {record.region or 'not stated'}", ""]
+    lines += _items({name: "; ".join(belongs) for name, belongs in record.regions.items()})
+    lines += ["", "## Transfers", ""]
+    lines += _table(
+        ("transfer", "mechanism", "reference"), [(x.rule, x.mechanism, x.reference) for x in record.transfers]
+    )
     lines += ["", "## Security", "", *_items(record.security), ""]
     return "\n".join(lines)
 
@@ -126,6 +152,11 @@ def _purpose(name: str, purpose: Purpose, purposes: Purposes) -> PurposeEntry:
 def _data(scope: DataScope) -> list[str]:
     kinds = {"traits": scope.traits, "events": scope.events, "sections": scope.sections}
     return [f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names]
+
+
+def _belongs(region: Region) -> list[str]:
+    kinds = {"countries": region.countries, "sources": region.sources}
+    return [f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names] or ["whoever else is sent there"]
 
 
 def _people(purposes: Purposes) -> list[str]:

@@ -64,13 +64,24 @@ class SubjectRequest(msgspec.Struct, frozen=True, kw_only=True):
     stated: list[Recipient] = []  # what it says
     extended: bool = False  # the deadline was moved once
     escalated: bool = False  # its deadline is near or over, and that was told
+    is_forgotten: bool = False  # the person was erased since: what names them goes when the request ends
     steps: list[Step] = []
 
 
 def advanced(request: SubjectRequest, state: State, now: int, note: str = "", **changes: Any) -> SubjectRequest:
-    """The request in its next state."""
+    """The request in its next state. One that has ended keeps nothing that names somebody who was erased."""
     steps = [*request.steps, Step(now, state, note)]
-    return msgspec.structs.replace(request, state=state, steps=steps, **changes)
+    made = msgspec.structs.replace(request, state=state, steps=steps, **changes)
+    is_erased = made.is_forgotten or (made.kind == "erasure" and state == "completed")
+    return anonymised(made) if is_erased and not is_open(made) else made
+
+
+def forgotten(request: SubjectRequest) -> SubjectRequest:
+    """A request about somebody who was erased. An open one keeps what names them, without which it cannot be answered,
+    until it ends."""
+    if is_open(request):
+        return msgspec.structs.replace(request, is_forgotten=True)
+    return anonymised(request)
 
 
 def is_ready(request: SubjectRequest, settings: PrivacySettings) -> bool:
@@ -84,7 +95,7 @@ def is_open(request: SubjectRequest) -> bool:
 
 
 def anonymised(request: SubjectRequest) -> SubjectRequest:
-    """A completed erasure without what names the person."""
+    """A request without what names the person."""
     return msgspec.structs.replace(request, identities=[], identifiers=[], encoded="", extensions={})
 
 

@@ -7,7 +7,7 @@ import asyncio
 import json
 import re
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any, cast
@@ -204,25 +204,24 @@ class Reads:
 
     async def _export(self, purpose: str) -> None:
         """Members of each segment as a file, with the traits that are for the purpose."""
-        client = cast(ApiClient, _Client(self.world, purpose, asyncio.get_running_loop()))
+        client = cast(ApiClient, _Client(self.world, asyncio.get_running_loop()))
         traits = [each for each in TRAITS if PURPOSES.allows("traits", each, (purpose,))]
         with tempfile.TemporaryDirectory() as folder:
             for segment in SEGMENTS:
                 file = Path(folder) / f"{segment}.csv"
-                await asyncio.to_thread(export_members, client, segment, traits, file)
+                await asyncio.to_thread(export_members, client, segment, traits, file, purpose)
                 self._check(file.read_bytes(), purpose, f"export of {segment}")
 
 
 class _Client:
     """The part of `ApiClient` that exports need, for a thread of its own."""
 
-    def __init__(self, world: World, purpose: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, world: World, loop: asyncio.AbstractEventLoop) -> None:
         self._world = world
-        self._purpose = purpose
         self._loop = loop
 
-    def get(self, path: str) -> Any:
-        call = self._world.call("GET", path, f"for-{self._purpose}")
+    def request(self, method: str, path: str, headers: Mapping[str, str]) -> Any:
+        call = self._world.call(method, path, headers=headers)
         status, answer = asyncio.run_coroutine_threadsafe(call, self._loop).result(30)
         assert status == 200, answer
         return json.loads(answer[answer.index(b"\n{") :])

@@ -51,7 +51,7 @@ class ProfileChange(_message.Message):
     def __init__(self, profile: _Optional[_Union[Profile, _Mapping]] = ..., cursor: _Optional[str] = ...) -> None: ...
 
 class Profile(_message.Message):
-    __slots__ = ("customer_id", "version", "created_at", "first_seen", "last_seen", "identities", "attributes", "behaviors", "transactions", "engagement", "segments", "preferences", "lifecycle", "privacy", "real_time_context", "groups", "scores_json", "insights_json", "withheld", "beyond_limits")
+    __slots__ = ("customer_id", "version", "created_at", "first_seen", "last_seen", "identities", "attributes", "behaviors", "transactions", "engagement", "segments", "preferences", "lifecycle", "privacy", "real_time_context", "groups", "scores_json", "insights_json", "region", "withheld", "beyond_limits")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -112,6 +112,7 @@ class Profile(_message.Message):
     GROUPS_FIELD_NUMBER: _ClassVar[int]
     SCORES_JSON_FIELD_NUMBER: _ClassVar[int]
     INSIGHTS_JSON_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
     WITHHELD_FIELD_NUMBER: _ClassVar[int]
     BEYOND_LIMITS_FIELD_NUMBER: _ClassVar[int]
     customer_id: str
@@ -132,9 +133,10 @@ class Profile(_message.Message):
     groups: _containers.RepeatedCompositeFieldContainer[Group]
     scores_json: str
     insights_json: str
+    region: str
     withheld: _containers.ScalarMap[str, int]
     beyond_limits: _containers.ScalarMap[str, int]
-    def __init__(self, customer_id: _Optional[str] = ..., version: _Optional[int] = ..., created_at: _Optional[str] = ..., first_seen: _Optional[str] = ..., last_seen: _Optional[str] = ..., identities: _Optional[_Iterable[_Union[Identity, _Mapping]]] = ..., attributes: _Optional[_Mapping[str, Attribute]] = ..., behaviors: _Optional[_Mapping[str, Behavior]] = ..., transactions: _Optional[_Union[Transactions, _Mapping]] = ..., engagement: _Optional[_Mapping[str, Engagement]] = ..., segments: _Optional[_Iterable[_Union[Membership, _Mapping]]] = ..., preferences: _Optional[_Mapping[str, Attribute]] = ..., lifecycle: _Optional[_Union[Lifecycle, _Mapping]] = ..., privacy: _Optional[_Union[Privacy, _Mapping]] = ..., real_time_context: _Optional[_Union[RealTimeContext, _Mapping]] = ..., groups: _Optional[_Iterable[_Union[Group, _Mapping]]] = ..., scores_json: _Optional[str] = ..., insights_json: _Optional[str] = ..., withheld: _Optional[_Mapping[str, int]] = ..., beyond_limits: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    def __init__(self, customer_id: _Optional[str] = ..., version: _Optional[int] = ..., created_at: _Optional[str] = ..., first_seen: _Optional[str] = ..., last_seen: _Optional[str] = ..., identities: _Optional[_Iterable[_Union[Identity, _Mapping]]] = ..., attributes: _Optional[_Mapping[str, Attribute]] = ..., behaviors: _Optional[_Mapping[str, Behavior]] = ..., transactions: _Optional[_Union[Transactions, _Mapping]] = ..., engagement: _Optional[_Mapping[str, Engagement]] = ..., segments: _Optional[_Iterable[_Union[Membership, _Mapping]]] = ..., preferences: _Optional[_Mapping[str, Attribute]] = ..., lifecycle: _Optional[_Union[Lifecycle, _Mapping]] = ..., privacy: _Optional[_Union[Privacy, _Mapping]] = ..., real_time_context: _Optional[_Union[RealTimeContext, _Mapping]] = ..., groups: _Optional[_Iterable[_Union[Group, _Mapping]]] = ..., scores_json: _Optional[str] = ..., insights_json: _Optional[str] = ..., region: _Optional[str] = ..., withheld: _Optional[_Mapping[str, int]] = ..., beyond_limits: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class Identity(_message.Message):
     __slots__ = ("namespace", "value", "first_seen", "last_seen", "count", "source")

@@ -19,7 +19,7 @@ from actors.router import Router
 from actors.shard_calls import ShardCalls
 from models.identity.customer_id import to_text
 from models.identity.identifiers import IdentifierNormaliser
-from models.privacy.requests import SubjectIdentity, SubjectRequest
+from models.privacy.requests import SubjectIdentity, SubjectRequest, advanced
 from models.privacy.suppression import FOREVER, fingerprint
 from models.profile.state import Profile
 from models.shard.protocol import DeadLetter
@@ -60,6 +60,7 @@ class Place:
         self.before: object = None
         self.discarded: list[str] = []
         self.calls_left = 1_000_000
+        self.ready: Callable[[SubjectRequest], bool] = lambda request: True
         self.normaliser = IdentifierNormaliser(settings().identity)
 
     def desk(self) -> Desk:
@@ -71,7 +72,7 @@ class Place:
             self.store,
             calls,
             lambda namespace, value: self.normaliser.normalise(namespace, value).identifier or None,
-            lambda request: True,
+            lambda request: self.ready(request),
             lambda request: msgspec.json.encode({"request_status": request.state}),
             self,
             export,
@@ -301,6 +302,43 @@ def test_a_hashed_identity_is_found(run: Callable[[Scenario], None]) -> None:
         place.store.add(ask(identities=[SubjectIdentity("email", hashed, "sha256")]))
         assert await place.desk().work() == 1
         assert place.found(CANARY) == []
+
+    run(scenario)
+
+
+def test_other_requests_of_an_erased_person_keep_nothing_that_names_them(run: Callable[[Scenario], None]) -> None:
+    async def scenario(place: Place) -> None:
+        await settled(place, people=3)
+        place.ready = lambda request: request.kind == "erasure" or bool(request.verified_by)
+        hashed = hashlib.sha256(f"jane.{CANARY}@example.com".encode()).hexdigest()
+        by_hash = [SubjectIdentity("email", hashed, "sha256")]
+        pending, withdrawn, answered, cancelled = (
+            place.store.add(each)
+            for each in (
+                ask("access", 2),
+                ask("access", 3, identities=by_hash),
+                ask("access", 4, identities=by_hash, state="completed", results="old.zip"),
+                ask("access", 5, state="cancelled"),
+            )
+        )
+        other = place.store.add(ask("access", 6, identities=[SubjectIdentity("user_id", "u1")]))
+        place.keys.make_keys([f"r:{each.request_id}" for each in (pending, other)])
+        place.store.add(ask(number=7))
+        assert await place.desk().work() == 1
+        assert place.discarded == ["old.zip"]
+        for ended in (answered, cancelled):
+            assert place.store.request(ended.request_id).identities == []
+        # What is still to be answered says whom it is about until then, and no backup does any more.
+        assert place.store.request(pending.request_id).identities == pending.identities
+        assert set(place.keys.subjects("r")) == {f"r:{other.request_id}"}
+        place.store.change(withdrawn.request_id, lambda found: advanced(found, "cancelled", NOW))
+        for each in (pending, other):
+            place.store.change(each.request_id, lambda found: msgspec.structs.replace(found, verified_by="team"))
+        assert await place.desk().work() == 2
+        for ended in (pending, withdrawn):
+            assert place.store.request(ended.request_id).identities == []
+        assert place.store.request(pending.request_id).state == "completed"
+        assert place.store.request(other.request_id).identities == other.identities
 
     run(scenario)
 

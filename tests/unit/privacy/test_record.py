@@ -5,6 +5,7 @@ import msgspec
 from models.delivery.webhook import Webhook
 from models.privacy.purposes import DataScope, Purpose, Purposes
 from models.privacy.record import EVERYTHING_ELSE, RecordRecipient, record_of, to_markdown
+from models.privacy.residency import NO_RESIDENCY, Crossing, Region, Residency, Transfer
 from models.privacy.settings import KeptFor, PrivacySettings
 
 PURPOSES = Purposes(
@@ -16,25 +17,37 @@ PURPOSES = Purposes(
 )
 SETTINGS = PrivacySettings(controller_id="example-shop", purposes=PURPOSES, retention=KeptFor(result_days=30))
 WEBHOOK = Webhook("crm", "https://hooks.example.com/x?token=secret", purpose="ads", automated_decision=True)
-KEY = RecordRecipient("api_key", "k1", "campaigns", "ads")
+KEY = RecordRecipient("api_key", "k1", "campaigns", "ads", region="us")
+RESIDENCY = Residency(
+    region="eu",
+    regions={"eu": Region(countries=("DE", "FR")), "us": Region(sources=("shop-us",))},
+    transfers={"eu->us": Transfer("scc", "contract 7"), "us->eu": Transfer("adequacy", "not from here")},
+)
 
 
 def test_it_lists_purposes_recipients_retention_and_security() -> None:
-    record = record_of(SETTINGS, [WEBHOOK], [KEY], ["web"], {"TLS": "on"})
+    record = record_of(SETTINGS, [WEBHOOK], [KEY], ["web"], {"TLS": "on"}, RESIDENCY)
     assert [(each.id, each.basis, each.data, each.retention) for each in record.purposes] == [
         ("service", "contract", [EVERYTHING_ELSE], "until it is deleted"),
         ("ads", "consent", ["traits: income", "events: Ad *"], "90 days"),
     ]
     assert record.recipients == [RecordRecipient("webhook", "crm", "hooks.example.com", "ads", True), KEY]
+    assert record.regions == {"eu": ["countries: DE, FR"], "us": ["sources: shop-us"]}
+    assert (record.region, record.transfers) == ("eu", [Crossing("eu->us", "scc", "contract 7")])
     assert record.retention["results of access requests"] == "30 days"
     text = to_markdown(record)
-    assert all(each in text for each in ("example-shop", "Running the shop", "hooks.example.com", "90 days", "TLS: on"))
-    assert "secret" not in text
+    told = ("example-shop", "Running the shop", "hooks.example.com", "90 days", "TLS: on", "eu->us | scc | contract 7")
+    assert all(each in text for each in told)
+    assert "secret" not in text and "not from here" not in text
 
 
 def test_it_changes_with_each_part_of_the_configuration() -> None:
-    def made(settings: PrivacySettings = SETTINGS, webhooks: tuple[Webhook, ...] = (WEBHOOK,)) -> str:
-        return to_markdown(record_of(settings, webhooks, [KEY], ["web"], {}))
+    def made(
+        settings: PrivacySettings = SETTINGS,
+        webhooks: tuple[Webhook, ...] = (WEBHOOK,),
+        residency: Residency = RESIDENCY,
+    ) -> str:
+        return to_markdown(record_of(settings, webhooks, [KEY], ["web"], {}, residency))
 
     fewer = msgspec.structs.replace(PURPOSES, known={"service": PURPOSES.known["service"]})
     others = [
@@ -44,7 +57,12 @@ def test_it_changes_with_each_part_of_the_configuration() -> None:
         made(msgspec.structs.replace(SETTINGS, retention=KeptFor())),
         made(webhooks=()),
         made(webhooks=(msgspec.structs.replace(WEBHOOK, purpose=""),)),
-        made(webhooks=(msgspec.structs.replace(WEBHOOK, enabled=False),)),
+        made(webhooks=(msgspec.structs.replace(WEBHOOK, region="us"),)),
+        made(residency=NO_RESIDENCY),
+        made(residency=msgspec.structs.replace(RESIDENCY, region="us")),
+        made(residency=msgspec.structs.replace(RESIDENCY, transfers={})),
+        made(residency=msgspec.structs.replace(RESIDENCY, transfers={"eu->us": Transfer("bcr", "contract 7")})),
+        made(residency=msgspec.structs.replace(RESIDENCY, regions={**RESIDENCY.regions, "uk": Region()})),
     ]
-    assert made() not in others
-    assert len({*others[:4], others[5]}) == 5
+    assert len({made(), *others}) == len(others) + 1
+    assert made(webhooks=(msgspec.structs.replace(WEBHOOK, enabled=False),)) == made(webhooks=())

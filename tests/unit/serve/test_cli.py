@@ -84,6 +84,7 @@ class Service:
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, Any]] = {}  # "METHOD /path?query" -> status, body
         self.asked: list[tuple[str, Any, str]] = []  # "METHOD /path?query", body, Authorization
+        self.purposes: list[str] = []  # that the requests declared
         service = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -92,6 +93,7 @@ class Service:
                 body = json.loads(self.rfile.read(length)) if length else None
                 request = f"{self.command} {unquote(self.path)}"
                 service.asked.append((request, body, self.headers.get("Authorization", "")))
+                service.purposes.append(self.headers.get("Onefold-Purpose", ""))
                 status, answer = service.answers.get(request, (404, {"code": "not_found", "message": "no such thing"}))
                 data = json.dumps(answer).encode()
                 self.send_response(status)
@@ -296,6 +298,9 @@ def test_questions_about_segments(
         output = tmp_path / f"members.{ending}"
         assert onefold("segments", "export", "vip", str(output), "--traits", "plan").exit_code == 0
         assert output.exists()
+    assert service.purposes[-1] == ""
+    assert onefold("segments", "export", "vip", str(output), "--traits", "plan", "--purpose", "ads").exit_code == 0
+    assert service.purposes[-1] == "ads"
     assert "cus_1,2026-01-01T00:00:00+00:00,False,'=pro" in (tmp_path / "members.csv").read_text()
     assert pq.read_table(tmp_path / "members.parquet").column("plan").to_pylist() == ["=pro"]
     assert onefold("segments", "export", "vip", str(tmp_path / "members.xls")).exit_code == 2

@@ -8,6 +8,8 @@ from typing import Any
 import grpc
 import pytest
 
+from models.privacy.door import SourceFields
+from models.privacy.settings import PrivacySettings
 from protos.client import event_of
 from protos.onefold.v1 import identity_pb2, ingest_pb2
 from serve.settings import Limits, Settings
@@ -47,6 +49,19 @@ def test_results_when_waited_for(service: GrpcService) -> None:
     assert response.sequence and not response.rejections
     (stored,) = service.http.router.log
     assert stored.event.traits == ANN["traits"]
+
+
+def test_what_was_not_kept_is_told_as_over_http(tmp_path: Path) -> None:
+    privacy = PrivacySettings(sources={"*": SourceFields(traits=("plan",))})
+    service = GrpcService(tmp_path, Settings(data_dir=str(tmp_path), privacy=privacy))
+    refused = {"type": "track", "userId": "ann", "event": "", "messageId": "m2"}
+    other = {"type": "identify", "userId": "bob", "messageId": "m3", "traits": {"plan": "pro"}}
+    response = ingest(service, refused, ANN, other, wait=True)
+    by_http = service.http.post("/v1/batch?wait=true", {"batch": [refused, ANN, other]}).json()["results"]
+    assert [(each.index, list(each.withheld)) for each in response.results] == [
+        (each["index"], each["withheld"]) for each in by_http
+    ]
+    assert [list(each.withheld) for each in response.results] == [["traits.email", "traits.n"], []]
 
 
 def test_acknowledged_when_durable(service: GrpcService) -> None:

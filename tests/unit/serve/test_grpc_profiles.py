@@ -77,7 +77,7 @@ def test_a_profile_has_what_its_document_has(service: GrpcService) -> None:
 
 
 def test_every_section_of_the_document_is_in_the_message(service: GrpcService) -> None:
-    sections = {*service.http.get("/v1/profiles/user_id:jane").json(), "beyond_limits", "withheld"}
+    sections = {*service.http.get("/v1/profiles/user_id:jane").json(), "beyond_limits", "withheld", "region"}
     names = {"realTimeContext": "real_time_context", "scores": "scores_json", "insights": "insights_json"}
     assert {names.get(section, section) for section in sections} == set(pb.Profile.DESCRIPTOR.fields_by_name)
 

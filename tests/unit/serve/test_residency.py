@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from actors.webhook_residency import PermittedWebhooks
-from models.privacy.residency import Region, Residency, Transfer
+from models.privacy.residency import NO_RESIDENCY, Region, Residency, Transfer
 from protos.onefold.v1 import profile_pb2 as pb
 from serve.settings import Settings, SettingsError, load
 from tests.unit.serve.grpc_service import GrpcService, Refused
@@ -59,14 +59,12 @@ def test_what_belongs_elsewhere_is_not_written(tmp_path: Path) -> None:
 
 
 def test_profiles_say_where_they_are(tmp_path: Path) -> None:
-    (tmp_path / "eu").mkdir()
-    service = service_of(tmp_path / "eu", CLOSED)
-    service.send(person("DE"))
-    assert service.get("/v1/profiles/user_id:u-DE").json()["region"] == "eu"
-    (tmp_path / "off").mkdir()
-    off = HttpService(tmp_path / "off")
-    off.send(person("DE"))
-    assert "region" not in off.get("/v1/profiles/user_id:u-DE").json()
+    for name, residency, region in (("eu", CLOSED, "eu"), ("off", NO_RESIDENCY, "")):
+        (tmp_path / name).mkdir()
+        service = GrpcService(tmp_path / name, Settings(residency=residency))
+        service.http.send(person("DE"))
+        assert service.http.get("/v1/profiles/user_id:u-DE").json().get("region", "") == region
+        assert pb.Profile.FromString(service.call("Get", pb.GetRequest(key="user_id:u-DE"))).region == region
 
 
 @pytest.mark.parametrize("path", READS)
@@ -158,3 +156,19 @@ def test_settings() -> None:
     assert residency.region_of("web", {"address": {"country": "DE"}}, {}) == "eu"
     with pytest.raises(SettingsError, match=r"residency\.region"):
         load(environment={**given, "ONEFOLD_RESIDENCY__REGION": "mars"})
+
+
+def test_the_record_of_processing_says_what_may_go_where(tmp_path: Path) -> None:
+    service = service_of(tmp_path, OPEN)
+    service.post("/v1/webhooks", {"id": "crm", "url": "https://example.com/", "region": "us"})
+    record = service.get("/v1/privacy/record").json()
+    assert record["transfers"] == [{"rule": "eu->us", "mechanism": "scc", "reference": "contract 7"}]
+    assert [(each["id"], each["region"]) for each in record["recipients"] if each["kind"] == "webhook"] == [
+        ("crm", "us")
+    ]
+    (tmp_path / "closed").mkdir()
+    closed = service_of(tmp_path / "closed", CLOSED)
+    closed.control.create_webhook(service.control.webhooks()["crm"])
+    record = closed.get("/v1/privacy/record").json()
+    assert (record["region"], record["transfers"]) == ("eu", [])
+    assert all(each["kind"] != "webhook" for each in record["recipients"])  # it is off
