@@ -259,8 +259,8 @@ class Desk:
 
     def _forget_requests(self, identifiers: set[str], people: set[int]) -> list[str]:
         """Of other requests of erased people there stays that they were made, of those that are open once they have
-        ended. Returns the ids of all that no backup may tell of, those of before too: a crash may have come before their
-        keys were destroyed."""
+        ended. Returns the ids of all that no backup may tell of, those of before too: a crash may have come before
+        their keys were destroyed."""
         found = []
         after = (0, "")
         while page := self._store.requests(get_args(State), PAGE, after):

@@ -14,7 +14,7 @@ def legal_basis(scene: Scene) -> str:
     the ledger tells what held at any time."""
     key, income = "user_id:basis-1", "zqincomebasis71"
     scene.segment("basis", "plan", "basis")
-    scene.post("/v1/webhooks", {"id": "basis", "url": scene.receiver.url("basis"), "purpose": "ads"})
+    scene.webhook("basis", purpose="ads")
     (result,) = scene.send(_identify("basis-1", income=income))
     expect(result.get("withheld") == ["traits.income"], "a trait without a basis was not left out")
     expect(not scene.scan(income), "what has no basis reached a file")
@@ -67,7 +67,7 @@ def objection(scene: Scene) -> str:
     scene.post(f"/v1/profiles/{key}/consents", {"decisions": {"analytics": False}})
     expect(_read(scene, key, "analytics")["withheld"] == EVERYTHING, "after an objection a read held something")
     scene.segment("objected", "plan", "objected")
-    scene.post("/v1/webhooks", {"id": "objected", "url": scene.receiver.url("objected"), "purpose": "ads"})
+    scene.webhook("objected", purpose="ads")
     _state(scene, key, ads=True)
     device = {"type": "track", "anonymousId": "object-device", "event": "Seen", "messageId": "object-device-1"}
     scene.send(device, Sec_GPC="1")
@@ -87,7 +87,7 @@ def restriction(scene: Scene) -> str:
     """Article 18: a restricted person's data is kept, and used for nothing until that is lifted."""
     key, note = "user_id:restrict-1", "zqrestrictnote18"
     scene.segment("restricted", "plan", "restricted")
-    scene.post("/v1/webhooks", {"id": "restricted", "url": scene.receiver.url("restricted")})
+    scene.webhook("restricted")
     scene.send(_identify("restrict-1", note="before"))
     person = scene.customer_id(key)
     expect(scene.get(f"/v1/profiles/{key}")["attributes"]["note"]["value"] == "before", "the person is not read before")
@@ -107,8 +107,7 @@ def restriction(scene: Scene) -> str:
 def automated(scene: Scene) -> str:
     """Article 22: an automated action is logged and reviewed; who has opted out gets none."""
     scene.segment("automated", "plan", "automated")
-    webhook = {"id": "automated", "url": scene.receiver.url("automated"), "segments": ["automated"]}
-    scene.post("/v1/webhooks", {**webhook, "automated_decision": True})
+    scene.webhook("automated", segments=["automated"], automated_decision=True)
     scene.send(_identify("automated-1", note="x"), _identify("automated-2", note="x"))
     scene.command("privacy", "object", "user_id:automated-2", "automated-decisions")
     scene.send(_identify("automated-1", plan="automated"), _identify("automated-2", plan="automated"))

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 from models.privacy.deadlines import due, escalates_at, extended, opt_out_due
 from serve.verify_rows import Row, expect
-from serve.verify_scene import Scene
+from serve.verify_scene import MECHANISM, REGION, REGION_PERMITTED, Scene
 
 
 def deadlines(scene: Scene) -> str:
@@ -38,7 +38,9 @@ def record(scene: Scene) -> str:
     bases = {each["id"]: each["basis"] for each in before["purposes"]}
     expect(bases.get("ads") == "consent" and "service" in bases, "the record does not list the purposes")
     expect(before["controller"] == "example-shop", "the record does not name the controller")
-    scene.post("/v1/webhooks", {"id": "recorded", "url": scene.receiver.url("recorded"), "purpose": "ads"})
+    transfers = [(each["rule"], each["mechanism"]) for each in before["transfers"]]
+    expect(transfers == [(f"{REGION}->{REGION_PERMITTED}", MECHANISM)], "the record does not list the transfers")
+    scene.webhook("recorded", purpose="ads")
     scene.command("keys", "create", "recorded", "--scope", "read")
     after = scene.command("privacy", "record")
     new = [each for each in after["recipients"] if each not in before["recipients"]]

@@ -37,10 +37,14 @@ MINIMAL_SOURCE = "minimal"
 START_S = 180.0
 COMMAND_S = 90.0
 PATIENCE_S = 30.0
-_POLL_S = 0.05
+_POLL_S = 0.02
 _WAITED_MS = 27 * DAY_MS
 
-SETTINGS = """
+REGION, REGION_PERMITTED, REGION_REFUSED = "eu", "uk", "us"
+REGION_REFUSED_URL = "https://onefold-us.verify.example"
+MECHANISM = "adequacy"
+
+SETTINGS = f"""
 [privacy]
 controller_id = "example-shop"
 require_verification = true
@@ -55,19 +59,19 @@ basis = "contract"
 [privacy.purposes.known.analytics]
 name = "Counting what is used"
 basis = "legitimate_interests"
-data = { events = ["Page *"], sections = ["engagement"] }
+data = {{ events = ["Page *"], sections = ["engagement"] }}
 
 [privacy.purposes.known.ads]
 name = "Advertising"
 basis = "consent"
-data = { traits = ["income"], events = ["Ad *"] }
+data = {{ traits = ["income"], events = ["Ad *"] }}
 categories = ["Advertising"]
 opt_out = true
 
 [privacy.purposes.known.campaigns]
 name = "Campaigns, for a month"
 basis = "contract"
-data = { traits = ["campaign_*"], events = ["Campaign *"] }
+data = {{ traits = ["campaign_*"], events = ["Campaign *"] }}
 retention_days = 30
 
 [privacy.sources.minimal]
@@ -75,6 +79,18 @@ traits = ["plan"]
 
 [webhooks]
 allow_private_addresses = true
+
+[residency]
+region = "{REGION}"
+
+[residency.regions]
+{REGION} = {{ countries = ["DE"] }}
+{REGION_PERMITTED} = {{ countries = ["GB"] }}
+{REGION_REFUSED} = {{ countries = ["US"], url = "{REGION_REFUSED_URL}" }}
+
+[residency.transfers."{REGION}->{REGION_PERMITTED}"]
+mechanism = "{MECHANISM}"
+reference = "made up"
 """
 
 Found = TypeVar("Found")
@@ -91,7 +107,7 @@ class Scene:
         """`folder` is empty, and the caller's to delete."""
         self.data_dir = folder / "data"
         self.receiver = Receiver()
-        self.admin_key = self.write_key = self.url = ""
+        self.admin_key = self.write_key = self.url = self.grpc_target = ""
         self.near_deadline = str(uuid.uuid4())  # a request that came weeks ago
         self._clients: dict[str, ApiClient] = {}
 
@@ -116,7 +132,7 @@ class Scene:
         # One that is told what became of people.
         self.write_key = self.command("keys", "create", "verify", "--scope", "ingest", "--scope", "read")["secret"]
         self._plant_request()
-        self.url = f"http://127.0.0.1:{http_port}"
+        self.url, self.grpc_target = f"http://127.0.0.1:{http_port}", f"127.0.0.1:{grpc_port}"
         self.command("serve", "--detach", timeout_s=START_S)
 
     def _plant_request(self) -> None:
@@ -216,7 +232,8 @@ class Scene:
                 "subject_identities": [{"identity_type": "email", "identity_value": mail, "identity_format": "raw"}],
             },
         )
-        self.command("privacy", "verify-requester", request_id, "--by", "verify", "--method", "made up")
+        known = {"verified_by": "verify", "method": "made up"}
+        self.post(f"/v1/privacy/requests/{request_id}/verify", known)
 
         def done() -> dict[str, Any] | None:
             status: dict[str, Any] = self.get(f"/v2/requests/{request_id}")
@@ -238,6 +255,11 @@ class Scene:
         """Makes a segment of those whose trait has a value."""
         criteria = {"type": "demographic", "trait": trait, "operator": "equals", "value": value}
         self.post("/v1/segments", {"id": segment_id, "name": segment_id, "criteria": criteria})
+
+    def webhook(self, webhook_id: str, region: str = REGION, **fields: Any) -> None:
+        """Makes a webhook that tells the receiver, at the address of its own id. Raises ApiError."""
+        hook = {"id": webhook_id, "url": self.receiver.url(webhook_id), "region": region, **fields}
+        self.post("/v1/webhooks", hook)
 
     def members(self, segment_id: str, purpose: str = "") -> list[str]:
         """Customer ids of a segment's members, as a read for a purpose is told them."""

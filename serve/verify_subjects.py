@@ -28,8 +28,7 @@ def access(scene: Scene) -> str:
     mail, user = "access@verify.example", "access-1"
     told = PLACES
     scene.segment(told["a segment"], "note", told["a trait"])
-    webhook = {"id": "access", "url": scene.receiver.url("access"), "segments": [told["a segment"]]}
-    scene.post("/v1/webhooks", {**webhook, "automated_decision": True})
+    scene.webhook("access", segments=[told["a segment"]], automated_decision=True)
     scene.send(
         {"type": "identify", "userId": user, "traits": {"email": mail, "note": told["a trait"]}},
         {"type": "track", "userId": user, "event": "Read", "properties": {"text": told["a property of an event"]}},
@@ -104,9 +103,7 @@ def recipients(scene: Scene) -> str:
     """Article 19: whoever was told of a person is told that they were erased, and listed in the certificate."""
     mail = "recipients@verify.example"
     scene.segment("recipients", "plan", "recipients")
-    scene.post(
-        "/v1/webhooks", {"id": "recipients", "url": scene.receiver.url("recipients"), "segments": ["recipients"]}
-    )
+    scene.webhook("recipients", segments=["recipients"])
     scene.send({"type": "identify", "userId": "recipients-1", "traits": {"email": mail, "plan": "recipients"}})
     person = scene.customer_id("user_id:recipients-1")
     scene.settle("recipients")

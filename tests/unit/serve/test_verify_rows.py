@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipelines.batch_client import ApiError
-from serve.verify_duties import ROWS, not_available
+from serve.verify_duties import ROWS
 from serve.verify_rows import Outcome, Row, expect, run_rows
 from serve.verify_scene import Scene
 
@@ -19,7 +19,7 @@ def test_what_a_check_raises_is_not_met_and_the_others_are_tried(tmp_path: Path)
     def fails(scene: Scene) -> str:
         raise KeyError("data")
 
-    checks = (sees_nothing, is_refused, fails, not_available, lambda scene: "seen")
+    checks = (sees_nothing, is_refused, fails, lambda scene: "seen")
     told: list[Outcome] = []
     scene = Scene(tmp_path)
     outcomes = run_rows([Row(str(n), "", "", check) for n, check in enumerate(checks)], scene, told.append)
@@ -29,7 +29,6 @@ def test_what_a_check_raises_is_not_met_and_the_others_are_tried(tmp_path: Path)
         ("fail", "nothing was seen"),
         ("fail", "the service answered 403: this key may not"),
         ("fail", "the check could not be done: KeyError: 'data'"),
-        ("fail", "not available"),
         ("pass", "seen"),
     ]
 
