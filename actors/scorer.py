@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from actors.errors import OnefoldError
+from actors.errors import OnefoldError, Unavailable
 from actors.page_scrub import PageScrubber
 from actors.score_store import ScoreStore, Stale, Table, Values, scores_path
 from actors.scoring import ScorerStatus
@@ -158,7 +158,7 @@ class Scorer:
 
     async def forget(self, customer_ids: list[int]) -> None:
         """Drops the scores of these people, as far as they are here, and leaves nothing of them in the file. Raises
-        TimeoutError if readers stay in the way."""
+        Unavailable if readers stay in the way."""
         store = self._store
         if store is None:
             return
@@ -328,7 +328,9 @@ class Scorer:
                     continue
                 tries += 1
                 if tries > _SCRUBS:
-                    raise TimeoutError("readers keep the write-ahead log of scores from being emptied")
+                    raise Unavailable(
+                        "readers keep the write-ahead log of scores from being emptied: it is tried again"
+                    )
                 time.sleep(_SCRUB_PAUSE_S)
 
 

@@ -25,6 +25,7 @@ from serve import metrics
 from serve.auth import Authenticator
 from serve.http_app import build_http_app
 from serve.profile_reads import ProfileReads
+from serve.score_reads import ScoreReads
 from serve.services import Services
 from serve.settings import Settings
 from tests.strategies.signing import one_signer
@@ -116,6 +117,7 @@ class HttpService:
             metrics=self.metrics,
             now=lambda: self.now,
             new_id=self._new_id,
+            scores=ScoreReads(remote=self.router.scores),
         )
         self.app: FastAPI = build_http_app(self.services)
 
