@@ -41,7 +41,6 @@ _CLOCK_S = 60.0
 _NOTE_S = 1.0
 _STATE_S = 10.0
 _NOTED_MS = 60_000  # until it is said again that all is noted
-_READERS_MAX = 10_000  # entries of the audit log that are looked through for one person
 
 log = logging.getLogger("onefold.privacy")
 
@@ -62,8 +61,7 @@ async def work_on_requests(settings: Settings, calls: PrivacyCalls) -> None:
         return normaliser.normalise(namespace, value).identifier
 
     def readers(customer_id: int) -> Iterable[str]:
-        entries = audit.entries(EntryFilter(subject=customer_id), 1 << 62, _READERS_MAX)
-        return dict.fromkeys(entry.actor for entry in entries if entry.actor)
+        return audit.actors(EntryFilter(subject=customer_id))
 
     export = SubjectExport(calls, settings.data_path, normalise, settings.lifecycle, control.webhooks, readers)
 

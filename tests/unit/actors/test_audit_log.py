@@ -82,6 +82,19 @@ def test_entries_are_found_by_what_they_are_about(log: AuditLog) -> None:
     assert numbers(log, EntryFilter(subject=1)) == []  # 71 is somebody else
 
 
+def test_all_who_have_entries_about_somebody_are_told_the_latest_first(log: AuditLog) -> None:
+    about = [
+        record(0, "key_1"),
+        record(1, "key_2"),
+        record(2, "key_3", (77,)),
+        record(3, ""),
+        record(4, "key_4", (5, 7)),
+    ]
+    log.append([*about, record(5, "key_1")])
+    assert log.actors(EntryFilter(subject=7)) == ["key_1", "key_4", "key_2"]
+    assert log.actors(EntryFilter(subject=8)) == []
+
+
 def test_who_was_affected_is_told_with_counts_and_times(log: AuditLog) -> None:
     log.append([record(10, subjects=(7, 7, 9)), record(5, subjects=(7,), kind="action"), record(3, "key_2", (1,))])
     log.append([record(50, subjects=(9,)), record(60, subjects=())])
