@@ -7,10 +7,11 @@ from actors.basis_check import BasisCheck, FreshCheck
 from actors.errors import Invalid
 from actors.reader import parse_sequence
 from models.identity.identifiers import InvalidKey
-from models.privacy.visibility import may_read, readable_until, serves_all, visible
+from models.privacy.visibility import may_read, readable_until, serves, serves_all, visible
 from models.profile.document import document, valid_until
 from models.profile.state import Profile
 from models.scoring.features import Feature, reads_of
+from models.scoring.insights import LifeEvents, affinities, told_affinities, told_signs
 from models.scoring.kept import KeptScore, told
 from models.segments.catalogue import catalogue_of
 from models.segments.compile import TraitReader, trait_readers
@@ -43,6 +44,7 @@ class RequestContext:
         self.limits = CallLimits(services.authenticator, services.settings.limits, services.now)
         self.purposes = services.settings.privacy.purposes
         self.basis = BasisCheck(services.reads.get_many, services.control.segments, self.purposes, services.now)
+        self._life_events = LifeEvents(services.settings.scoring.life_events)
         self._segment_names = Snapshot(services.control, self._load_segment_names, services.now)
         self._trait_readers = Snapshot(services.control, self._load_trait_readers, services.now)
 
@@ -58,17 +60,27 @@ class RequestContext:
 
     def insights(self, profile: Profile, purpose: str, now: int) -> tuple[dict[str, Any], int, int]:
         """The document's section `insights` for a purpose at `now` ms: of computed traits those that are made of what
-        serves it. Also until when (ms) it is so if nothing happens, and how many were withheld."""
-        readers = self.trait_readers
+        serves it, and signs and affinities as far as they are. Also until when (ms) it is so if nothing happens, and
+        how many computed traits were withheld."""
+        readers, beside = self.trait_readers, self._beside(profile, purpose, now)
         if not readers:
-            return {}, NEVER, 0
+            return beside, NEVER, 0
         shown = {
             trait_id: (each.kind, each.read)
             for trait_id, each in readers.items()
             if serves_all(self.purposes, purpose, each.reads)
         }
         values, until = computed_values(shown, profile, now, time_text)
-        return {"computed_traits": values}, until, len(readers) - len(shown)
+        return {"computed_traits": values, **beside}, until, len(readers) - len(shown)
+
+    def _beside(self, profile: Profile, purpose: str, now: int) -> dict[str, Any]:
+        """The insights that are no computed traits."""
+        purposes = self.purposes
+        orders = serves(purposes, purpose, "sections", "transactions")
+        found = self._life_events.signs(profile, now, lambda name: serves(purposes, purpose, "events", name), orders)
+        told: dict[str, Any] = {"life_events": told_signs(found, time_text)} if found else {}
+        bought = affinities(profile) if orders else {}
+        return {**told, "affinities": told_affinities(bought)} if bought else told
 
     def declared_purpose(self, declared: str, caller: Principal | None) -> str:
         """The purpose that a read declares, else that of its key; "" for neither. Raises Invalid, Forbidden."""

@@ -4,6 +4,8 @@ import msgspec
 
 from models.scoring.gate import Gate
 from models.scoring.hosting import HostSettings
+from models.scoring.insights import DEFAULT_LIFE_EVENTS
+from models.scoring.life_events import OnsetRule
 
 
 class ScoringSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -12,3 +14,5 @@ class ScoringSettings(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True  # without a champion in the registry nothing is done, whatever this says
     hosts: HostSettings = HostSettings()
     gates: dict[str, Gate] = {}  # by the name of the score
+    # What makes a sign, by its name.
+    life_events: dict[str, OnsetRule] = msgspec.field(default_factory=DEFAULT_LIFE_EVENTS.copy)

@@ -1,0 +1,58 @@
+"""Signs and affinities in the profile over HTTP, and what a purpose leaves of them."""
+
+from pathlib import Path
+from typing import Any
+
+from models.privacy.purposes import DataScope, Purpose, Purposes
+from models.privacy.settings import PrivacySettings
+from serve.settings import Settings
+from tests.unit.serve.http_service import HttpService
+
+PURPOSES = Purposes(
+    known={
+        "shop": Purpose(basis="contract", data=DataScope(events=("*",), sections=("*",))),
+        "profiling": Purpose(basis="contract", data=DataScope(sections=("insights",))),
+    },
+    default="shop",
+)
+
+
+def orders(user: str) -> list[dict[str, Any]]:
+    """A first order long ago, then furniture three times."""
+    told = []
+    bought = (
+        ("2025-06-01", "Tea"),
+        ("2026-02-01", "Furniture"),
+        ("2026-02-10", "Furniture"),
+        ("2026-02-20", "Furniture"),
+    )
+    for number, (day, category) in enumerate(bought):
+        line = {"product_id": f"p{number}", "category": category, "price": 10, "quantity": 1}
+        properties = {"order_id": f"{user}.{number}", "revenue": 10, "currency": "EUR", "products": [line]}
+        told.append(
+            {"type": "track", "event": "Order Completed", "userId": user, "timestamp": f"{day}T12:00:00Z",
+             "properties": properties}
+        )  # fmt: skip
+    return told
+
+
+def test_a_profile_tells_signs_and_affinities(tmp_path: Path) -> None:
+    service = HttpService(tmp_path)
+    service.send(*orders("u1"), {"type": "identify", "userId": "u2"})
+    found = service.get("/v1/profiles/user_id:u1").json()["insights"]
+    (sign,) = found["life_events"]
+    assert (sign["name"], sign["since"][:10], len(sign["evidence"])) == ("moving", "2026-02-01", 3)
+    assert found["affinities"]["categories"][0]["name"] == "Furniture"
+    assert service.get("/v1/profiles/user_id:u2").json()["insights"] == {}
+
+
+def test_insights_are_made_of_what_serves_the_purpose(tmp_path: Path) -> None:
+    service = HttpService(tmp_path, Settings(privacy=PrivacySettings(purposes=PURPOSES)))
+    service.router.purposes = PURPOSES
+    service.send(*orders("u1"))
+    by_purpose = {
+        purpose: service.get("/v1/profiles/user_id:u1", **{"Onefold-Purpose": purpose}).json()["insights"]
+        for purpose in PURPOSES.known
+    }
+    assert set(by_purpose["shop"]) == {"life_events", "affinities"}
+    assert by_purpose["profiling"] == {}
