@@ -42,10 +42,13 @@ async def review_decision(key: Key, decision_id: str, request: Request, context:
     if decision is None:
         raise NotFound("decision_id: there is no such decision about this person; GET .../decisions lists them")
     review = review_of(decision, asked.outcome, asked.by, asked.note, context.services.now())
-    held = next((each for each in records if each.record_id == review.record_id), review)
+    await context.services.router.log_decision(review)
+    # Of two that come at once, or one after the other, the first is kept.
+    held = next((each for each in await _records(context, key) if each.record_id == review.record_id), None)
+    if held is None:
+        raise NotFound("decision_id: the person was erased meanwhile")
     if (held.decided, held.by, held.note) != (review.decided, review.by, review.note):
         raise Conflict("decision_id: this decision was reviewed before, with another outcome or by somebody else")
-    await context.services.router.log_decision(held)
     tell(decision_id=decision_id)
     return respond(decision_entries([decision, held])[0])
 

@@ -3,10 +3,11 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from models.identity.customer_id import from_text
-from models.privacy.decisions import decision_of
+from models.privacy.decisions import DecisionRecord, decision_of
 from tests.unit.serve.http_service import NOW, HttpService
 
 PATH = "/v1/profiles/user_id:u1/decisions"
@@ -38,6 +39,20 @@ def test_decisions_are_listed_and_reviewed_once(service: HttpService) -> None:
     assert (again["review"]["outcome"], again["review"]["at"]) == ("overturned", "2026-03-01T12:30:00.000Z")
     assert service.post(path, {**asked, "outcome": "upheld"}).status_code == 409
     assert [each["review"] is not None for each in service.get(PATH).json()["data"]] == [True, False, False]
+
+
+def test_of_two_reviews_at_once_one_is_told_that_it_does_not_hold(
+    service: HttpService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_decision = service.router.log_decision
+    decision = service.get(PATH).json()["data"][0]["id"]
+
+    async def late(record: DecisionRecord) -> None:
+        await log_decision(msgspec.structs.replace(record, decided="overturned", by="the other"))
+        await log_decision(record)
+
+    monkeypatch.setattr(service.router, "log_decision", late)
+    assert service.post(f"{PATH}/{decision}/review", {"outcome": "upheld", "by": "a.meier"}).status_code == 409
 
 
 def test_what_is_not_there_is_not_found(service: HttpService) -> None:
