@@ -6,6 +6,7 @@ from models.events.event import Event
 from models.events.outcome import Reason
 from models.shard.protocol import DeadLetter
 from serve.request_context import RequestContext
+from serve.residency import keep_here
 
 PAGE = 1_000  # letters, at most, that one call tries
 
@@ -55,6 +56,7 @@ async def _replay(context: RequestContext, letters: list[DeadLetter]) -> Replaye
             lambda: letter.letter_id,  # noqa: B023
             again=letter.minimised,
         )
+        parsed = keep_here(services.settings.residency, parsed, letter.source)
         intake.count_entry(parsed, letter.source)
         if parsed.events:
             events += parsed.events

@@ -26,6 +26,7 @@ TOKEN_PREFIX = "tok_"  # nosec B105 # a prefix or a file name
 _ROOTS = ("traits", "properties", "context", "integrations")
 _TOKEN_KIND = [b"onefold token 1"]
 _TOKEN_CHARS_MAX = 65_536
+_HASH = re.compile(HASH_PREFIX + "[0-9a-f]{64}")
 _YEAR = re.compile(r"\d{4}")
 _json = msgspec.json.Encoder(order="deterministic")
 _GONE = object()  # a value that is left out
@@ -112,16 +113,17 @@ def _inside(value: Any, steps: list[str], transform: Transform) -> Any:
 def transform_of(rule: FieldRule, keys: Keys, note: Callable[[str], None], again: bool = False) -> Transform:
     """What a rule does to a value. `note` is called with the rule's field for each value that is left out.
 
-    `again`: the message went through the door before, so hashes and tokens are there already.
+    `again`: the message went through the door before, so hashes and tokens may be there already: what is none was
+    there before its rule.
     """
 
     def transformed(value: Any) -> Any:
         if value is None:
             return value
         if rule.action == "hash":
-            return value if again else hashed(value, keys)
+            return value if again and _is_hash(value) else hashed(value, keys)
         if rule.action == "tokenise":
-            return value if again else token_of(value, keys)
+            return value if again and _is_token(value, keys) else token_of(value, keys)
         coarse = _GONE if rule.action == "drop" else coarser(value, rule)
         if coarse is _GONE:
             note(rule.field)
@@ -134,6 +136,10 @@ def hashed(value: Any, keys: Keys) -> str:
     """The keyed hash of a JSON value; of a text, of the text itself."""
     content = value.encode() if isinstance(value, str) else _json.encode(value)
     return HASH_PREFIX + hmac.new(keys.hashing, content, hashlib.sha256).hexdigest()
+
+
+def _is_hash(value: Any) -> bool:
+    return isinstance(value, str) and _HASH.fullmatch(value) is not None
 
 
 def token_of(value: Any, keys: Keys) -> str:
@@ -152,6 +158,14 @@ def revealed(token: str, keys: Keys) -> Any:
         except (ValueError, InvalidTag):
             pass
     raise ValueError("expected a token of this service, as it stands in the field")
+
+
+def _is_token(value: Any, keys: Keys) -> bool:
+    try:
+        revealed(value if isinstance(value, str) else "", keys)
+    except ValueError:
+        return False
+    return True
 
 
 def coarser(value: Any, rule: FieldRule) -> Any:

@@ -109,6 +109,14 @@ def test_what_came_in_before_is_not_hashed_again() -> None:
     assert entered(once, *rules, again=True) == once != entered(once, *rules)
 
 
+@pytest.mark.parametrize("action", ["hash", "tokenise"])
+def test_what_came_in_before_its_rule_is_not_kept_as_it_was(action: Any) -> None:
+    rule = FieldRule(field="traits.a", action=action)
+    for value in ("x", 5, {"b": 1}, "hmac_1", "tok_1"):
+        made = entered({"traits": {"a": value}}, rule)
+        assert entered({"traits": {"a": value}}, rule, again=True) == made != {"traits": {"a": value}}
+
+
 def test_rules_and_lists_are_a_sources_own() -> None:
     rule = FieldRule(field="traits.a", action="drop", sources=("crm",))
     doors = Doors({"web": SourceFields(traits=("b",))}, (rule,), KEYS, None)

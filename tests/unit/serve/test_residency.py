@@ -9,6 +9,7 @@ import pytest
 
 from actors.webhook_residency import PermittedWebhooks
 from models.privacy.residency import NO_RESIDENCY, Region, Residency, Transfer
+from models.shard.protocol import DeadLetter
 from protos.onefold.v1 import profile_pb2 as pb
 from serve.settings import Settings, SettingsError, load
 from tests.unit.serve.grpc_service import GrpcService, Refused
@@ -56,6 +57,18 @@ def test_what_belongs_elsewhere_is_not_written(tmp_path: Path) -> None:
     assert CANARY.encode() not in files(tmp_path)
     refused = service.post("/v1/identify", person("US"))
     assert (refused.status_code, refused.json()["code"]) == (400, "wrong_region")
+
+
+def test_letters_of_before_are_not_brought_in_from_elsewhere(tmp_path: Path) -> None:
+    service = service_of(tmp_path, CLOSED)
+    for number, country in enumerate(("DE", "US")):
+        letter = DeadLetter(f"l{number}", service.now, "web", "identify", [], msgspec.json.encode(person(country)))
+        service.router.letters[letter.letter_id] = letter
+    answer = service.post("/v1/deadletters/replay", {"all": True}).json()
+    assert answer["replayed"] == 1
+    (rejected,) = answer["rejected"]
+    assert [reason["code"] for reason in rejected["reasons"]] == ["wrong_region"]
+    assert list(service.router.index) == ["user_id:u-DE"]
 
 
 def test_profiles_say_where_they_are(tmp_path: Path) -> None:
