@@ -6,6 +6,7 @@ GET  /v1/profiles/{key}...                                            one person
 *    /v1/identity/reviews...                                          who may be       serve.http_reviews
 *    /v1/segments...                                                  groups           serve.http_segments
 *    /v1/webhooks..., GET /v1/segments...stream                       who comes, goes  serve.http_webhooks
+*    /v1/models...                                                    scoring models   serve.http_models
 GET  /v1/events, /v1/deadletters...                                   the stream       serve.http_events
 *    /v1/status, /v1/admin...                                         operators        serve.http_admin
 *    /v2...                                                           data subjects    serve.http_open_dsr
@@ -39,6 +40,7 @@ from serve import (
     http_impact,
     http_ingest,
     http_minimisation,
+    http_models,
     http_open_dsr,
     http_privacy,
     http_profiles,
@@ -77,7 +79,7 @@ def build_http_app(services: Services, probes: http_health.Probes | None = None)
     modules = (
         *(http_ingest, http_consents, http_corrections, http_decisions, http_profiles, http_identity, http_reviews),
         *(http_segment_analysis, http_segment_stream, http_impact),  # before segments: "schema" and "stream" are no ids
-        *(http_segments, http_computed_traits, http_webhooks),
+        *(http_segments, http_computed_traits, http_webhooks, http_models),
         *(http_open_dsr, http_privacy, http_minimisation),
         *(http_events, http_admin, http_audit_routes, http_health),
     )

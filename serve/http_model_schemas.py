@@ -71,7 +71,7 @@ class ModelsAnswer(msgspec.Struct, frozen=True):
 class AliasRequest(msgspec.Struct, forbid_unknown_fields=True):
     """What an alias is to stand for."""
 
-    version: Annotated[int | None, Meta(ge=1, description="null: none any more")]
+    version: Annotated[int, Meta(ge=1)] | None  # null: none any more
     reason: str = ""
     force: Annotated[bool, Meta(description="champion: although the gate is not passed; a reason must be given")] = (
         False

@@ -1,5 +1,5 @@
 """The OpenAPI document: what each route takes and answers, in FastAPI's terms, from the shapes in `http_schemas`,
-`http_identity_schemas`, `http_segment_schemas`, `http_audit_schemas` and `http_privacy_schemas`.
+`http_identity_schemas`, `http_segment_schemas`, `http_model_schemas`, `http_audit_schemas` and `http_privacy_schemas`.
 
 Bodies are read and written as msgspec structs (they are checked faster and their errors quote no values), so FastAPI
 is told their schemas; paths, parameters and descriptions it takes from the handlers themselves.
@@ -11,7 +11,14 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from serve import http_audit_schemas, http_identity_schemas, http_privacy_schemas, http_schemas, http_segment_schemas
+from serve import (
+    http_audit_schemas,
+    http_identity_schemas,
+    http_model_schemas,
+    http_privacy_schemas,
+    http_schemas,
+    http_segment_schemas,
+)
 from serve.http_event_schemas import EVENT_SCHEMAS, PROFILE_SCHEMA, body_name
 from serve.http_scopes import PUBLIC, SCOPES
 
@@ -78,7 +85,10 @@ def install_openapi(app: FastAPI) -> None:
 
 def _document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    modules = (http_schemas, http_identity_schemas, http_segment_schemas, http_audit_schemas, http_privacy_schemas)
+    modules = (
+        *(http_schemas, http_identity_schemas, http_segment_schemas, http_model_schemas),
+        *(http_audit_schemas, http_privacy_schemas),
+    )
     shapes = [shape for module in modules for shape in vars(module).values()]
     kinds = list(dict.fromkeys(kind for kind in shapes if isinstance(kind, type) and issubclass(kind, msgspec.Struct)))
     _, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)

@@ -69,6 +69,14 @@ def retire(control: ControlStore, name: str, number: int, by: str, now: int, rea
     return ended
 
 
+def retire_alias(control: ControlStore, name: str, alias: Alias, by: str, now: int, reason: str) -> None:
+    """Has an alias stand for nothing. Raises NotFound, Conflict."""
+    model_entries(control, name)
+    if not _standing(control, name, alias):
+        raise Conflict("alias: it stands for nothing, so there is nothing to end")
+    control.set_model_aliases(_change(name, alias, 0, now, by, reason))
+
+
 def obstacles_of(control: ControlStore, gates: Mapping[str, Gate], model: ModelVersion) -> list[str]:
     """Why a version may not become the champion, by what was last measured of it beside the champion there is."""
     gate = decides(gates.get(model.name, Gate()), model.signature)

@@ -45,10 +45,8 @@ def test_it_is_registered_promoted_and_in_profiles(installed: Path, tmp_path: Pa
         made = service.cli("models", "register", "--entry-point", "next_order")
         assert (made["name"], made["version"], len(made["digest"])) == ("next_order", 1, 64)
         service.cli("models", "promote", "next_order@1", "--force", "--reason", "the first")
-        order = {"type": "track", "userId": "u1", "event": "Order Completed", "messageId": "m1"}
-        order["properties"] = {"order_id": "1", "revenue": 10.0, "currency": "EUR"}
         with service.client(service.write_key) as client:
-            client.post("/v1/batch?wait=true", {"batch": [order]})
+            client.post("/v1/batch?wait=true", {"batch": [order(1)]})
         score = seen(service, lambda scores: "next_order" in scores)["next_order"]
         assert score["version"] == "next_order@1"
         assert score["value"] == pytest.approx(0.283, abs=0.001)
@@ -57,12 +55,17 @@ def test_it_is_registered_promoted_and_in_profiles(installed: Path, tmp_path: Pa
         (installed / "onefold_example_models" / "weights.json").write_text("{}")
         service.stop()
         service.start()
-        order |= {"messageId": "m2", "properties": {**order["properties"], "order_id": "2"}}
         with service.client(service.write_key) as client:
-            client.post("/v1/batch?wait=true", {"batch": [order]})
+            client.post("/v1/batch?wait=true", {"batch": [order(2)]})
         stale = seen(service, lambda scores: "stale" in scores["next_order"])["next_order"]
         assert "its code has changed" in stale["stale"]
         assert stale["value"] == score["value"]
+
+
+def order(number: int) -> dict[str, Any]:
+    properties = {"order_id": str(number), "revenue": 10.0, "currency": "EUR"}
+    name = "Order Completed"
+    return {"type": "track", "userId": "u1", "event": name, "messageId": f"m{number}", "properties": properties}
 
 
 def seen(service: RunningService, wanted: Any) -> dict[str, Any]:

@@ -94,6 +94,8 @@ def ours(running: RunningService) -> Ours:
         "subject_request_id": export["subject_request_id"],
         "name": export["results_url"].rpartition("/")[2],
         "decision_id": "dec_0123456789abcdef01234567",
+        "model": "upgrade",
+        "alias": "champion",
         "letter_id": letter,
         "trait": CANARY,
     }

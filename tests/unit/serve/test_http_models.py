@@ -1,0 +1,74 @@
+"""/v1/models: what stands for what, and the gate in front of the champion."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from models.scoring.contract import Output, Signature
+from models.scoring.evaluation import Report
+from models.scoring.features import Feature
+from models.scoring.registry import Evaluation, ModelVersion
+from tests.unit.serve.http_service import HttpService
+
+SIGNATURE = Signature(
+    name="upgrade", features={"events": Feature(history="events")}, output=Output(kind="probability", horizon_days=30)
+)
+CHAMPION, CHALLENGER = "/v1/models/upgrade/aliases/champion", "/v1/models/upgrade/aliases/challenger"
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> HttpService:
+    made = HttpService(tmp_path)
+    model = ModelVersion(name="upgrade", version=0, source="import", target="x:y", signature=SIGNATURE)
+    for _ in range(3):
+        made.control.register_model(model)
+    return made
+
+
+def measured(service: HttpService, **auc: float) -> None:
+    reports = {
+        int(version.removeprefix("v")): Report(people=5_000, measures={"auc": value}) for version, value in auc.items()
+    }
+    service.control.add_evaluation(
+        Evaluation(name="upgrade", at=3, as_of=1, until=2, outcome="bought", reports=reports)
+    )
+
+
+def test_a_champion_passes_its_gate_or_is_forced_with_a_reason(service: HttpService) -> None:
+    refused = service.request("PUT", CHAMPION, {"version": 1})
+    assert refused.status_code == 409 and "was not measured" in refused.json()["message"]
+    assert service.request("PUT", CHAMPION, {"version": 1, "force": True}).status_code == 400
+    forced = service.request("PUT", CHAMPION, {"version": 1, "force": True, "reason": "the first"}).json()
+    assert (forced["champion"], forced["challenger"]) == (1, None)
+    assert service.request("PUT", CHALLENGER, {"version": 2}).json()["challenger"] == 2
+    measured(service, v2=0.8)
+    refused = service.request("PUT", CHAMPION, {"version": 2})
+    assert "was not measured beside upgrade@1" in refused.json()["message"]
+    measured(service, v1=0.81, v2=0.8)
+    refused = service.request("PUT", CHAMPION, {"version": 2})
+    assert refused.status_code == 409 and "auc 0.8 is not 0 better" in refused.json()["message"]
+    measured(service, v1=0.79, v2=0.8)
+    promoted = service.request("PUT", CHAMPION, {"version": 2, "reason": "better"}).json()
+    assert (promoted["champion"], promoted["challenger"]) == (2, None)
+    assert [move["reason"] for move in promoted["moves"]] == ["it became the champion", "better", "", "the first"]
+    assert promoted["versions"][1]["report"]["measures"] == {"auc": 0.8}
+
+
+def test_models_are_listed_and_retired(service: HttpService) -> None:
+    (listed,) = service.get("/v1/models").json()["models"]
+    assert [each["version"] for each in listed["versions"]] == [3, 2, 1]
+    assert service.get("/v1/models/upgrade").json() == listed
+    assert service.request("PUT", CHALLENGER, {"version": None}).status_code == 409
+    service.request("PUT", CHALLENGER, {"version": 3})
+    assert service.request("PUT", CHALLENGER, {"version": None}).json()["challenger"] is None
+    for path in ("/v1/models/nothing", "/v1/models/nothing/aliases/champion"):
+        assert service.request("GET" if "aliases" not in path else "PUT", path, {"version": 1}).status_code == 404
+    assert service.request("PUT", CHALLENGER, {"version": 9}).status_code == 404
+    assert service.request("PUT", CHALLENGER, {"version": 0}).status_code == 400
+
+
+def test_every_version_is_told_whole(service: HttpService) -> None:
+    version = service.get("/v1/models/upgrade").json()["versions"][0]
+    assert version["features"]["events"]["history"] == "events"
+    assert version["output"] == msgspec.json.decode(msgspec.json.encode(SIGNATURE.output))
