@@ -44,6 +44,7 @@ from serve import (
     http_open_dsr,
     http_privacy,
     http_profiles,
+    http_ranking,
     http_reviews,
     http_segment_analysis,
     http_segment_stream,
@@ -77,7 +78,16 @@ def build_http_app(services: Services, probes: http_health.Probes | None = None)
     app.state.probes = probes or http_health.Probes(lambda: {DEFAULT: services}, time.monotonic)
     app.state.streams = http_segment_stream.Streams(services)
     modules = (
-        *(http_ingest, http_consents, http_corrections, http_decisions, http_profiles, http_identity, http_reviews),
+        *(
+            http_ingest,
+            http_consents,
+            http_corrections,
+            http_decisions,
+            http_ranking,
+            http_profiles,
+            http_identity,
+            http_reviews,
+        ),
         *(http_segment_analysis, http_segment_stream, http_impact),  # before segments: "schema" and "stream" are no ids
         *(http_segments, http_computed_traits, http_webhooks, http_models),
         *(http_open_dsr, http_privacy, http_minimisation),

@@ -114,6 +114,38 @@ class ProfilesRequest(msgspec.Struct, forbid_unknown_fields=True):
     min_seq: str = ""
 
 
+class RankItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A product or offer that may be shown."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=256, description="of the product, as in orders")]
+    category: Annotated[str, Meta(max_length=256)] = ""
+    popularity: Annotated[float, Meta(gt=0, le=1e12, description="against the others: how often it is bought")] = 1.0
+    margin: Annotated[float, Meta(ge=0, le=1e12, description="what a purchase brings")] = 1.0
+
+
+class RankRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """What is to be ranked."""
+
+    items: Annotated[list[RankItem], Meta(min_length=1, max_length=1_000)]
+
+
+class RankedItem(msgspec.Struct, frozen=True):
+    """An item in its place."""
+
+    id: str
+    score: Annotated[float, Meta(description="`likely` times the margin")]
+    likely: Annotated[float, Meta(description="that the next purchase among the items is this one")]
+    bought: Annotated[bool, Meta(description="before")]
+
+
+class RankAnswer(msgspec.Struct, frozen=True):
+    """The items, best first."""
+
+    customer_id: CustomerId
+    personal: Annotated[bool, Meta(description="false: by popularity alone")]
+    items: list[RankedItem]
+
+
 class ProfilesAnswer(msgspec.Struct, frozen=True):
     """In the order of the keys; null where there is no profile."""
 

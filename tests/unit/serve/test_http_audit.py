@@ -60,6 +60,11 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         {"keys": ["user_id:u1", "user_id:nobody", "user_id:u3"]},
         {scene.u1, scene.u3},
     ),
+    ("POST", "/v1/profiles/{key}/rank"): lambda scene: (
+        "/v1/profiles/user_id:u1/rank",
+        {"items": [{"id": "p1"}]},
+        {scene.u1},
+    ),
     ("POST", "/v1/identity/resolve"): lambda scene: (
         "/v1/identity/resolve",
         {"identifiers": ["user_id:u3"], "traits": MARTHA},
