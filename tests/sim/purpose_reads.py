@@ -121,6 +121,7 @@ class Reads:
             "review_id": reviews,
             "merge_id": [f"mrg_{shard}_{number}" for shard in (0, 1) for number in (1, 2)],
             "name": ["none.zip"],
+            "model": ["churn"],
             "subject_request_id": ["a7551968-d5d6-44b2-9831-815ac9017798"],
         }
         names = re.findall(r"\{(\w+)\}", path)
