@@ -39,13 +39,10 @@ from models.scoring.features import CUSTOMER
 from models.scoring.lifetime_value import churn_rival, fit_value
 from models.scoring.outcomes import Outcome
 from models.scoring.registry import ModelVersion
-from models.segments.holdout import is_held_out
-from pipelines.people_as_of import PeopleAsOf
+from pipelines.people_as_of import PeopleAsOf, is_measured
 from pipelines.training_sets import LABEL, TrainingSpec, examples
 
-MEASURED_PERCENT = 30.0  # of the people, who are not learned from
 PEOPLE_MIN = 100  # to learn from
-_MEASURED = "people who are measured"  # salt
 _FIT_MAX = 50_000  # people that an additive model is fitted to: more change its weights by less than their error
 _TIMED = 200  # people who are scored one by one, to see how long that takes
 _FLOATS = NDArray[np.float64]
@@ -144,7 +141,7 @@ def collect(people: PeopleAsOf, spec: TrainingSpec, rules: LifecycleRules) -> Ex
     features = pa.Table.from_batches([features for features, _ in pairs]).combine_chunks()
     labels = pa.Table.from_batches([labels for _, labels in pairs]).column(LABEL).to_numpy()
     ids = features.column(CUSTOMER).to_pylist()
-    measured = np.array([is_held_out(_MEASURED, from_text(each), MEASURED_PERCENT) for each in ids], np.bool_)
+    measured = np.array([is_measured(from_text(each)) for each in ids], np.bool_)
     batches = features.to_batches()
     batch = batches[0] if batches else pa.RecordBatch.from_pylist([], features.schema)
     return Examples(batch, np.asarray(labels, np.float64), np.flatnonzero(~measured), np.flatnonzero(measured))
