@@ -64,12 +64,12 @@ class Service:
         self._data_dir = data_dir
         self.url = f"http://127.0.0.1:{http_port}"
         ports = ("--http-port", str(http_port), "--grpc-port", str(grpc_port))
-        self.key = Path(self._cli("init", "--shards", str(shards), *ports)["admin_key_file"]).read_text().strip()
+        self.key = Path(self.cli("init", "--shards", str(shards), *ports)["admin_key_file"]).read_text().strip()
         self._pid = 0
 
     def start(self) -> None:
         """Starts it, and returns when it is ready."""
-        self._pid = int(self._cli("serve", "--detach")["pid"])
+        self._pid = int(self.cli("serve", "--detach")["pid"])
 
     def stop(self) -> None:
         """Stops it in order, and ends what is left."""
@@ -83,7 +83,8 @@ class Service:
         command = [sys.executable, "-m", "serve", *arguments, "--json", "--data-dir", str(self._data_dir)]
         return subprocess.run(command, capture_output=True, text=True, timeout=_START_S, check=False)
 
-    def _cli(self, *arguments: str) -> Any:
+    def cli(self, *arguments: str) -> Any:
+        """What a command prints. Raises RuntimeError if it fails."""
         done = self._run(*arguments)
         if done.returncode:
             raise RuntimeError(f"onefold {arguments[0]} exited with {done.returncode}: {done.stderr[-2000:]}")
