@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import msgspec
 
@@ -215,12 +216,25 @@ class BackupKeys:
     # Copies
 
     def mirror(self) -> None:
-        """Makes the copy the same as this store, on disk when it returns. Raises Unavailable."""
-        if self.copy is not None:
-            try:
-                self.copy_to(self.copy)
-            except (OSError, sqlite3.Error):
-                raise Unavailable("backup.keys_copy: the copy of the keys of backups cannot be written") from None
+        """Makes the copy the same as this store, on disk when it returns. Raises Unavailable, also if a copy was there
+        and is not any more: elsewhere it would keep what is destroyed here."""
+        if self.copy is None:
+            return
+        place = crc32(str(self.copy.absolute()).encode())
+        with self._lock:
+            was_there = self._db.execute("SELECT value FROM meta WHERE name = 'copied_to'").fetchone() == (place,)
+        if was_there and not self.copy.exists():
+            raise Unavailable(
+                "backup.keys_copy: the copy of the keys is not where it was: is its disk there? If it is lost, make an "
+                "empty file in its place, for another"
+            )
+        try:
+            self.copy_to(self.copy)
+        except (OSError, sqlite3.Error):
+            raise Unavailable("backup.keys_copy: the copy of the keys of backups cannot be written") from None
+        if not was_there:
+            with self._transaction() as db:
+                db.execute("INSERT OR REPLACE INTO meta VALUES ('copied_to', ?)", (place,))
 
     def copy_to(self, path: Path) -> None:
         """Writes all of it over another file, page by page. Raises OSError, sqlite3.Error."""

@@ -433,6 +433,25 @@ def test_keys_are_not_destroyed_before_the_copy_can_be_written(tmp_path: Path) -
         keys.destroy(["p:1"], {})
 
 
+def test_a_copy_that_is_not_where_it_was_is_not_taken_for_a_new_one(keys: BackupKeys, tmp_path: Path) -> None:
+    """Its disk may be away, and the keys on it would outlast an erasure."""
+    copy, away = tmp_path / "copy.sqlite", tmp_path / "unmounted.sqlite"
+    keys.make_keys(["p:1"])
+    keys.mirror()
+    copy.rename(away)
+    with pytest.raises(Unavailable, match="not where it was"):
+        keys.destroy(["p:1"], {})
+    assert not copy.exists()
+    away.rename(copy)
+    keys.destroy(["p:1"], {})
+    with closing(BackupKeys(copy, create=False)) as copied:
+        assert copied.keys(["p:1"]) == {}
+    copy.write_bytes(b"")  # lost for good: the operator says so
+    keys.mirror()
+    with closing(BackupKeys(copy, create=False)) as copied:
+        assert copied.destroyed("p") == {"p:1"}
+
+
 def test_every_table_says_whom_its_rows_concern(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.keys.close()
