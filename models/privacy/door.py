@@ -123,6 +123,9 @@ class Door:
         known = _ALWAYS | _BY_KIND.get(kind, frozenset())
         if not kind:
             known -= {"type"}
+        elif message.get("type", kind) != kind:  # the path has said what it is, and the message something else
+            message["type"] = kind
+            left_out.append("type")
         for field in list(message):
             value = message[field]
             if field == "properties":
