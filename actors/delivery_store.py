@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from actors.errors import Conflict
+from actors.private_file import open_private_store
 from models.privacy.recipients import Recipient
 
 SCHEMA_VERSION = 3
@@ -88,12 +89,7 @@ class DeliveryStore:
     """The open store. Not for several threads at once. Raises Conflict if a later version wrote the file."""
 
     def __init__(self, path: Path) -> None:
-        if not path.exists():
-            path.touch(mode=0o600)
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute("PRAGMA secure_delete=ON")
+        self._db = open_private_store(path, "synchronous=FULL", "secure_delete=ON")
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found > SCHEMA_VERSION:
             self.close()

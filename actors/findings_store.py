@@ -3,11 +3,12 @@
 Several replicas add to it. It is bounded: what is found in more fields than that is counted under no field's name.
 """
 
-import sqlite3
 import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
+
+from actors.private_file import open_private_store
 
 FILE = "findings.sqlite"
 ROWS_MAX = 10_000
@@ -40,12 +41,8 @@ class FindingsStore:
 
     def __init__(self, path: Path) -> None:
         """Makes the file if it is missing."""
-        if not path.exists():
-            path.touch(mode=0o600)
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db = open_private_store(path, f"busy_timeout={_BUSY_TIMEOUT_MS}")
         self._db.execute(_SCHEMA)
 
     def close(self) -> None:

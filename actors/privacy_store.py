@@ -8,7 +8,6 @@ is found, and of no use to whoever has the file alone.
 """
 
 import os
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from actors.errors import Conflict, NotFound
+from actors.private_file import open_private_store
 from models.privacy.requests import State, SubjectRequest
 
 FILE = "privacy.sqlite"
@@ -65,12 +65,9 @@ class PrivacyStore:
         """Makes the file if it is missing. `key`: a secret of the data directory. Raises Conflict if a later version
         wrote the file."""
         self._cipher = AESGCM(blake2b(b"requests of data subjects", key=key, digest_size=32).digest())
-        if not path.exists():
-            path.touch(mode=0o600)
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        for pragma in (f"busy_timeout={_BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
-            self._db.execute(f"PRAGMA {pragma}")
+        pragmas = (f"busy_timeout={_BUSY_TIMEOUT_MS}", "synchronous=FULL", "secure_delete=ON")
+        self._db = open_private_store(path, *pragmas)
         with self._transaction():
             (found,) = self._db.execute("PRAGMA user_version").fetchone()
             if not found:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,6 +28,19 @@ def write_private_once(path: Path, content: str | bytes) -> None:
         os.link(draft, path)
     draft.unlink()
     sync(path.parent)
+
+
+def open_private_store(path: Path, *pragmas: str) -> sqlite3.Connection:
+    """A connection to a SQLite file for its owner only, which is made if it is missing, with a write-ahead log.
+
+    In autocommit mode, and usable from any thread but one at a time. `pragmas`: such as "secure_delete=ON".
+    """
+    if not path.exists():
+        path.touch(mode=0o600)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    for pragma in (*pragmas, "journal_mode=WAL"):
+        db.execute(f"PRAGMA {pragma}")
+    return db
 
 
 def sync(path: Path) -> None:

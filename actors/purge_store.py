@@ -3,11 +3,12 @@
 A run that was begun and not finished is gone on with after a restart.
 """
 
-import sqlite3
 import threading
 from pathlib import Path
 
 import msgspec
+
+from actors.private_file import open_private_store
 
 FILE = "purges.sqlite"
 KEPT = 1_000  # runs
@@ -39,12 +40,8 @@ class PurgeStore:
 
     def __init__(self, path: Path) -> None:
         """Makes the file if it is missing."""
-        if not path.exists():
-            path.touch(mode=0o600)
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db = open_private_store(path, f"busy_timeout={_BUSY_TIMEOUT_MS}")
         self._db.execute(_SCHEMA)
 
     def close(self) -> None:

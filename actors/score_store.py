@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.page_scrub import Scrubbed
+from actors.private_file import open_private_store
 from models.scoring.kept import KeptModel, Row
 from models.scoring.registry import ModelVersion
 
@@ -248,12 +249,6 @@ def _marks(values: Sequence[object]) -> str:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    if not path.exists():
-        path.touch(mode=0o600)
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=NORMAL")  # a commit that a loss of power takes back is made again
-    db.execute("PRAGMA secure_delete=ON")
-    db.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-    db.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-    return db
+    again = "synchronous=NORMAL"  # a commit that a loss of power takes back is made again
+    pragmas = (again, "secure_delete=ON", f"busy_timeout={_BUSY_TIMEOUT_MS}", f"cache_size=-{_CACHE_KIB}")
+    return open_private_store(path, *pragmas)

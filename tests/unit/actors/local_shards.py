@@ -1,10 +1,12 @@
 """Several shards in one process, reached without Ray: real machines, stores and channels, and crashes on demand."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from actors.errors import Unavailable
+from actors.router import Router
 from actors.schema import create_shards
 from actors.shard import Shard
 from models.events.event import Event
@@ -73,3 +75,23 @@ def track(message_id: str, *identifiers: str, name: str = "Seen", at: int = NOW,
 
 def identify(message_id: str, *identifiers: str, at: int = NOW, **traits: Any) -> Event:
     return Event(message_id, "identify", "", at, at, "web", identifiers, identifiers[0], traits=traits)
+
+
+def run_scenario(
+    data_dir: Path,
+    shards: int,
+    scenario: Callable[[Router, LocalShards], Awaitable[None]],
+    machine_settings: MachineSettings | None = None,
+) -> None:
+    """Runs a scenario in its own event loop, with all shards up at the start. None of them may end by itself."""
+
+    async def main() -> None:
+        local = LocalShards(data_dir, shards, machine_settings)
+        local.start_all()
+        try:
+            await scenario(Router(shards, data_dir, local, timeout_s=5), local)
+        finally:
+            await local.stop_all()
+        assert not local.deaths
+
+    asyncio.run(main())

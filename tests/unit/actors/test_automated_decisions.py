@@ -1,6 +1,5 @@
 """Automated decisions over real shards: logged once, none about those who have opted out, gone with an erasure."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from models.identity.customer_id import shard_of
 from models.privacy.decisions import review_of
 from models.privacy.purposes import NO_AUTOMATED_DECISIONS
 from models.shard.commands import Erasure
-from tests.unit.actors.local_shards import NOW, LocalShards, identify
+from tests.unit.actors.local_shards import NOW, LocalShards, identify, run_scenario
 
 SHARDS = 3
 Scenario = Callable[[Router, LocalShards], Awaitable[None]]
@@ -21,19 +20,7 @@ Scenario = Callable[[Router, LocalShards], Awaitable[None]]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[[Scenario], None]:
-    def runner(scenario: Scenario) -> None:
-        async def main() -> None:
-            shards = LocalShards(tmp_path, SHARDS)
-            shards.start_all()
-            try:
-                await scenario(Router(SHARDS, tmp_path, shards, timeout_s=5), shards)
-            finally:
-                await shards.stop_all()
-            assert not shards.deaths
-
-        asyncio.run(main())
-
-    return runner
+    return lambda scenario: run_scenario(tmp_path, SHARDS, scenario)
 
 
 async def person(router: Router, key: str) -> int:

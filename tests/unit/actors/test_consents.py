@@ -1,6 +1,5 @@
 """Consent over real shards: what has no basis reaches no file, and merges take the stricter answer until they end."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from actors.router import Router
 from models.privacy.purposes import DataScope, Purpose, Purposes
 from models.profile.state import Profile
-from tests.unit.actors.local_shards import NOW, LocalShards, identify, settings, track
+from tests.unit.actors.local_shards import NOW, LocalShards, identify, run_scenario, settings, track
 
 SHARDS = 3
 SECRET = "secret-income-9f"
@@ -26,19 +25,8 @@ Scenario = Callable[[Router, LocalShards], Awaitable[None]]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[[Scenario], None]:
-    def runner(scenario: Scenario) -> None:
-        async def main() -> None:
-            shards = LocalShards(tmp_path, SHARDS, msgspec.structs.replace(settings(), purposes=PURPOSES))
-            shards.start_all()
-            try:
-                await scenario(Router(SHARDS, tmp_path, shards, timeout_s=5), shards)
-            finally:
-                await shards.stop_all()
-            assert not shards.deaths
-
-        asyncio.run(main())
-
-    return runner
+    purposeful = msgspec.structs.replace(settings(), purposes=PURPOSES)
+    return lambda scenario: run_scenario(tmp_path, SHARDS, scenario, purposeful)
 
 
 async def found(router: Router, key: str) -> Profile:

@@ -1,6 +1,5 @@
 """Corrections over real shards: they hold through late events, merges, unmerges, restarts; everything sees them."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from actors.router import Router
 from models.privacy.corrections import correction_context
 from models.segments.catalogue import Resolved
 from models.segments.criteria import SegmentDefinition
-from tests.unit.actors.local_shards import NOW, LocalShards, identify
+from tests.unit.actors.local_shards import NOW, LocalShards, identify, run_scenario
 
 SHARDS = 3
 Scenario = Callable[[Router, LocalShards], Awaitable[None]]
@@ -19,19 +18,7 @@ Scenario = Callable[[Router, LocalShards], Awaitable[None]]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[[Scenario], None]:
-    def runner(scenario: Scenario) -> None:
-        async def main() -> None:
-            shards = LocalShards(tmp_path, SHARDS)
-            shards.start_all()
-            try:
-                await scenario(Router(SHARDS, tmp_path, shards, timeout_s=5), shards)
-            finally:
-                await shards.stop_all()
-            assert not shards.deaths
-
-        asyncio.run(main())
-
-    return runner
+    return lambda scenario: run_scenario(tmp_path, SHARDS, scenario)
 
 
 async def correct(router: Router, key: str, at: int, *lift: str, **traits: Any) -> None:

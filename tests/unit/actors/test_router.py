@@ -17,7 +17,7 @@ from models.profile.state import Profile
 from models.segments.catalogue import Resolved
 from models.segments.criteria import SegmentDefinition
 from models.shard.protocol import DeadLetter, SegmentChange
-from tests.unit.actors.local_shards import NOW, LocalShards, identify, track
+from tests.unit.actors.local_shards import NOW, LocalShards, identify, run_scenario, track
 
 SHARDS = 3
 Scenario = Callable[[Router, LocalShards], Awaitable[None]]
@@ -25,21 +25,7 @@ Scenario = Callable[[Router, LocalShards], Awaitable[None]]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[[Scenario], None]:
-    """Runs a scenario in its own event loop, with all shards up at the start."""
-
-    def runner(scenario: Scenario) -> None:
-        async def main() -> None:
-            shards = LocalShards(tmp_path, SHARDS)
-            shards.start_all()
-            try:
-                await scenario(Router(SHARDS, tmp_path, shards, timeout_s=5), shards)
-            finally:
-                await shards.stop_all()
-            assert not shards.deaths
-
-        asyncio.run(main())
-
-    return runner
+    return lambda scenario: run_scenario(tmp_path, SHARDS, scenario)
 
 
 def somewhere_else(identifier: str) -> str:
