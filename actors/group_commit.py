@@ -150,12 +150,18 @@ class GroupCommit:
     # The loop
 
     async def run(self) -> None:
-        """Commits group after group, until it is cancelled. An exception means that the process must end."""
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            while self._queue or self._received or self._between:
-                await self._commit_group()
+        """Commits group after group, until it is cancelled. An exception means that the process must end.
+
+        When it returns, nothing uses the store any more: SQLite crashes if it is closed under a commit.
+        """
+        try:
+            while True:
+                await self._work.wait()
+                self._work.clear()
+                while self._queue or self._received or self._between:
+                    await self._commit_group()
+        finally:
+            self._thread.shutdown()
 
     async def _commit_group(self) -> None:
         self._ahead = True

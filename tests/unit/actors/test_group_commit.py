@@ -213,3 +213,16 @@ def test_a_failed_commit_ends_the_loop_without_an_answer() -> None:
         assert world.sent == []
 
     run(scenario)
+
+
+def test_the_loop_has_let_go_of_the_store_when_it_ends() -> None:
+    async def scenario(world: World) -> None:
+        world.disk.gate.clear()
+        world.accept()
+        await committing(world)
+        threading.Timer(0.05, world.disk.gate.set).start()
+        world.task.cancel()
+        await asyncio.wait([world.task])
+        assert world.disk.groups == [1]
+
+    run(scenario)
