@@ -121,13 +121,14 @@ class Client:
 
     # Profiles
 
-    def get(self, key: str, min_seq: str = "") -> profile_pb2.Profile | None:
+    def get(self, key: str, min_seq: str = "", explain_scores: bool = False) -> profile_pb2.Profile | None:
         """The profile of "namespace:value" or "customer_id:cus_...", None if it is nobody's.
 
-        `min_seq`: the `sequence` of an acknowledgement, to see what it acknowledged.
+        `min_seq`: the `sequence` of an acknowledgement, to see what it acknowledged. `explain_scores`: have scores tell
+        what they were made of, and what each part adds.
         """
         try:
-            request = profile_pb2.GetRequest(key=key, min_seq=min_seq)
+            request = profile_pb2.GetRequest(key=key, min_seq=min_seq, explain_scores=explain_scores)
             return self._call(self._profiles.Get, request, profile_pb2.Profile)
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.NOT_FOUND:

@@ -13,6 +13,7 @@ from serve.encoded_profiles import EncodedProfile
 from serve.grpc_call import Call, Encoded, Methods, Reply, stream, unary
 from serve.http_pages import parse_positions, positions_text
 from serve.length_delimited import length_delimited
+from serve.profile_message import profile_message
 
 SERVICE = "onefold.v1.ProfileService"
 KEYS_MAX = 1_000  # of one call
@@ -33,6 +34,8 @@ class ProfileMethods(Methods):
     async def Get(self, request: pb.GetRequest, call: Call) -> Reply:
         context = self.context
         min_seq, purpose = context.parse_min_seq(request.min_seq), call.purpose()
+        if request.explain_scores:
+            return await self._explained(context.parse_key(request.key), min_seq, purpose, call)
         profile = await context.profiles.get(context.parse_key(request.key), min_seq, purpose)
         if profile is None:
             raise NotFound("key: nobody has this identifier")
@@ -58,6 +61,17 @@ class ProfileMethods(Methods):
         after = await self._after(request.after)
         async for change in self._watch_keys(call, keys, after) if keys else self._watch_all(call, after):
             yield change
+
+    async def _explained(self, key: str, min_seq: str, purpose: str, call: Call) -> pb.Profile:
+        """A profile whose scores tell what they were made of. It is made anew each time."""
+        services = self.context.services
+        profile = await services.reads.get(key, min_seq)
+        if profile is None:
+            raise NotFound("key: nobody has this identifier")
+        call.told.subjects.append(profile.customer_id)
+        scores = (await services.scores.of([profile.customer_id])).get(profile.customer_id, [])
+        explanations = await self.context.explanations.of(scores)
+        return profile_message(self.context.document(profile, purpose, services.now(), scores, explanations)[0])
 
     async def _watch_all(self, call: Call, after: dict[int, int]) -> AsyncIterator[Reply]:
         """Everybody's changes, as the shards tell of them."""

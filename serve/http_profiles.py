@@ -145,10 +145,19 @@ async def get_segments(
 
 @router.get("/{key:path}/scores", responses=answers(ObjectsPage, *_ERRORS), response_class=Response)
 async def get_scores(
-    key: Key, context: Context, purpose: Purpose, limit: Limit = 100, cursor: PageCursor = "", min_seq: MinSeq = ""
+    key: Key,
+    context: Context,
+    purpose: Purpose,
+    limit: Limit = 100,
+    cursor: PageCursor = "",
+    min_seq: MinSeq = "",
+    explain: Annotated[bool, Query(description="tell what each feature adds to each score")] = False,
 ) -> Response:
     """The person's scores, by name, each with what it was made of."""
-    found = await _document(context, key, min_seq, purpose, explain=True)
+    profile = await _profile(context, key, min_seq)
+    scores = (await context.services.scores.of([profile.customer_id])).get(profile.customer_id, [])
+    explanations = await context.explanations.of(scores) if explain else {}
+    found, _ = context.document(profile, purpose, context.services.now(), scores, explanations)
     return respond_withheld(
         ObjectsPage(*page(_named(found["scores"]), lambda it: str(it["name"]), limit, cursor)), found.get("withheld")
     )
@@ -203,14 +212,11 @@ async def get_profile(key: Key, context: Context, purpose: Purpose, min_seq: Min
     return respond_withheld(found, found.get("withheld"))
 
 
-async def _document(
-    context: RequestContext, key: str, min_seq: str, purpose: str, explain: bool = False
-) -> dict[str, Any]:
+async def _document(context: RequestContext, key: str, min_seq: str, purpose: str) -> dict[str, Any]:
     """The document of a person for a purpose, as it is now."""
     profile = await _profile(context, key, min_seq)
     scores = await context.services.scores.of([profile.customer_id])
-    found = scores.get(profile.customer_id, [])
-    return context.document(profile, purpose, context.services.now(), found, explain)[0]
+    return context.document(profile, purpose, context.services.now(), scores.get(profile.customer_id, []))[0]
 
 
 async def _profile(context: RequestContext, key: str, min_seq: str) -> Profile:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from actors.basis_check import BasisCheck, FreshCheck
 from actors.errors import Invalid
 from actors.reader import parse_sequence
@@ -23,6 +25,7 @@ from serve.errors import Forbidden
 from serve.http_schemas import time_text
 from serve.intake import Intake
 from serve.rate_limit import CallLimits
+from serve.score_explanations import ScoreExplanations
 from serve.services import Services
 from serve.snapshot import Snapshot
 
@@ -44,6 +47,7 @@ class RequestContext:
         self.limits = CallLimits(services.authenticator, services.settings.limits, services.now)
         self.purposes = services.settings.privacy.purposes
         self.basis = BasisCheck(services.reads.get_many, services.control.segments, self.purposes, services.now)
+        self.explanations = ScoreExplanations(services.control)
         self._life_events = LifeEvents(services.settings.scoring.life_events)
         self._segment_names = Snapshot(services.control, self._load_segment_names, services.now)
         self._trait_readers = Snapshot(services.control, self._load_trait_readers, services.now)
@@ -120,12 +124,17 @@ class RequestContext:
         return check_of
 
     def document(
-        self, profile: Profile, purpose: str, now: int, scores: list[KeptScore], explain: bool = False
+        self,
+        profile: Profile,
+        purpose: str,
+        now: int,
+        scores: list[KeptScore],
+        made_of: Mapping[str, msgspec.Struct] | None = None,
     ) -> tuple[dict[str, Any], int]:
         """The profile's document with its scores, for a purpose at `now` ms, and until when (ms) it stays so if nothing
-        happens. To `explain` scores is to tell of what they were made, as far as that serves the purpose. With
-        residency it says in which region the person's data is."""
-        section = told(scores, time_text, self._shows(purpose) if explain else None)
+        happens. With `made_of`, explanations by score or none, scores tell of what they were made, as far as that
+        serves the purpose. With residency it says in which region the person's data is."""
+        section = told(scores, time_text, None if made_of is None else self._shows(purpose), made_of)
         shown, until = self._document(profile, purpose, now, section)
         residency = self.services.settings.residency
         return {**shown, "region": residency.region} if residency.is_on else shown, until

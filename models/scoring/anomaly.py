@@ -88,6 +88,11 @@ def surprises(model: AmountModel, histories: AmountHistory, amounts: Floats) -> 
     return surprise
 
 
+def expected_amounts(model: AmountModel, histories: AmountHistory) -> Floats:
+    """What the next amount of each was likeliest to be, (n,): the median."""
+    return np.asarray(np.exp(_posterior(model, histories)[1]), np.float64)
+
+
 def _posterior(model: AmountModel, histories: AmountHistory) -> tuple[Floats, Floats, Floats, Floats]:
     counts, mean, squares = histories
     worth = model.centre_worth + counts

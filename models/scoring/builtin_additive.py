@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from models.scoring.additive import AdditiveModel, Column
-from models.scoring.contract import RIVAL, VALUE, Output, Signature
+from models.scoring.contract import BASE, RIVAL, VALUE, Output, Signature
 from models.scoring.features import Feature
 
 
@@ -24,6 +24,8 @@ class AdditiveParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 class Additive:
     """How likely a yes is, beside what its best feature says alone."""
+
+    explained_in = "log odds"
 
     def __init__(self, parameters: AdditiveParameters) -> None:
         """Raises ValueError if the model needs features that are not given."""
@@ -49,9 +51,12 @@ class Additive:
         return pa.RecordBatch.from_pydict({name: np.broadcast_to(part, people) for name, part in told.items()})
 
     def explain(self, features: pa.RecordBatch) -> pa.RecordBatch:
-        """What each feature adds to the log odds of each person, (n,) a column; 0 on average."""
-        given = columns_of(features, self._learned.features)
-        return pa.RecordBatch.from_pydict(dict(self._learned.model.contributions(given)))
+        """What each feature adds to the log odds of each person, (n,) a column; 0 on average. And the base."""
+        model = self._learned.model
+        base = np.full(features.num_rows, model.base)
+        return pa.RecordBatch.from_pydict(
+            {BASE: base, **model.contributions(columns_of(features, self._learned.features))}
+        )
 
 
 def additive(parameters: dict[str, Any]) -> Additive:

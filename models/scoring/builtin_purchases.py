@@ -1,17 +1,19 @@
 """Lifetime value and churn of people without a contract, as scoring models: from their purchases alone."""
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from models.scoring.additive import AdditiveModel
-from models.scoring.bg_nbd import PurchaseHistories, PurchaseModel
-from models.scoring.contract import HIGH, LOW, RIVAL, VALUE, Output, Signature
+from models.scoring.bg_nbd import PurchaseHistories, PurchaseModel, expected_purchases
+from models.scoring.contract import BASE, HIGH, LOW, RIVAL, VALUE, Output, Signature
 from models.scoring.features import Feature
-from models.scoring.gamma_gamma import SpendModel
+from models.scoring.gamma_gamma import SpendModel, expected_spend
 from models.scoring.lifetime_value import ValueModel, churn_risks, churn_rival, lifetime_values
 
 Floats = NDArray[np.float64]
@@ -20,6 +22,7 @@ Rows = NDArray[np.int64]
 LIFETIME_VALUE, CHURN = "lifetime_value", "churn"
 RECENCY = "days_since_purchase"  # the feature of churn's rival
 HISTORY_FEATURES = {name: Feature(history=name) for name in ("repeat_purchases", "last_purchase_day", "customer_days")}
+_CERTAIN = 1e-12  # log odds are of probabilities that are this far from 0 and 1
 SPEND_FEATURES = {name: Feature(history=name) for name in ("mean_spend", "currency")}
 
 
@@ -98,21 +101,40 @@ class LifetimeValue:
             description="What somebody is expected to spend: BG/NBD and Gamma-Gamma.",
             rival="spends on as before",
         )
+        self.explained_in = self.signature.output.unit
 
     def score(self, features: pa.RecordBatch) -> pa.RecordBatch:
         """Columns value, low, high and rival, (n,), null of whom nothing can be told."""
+        rows, histories, means = self._known(features)
+        told = lifetime_values(self._model, histories, means, self._learned.horizon_days)
+        columns = {VALUE: told.expected, LOW: told.low, HIGH: told.high, RIVAL: told.rival}
+        return _spread(columns, rows, features.num_rows)
+
+    def explain(self, features: pa.RecordBatch) -> pa.RecordBatch:
+        """From the value of somebody who bought for the first time today: what their history adds to it, at what
+        everybody spends, then what their own spending does. With the two factors of the value."""
+        rows, histories, means = self._known(features)
+        model, days = self._model, self._learned.horizon_days
+        usual = expected_spend(model.spend, np.zeros(len(rows)), means)
+        a_purchase = expected_spend(model.spend, histories.x, means)
+        adds, purchases = _added(lambda each: expected_purchases(model.purchases, each, days), histories)
+        columns = {name: part * usual for name, part in adds.items()}
+        columns |= {"mean_spend": purchases * (a_purchase - usual)}
+        columns |= {"expected_purchases": purchases, "expected_spend": a_purchase}
+        return _spread(columns, rows, features.num_rows)
+
+    def _known(self, features: pa.RecordBatch) -> tuple[Rows, PurchaseHistories, Floats]:
+        """Who has bought, mostly in the currency: rows, histories and mean spend, (m,)."""
         histories, known = histories_of(features)
         same = np.array([each == self._learned.currency for each in features.column("currency").to_pylist()], np.bool_)
         rows = np.flatnonzero(known & same)
-        told = lifetime_values(
-            self._model, take(histories, rows), numbers(features, "mean_spend")[rows], self._learned.horizon_days
-        )
-        columns = {VALUE: told.expected, LOW: told.low, HIGH: told.high, RIVAL: told.rival}
-        return pa.RecordBatch.from_pydict({name: _spread(part, rows, len(known)) for name, part in columns.items()})
+        return rows, take(histories, rows), numbers(features, "mean_spend")[rows]
 
 
 class Churn:
     """How likely somebody who has bought buys nothing within the horizon, beside what recency alone says."""
+
+    explained_in = "log odds"
 
     def __init__(self, parameters: ChurnParameters) -> None:
         self._learned = parameters
@@ -133,8 +155,19 @@ class Churn:
         histories = take(histories, rows)
         risks = churn_risks(self._learned.purchases.model, histories, self._learned.horizon_days)
         rival = self._learned.rival.probabilities({RECENCY: churn_rival(histories)})
-        columns = {VALUE: risks, RIVAL: rival}
-        return pa.RecordBatch.from_pydict({name: _spread(part, rows, len(known)) for name, part in columns.items()})
+        return _spread({VALUE: risks, RIVAL: rival}, rows, features.num_rows)
+
+    def explain(self, features: pa.RecordBatch) -> pa.RecordBatch:
+        """From the risk of somebody who bought for the first time today: what how long they are known, how often they
+        came back and when they last did add to its log odds."""
+        histories, known = histories_of(features)
+        rows = np.flatnonzero(known)
+
+        def odds(each: PurchaseHistories) -> Floats:
+            risks = churn_risks(self._learned.purchases.model, each, self._learned.horizon_days)
+            return np.asarray(logit(np.clip(risks, _CERTAIN, 1 - _CERTAIN)), np.float64)
+
+        return _spread(_added(odds, take(histories, rows))[0], rows, features.num_rows)
 
 
 def lifetime_value(parameters: dict[str, Any]) -> LifetimeValue:
@@ -164,7 +197,34 @@ def numbers(features: pa.RecordBatch, name: str) -> Floats:
     return np.asarray(features.column(name).to_numpy(zero_copy_only=False), np.float64)
 
 
-def _spread(told: Floats, rows: Rows, people: int) -> pa.Array:
-    whole = np.full(people, np.nan)
-    whole[rows] = told
-    return pa.array(whole, pa.float64(), from_pandas=True)
+def _added(
+    tell: Callable[[PurchaseHistories], Floats], histories: PurchaseHistories
+) -> tuple[dict[str, Floats], Floats]:
+    """What each of HISTORY_FEATURES adds to something, from `base`, and what that is, (n,): one after the other, first
+    to be known for so long, then to have come back so often, at equal times, then to have done so last when they did.
+    """
+    x, _, known_for = histories
+    nothing = np.zeros_like(x)
+    at_equal_times = known_for * x / (x + 1)
+    steps = {
+        BASE: PurchaseHistories(nothing, nothing, nothing),
+        "customer_days": PurchaseHistories(nothing, nothing, known_for),
+        "repeat_purchases": PurchaseHistories(x, at_equal_times, known_for),
+        "last_purchase_day": histories,
+    }
+    adds: dict[str, Floats] = {}
+    before = nothing
+    for name, step in steps.items():
+        told = tell(step)
+        adds[name], before = told - before, told
+    return adds, before
+
+
+def _spread(columns: Mapping[str, Floats], rows: Rows, people: int) -> pa.RecordBatch:
+    """Columns of some rows as columns of all people, null of the others."""
+    whole = np.full((len(columns), people), np.nan)
+    for place, told in enumerate(columns.values()):
+        whole[place, rows] = told
+    return pa.RecordBatch.from_pydict(
+        {name: pa.array(each, pa.float64(), from_pandas=True) for name, each in zip(columns, whole, strict=True)}
+    )

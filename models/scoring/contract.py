@@ -19,6 +19,7 @@ from models.scoring.features import CUSTOMER, Feature
 Kind = Literal["number", "probability", "label"]
 
 VALUE, LOW, HIGH, RIVAL = "value", "low", "high", "rival"  # columns of scores; all but the first may be left out
+BASE = "base"  # column of explanations
 FEATURES_MAX = 200
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -85,9 +86,14 @@ class ScoringModel(Protocol):
 class Explaining(Protocol):
     """What a model may do beside scoring."""
 
+    @property
+    def explained_in(self) -> str:
+        """The unit of what is added, such as "log odds"."""
+
     def explain(self, features: pa.RecordBatch) -> pa.RecordBatch:
-        """What each feature adds to each person's score, (n,) a column by the feature's name, in a unit of the
-        model's: what is higher speaks for a higher score."""
+        """What each feature adds to each person's score, (n,) a column by the feature's name, null where there is no
+        score: what is higher speaks for a higher score. With the column `base`, where all begin, these add up to the
+        score in the unit of `explained_in`. Other columns are amounts on the way from the features to the score."""
 
 
 @runtime_checkable

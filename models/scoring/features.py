@@ -87,11 +87,7 @@ class FeatureReader:
         """Raises InvalidCriteria if a computed value is not in the language."""
         self._readers = {name: _reader(feature, rules) for name, feature in features.items()}
         self._of_history = {name: _PURCHASES[f.history] for name, f in features.items() if f.history in _PURCHASES}
-        self.schema = pa.schema(
-            [(CUSTOMER, pa.string())]
-            + [(name, pa.string() if feature.is_text else pa.float64()) for name, feature in features.items()]
-        )
-
+        self.schema = schema_of(features)
         self.parts = frozenset().union(*map(parts_of, features.values()))  # of a profile that are read
 
     def one(self, profile: Profile, at: int) -> dict[str, Value]:
@@ -111,6 +107,12 @@ class FeatureReader:
             else:
                 columns[name] = [None if history is None else part(history) for history in histories]
         return pa.RecordBatch.from_pydict(columns, self.schema)
+
+
+def schema_of(features: Mapping[str, Feature]) -> pa.Schema:
+    """The columns of a batch: the customer id, then each feature, as a number or a text."""
+    columns = [(name, pa.string() if feature.is_text else pa.float64()) for name, feature in features.items()]
+    return pa.schema([(CUSTOMER, pa.string()), *columns])
 
 
 def parts_of(feature: Feature) -> frozenset[str]:

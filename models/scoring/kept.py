@@ -64,10 +64,13 @@ def kept_score(row: Row, model: KeptModel) -> KeptScore:
 
 
 def told(
-    scores: list[KeptScore], time_text: Callable[[int], str], shows: Callable[[Feature], bool] | None = None
+    scores: list[KeptScore],
+    time_text: Callable[[int], str],
+    shows: Callable[[Feature], bool] | None = None,
+    explanations: Mapping[str, msgspec.Struct] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """The section `scores` of a document, by name. With `shows`, which says which features may be shown, also those
-    that each score was made of."""
+    that each score was made of, and an explanation if all of them may be shown: it would tell of the others too."""
     section: dict[str, dict[str, Any]] = {}
     for name, score, model in sorted(scores, key=lambda kept: kept.name):
         entry: dict[str, Any] = {"value": score.value, "unit": model.output.unit, "version": score.version}
@@ -80,6 +83,8 @@ def told(
             entry["stale"] = score.stale
         if shows is not None:
             entry["features"] = {key: score.features[key] for key, f in model.features.items() if shows(f)}
+            if explanations and name in explanations and len(entry["features"]) == len(model.features):
+                entry["explanation"] = msgspec.to_builtins(explanations[name])
         section[name] = entry
     return section
 

@@ -82,6 +82,11 @@ def test_scores_follow_events_and_show_everywhere(place: RunningService) -> None
             assert second["churn"]["value"] < first["churn"]["value"]
             shown = msgspec.json.decode(ask(GetRequest(key="user_id:ann"), metadata=metadata).scores_json)
             assert shown["churn"]["value"] == second["churn"]["value"]
+            listed = client.get("/v1/profiles/user_id:ann/scores?explain=true")["data"]
+            why = next(each["explanation"] for each in listed if each["name"] == "lifetime_value")
+            assert why["base"] + sum(why["adds"].values()) == pytest.approx(second["lifetime_value"]["value"])
+            explained = ask(GetRequest(key="user_id:ann", explain_scores=True), metadata=metadata)
+            assert msgspec.json.decode(explained.scores_json)["lifetime_value"]["explanation"] == why
     place.stop()
     place.start()
     after = eventually(place, "ann", 2)

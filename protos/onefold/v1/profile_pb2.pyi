@@ -7,12 +7,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GetRequest(_message.Message):
-    __slots__ = ("key", "min_seq")
+    __slots__ = ("key", "min_seq", "explain_scores")
     KEY_FIELD_NUMBER: _ClassVar[int]
     MIN_SEQ_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_SCORES_FIELD_NUMBER: _ClassVar[int]
     key: str
     min_seq: str
-    def __init__(self, key: _Optional[str] = ..., min_seq: _Optional[str] = ...) -> None: ...
+    explain_scores: bool
+    def __init__(self, key: _Optional[str] = ..., min_seq: _Optional[str] = ..., explain_scores: _Optional[bool] = ...) -> None: ...
 
 class BatchGetRequest(_message.Message):
     __slots__ = ("keys", "min_seq")

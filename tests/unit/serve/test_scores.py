@@ -1,6 +1,7 @@
 """Scores over HTTP: in documents and as a list, for the purposes that they serve, with features that do too; and how
 scorers stand."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ from actors.scoring import ScorerStatus
 from models.privacy.purposes import DataScope, Purpose, Purposes
 from models.privacy.settings import PrivacySettings
 from models.scoring.contract import Output, Score
-from models.scoring.features import Feature
+from models.scoring.features import Feature, Value
 from models.scoring.kept import KeptModel, KeptScore
+from protos.onefold.v1.profile_pb2 import GetRequest, Profile
 from serve.settings import Settings
+from tests.strategies.purchase_models import version
+from tests.unit.serve.grpc_service import GrpcService
 from tests.unit.serve.http_service import NOW, HttpService
 
 PURPOSES = Purposes(
@@ -58,6 +62,54 @@ def test_a_document_tells_scores_and_the_list_what_they_were_made_of(tmp_path: P
         "stale": "the model failed: it did not answer in 5 s",
     }
     assert scores(service) == [{"name": "churn", **told, "features": {"income": 9.0, "purchases": 2.0}}]
+
+
+def arrive_scored(service: HttpService) -> None:
+    """A person with a score of a version in the registry."""
+    arrive(service)
+    model = service.control.register_model(version("churn"))
+    signature = model.signature
+    features: dict[str, Value] = {"repeat_purchases": 4.0, "last_purchase_day": 80.0, "customer_days": 200.0}
+    kept = KeptModel(model.reference, signature.output, signature.features, signature.rival)
+    (customer_id,) = service.router.people
+    told = Score(0.25, model.reference, NOW, rival=0.5, features=features)
+    service.router.kept_scores[customer_id] = [KeptScore("churn", told, kept)]
+
+
+def test_a_score_is_explained_by_what_it_was_made_of(tmp_path: Path) -> None:
+    service = GrpcService(tmp_path)
+    arrive_scored(service.http)
+    (plain,) = service.http.get("/v1/profiles/user_id:u1/scores").json()["data"]
+    assert "explanation" not in plain
+    (explained,) = service.http.get("/v1/profiles/user_id:u1/scores?explain=true").json()["data"]
+    told = explained["explanation"]
+    assert (told["unit"], told["rival"]) == ("log odds", "how long ago the last purchase was")
+    assert set(told["adds"]) == set(explained["features"]) and explained["rival"] == 0.5
+    request = GetRequest(key="user_id:u1", explain_scores=True)
+    message = Profile.FromString(service.call("Get", request))
+    del explained["name"]
+    assert json.loads(message.scores_json) == {"churn": explained}
+    (customer_id,) = service.http.router.people
+    service.http.router.kept_scores[customer_id] = [score()]  # of a version that the registry does not have
+    (unknown,) = service.http.get("/v1/profiles/user_id:u1/scores?explain=true").json()["data"]
+    assert "explanation" not in unknown and unknown["value"] == 0.25
+
+
+def test_an_explanation_is_for_who_may_see_all_that_it_is_of(tmp_path: Path) -> None:
+    scoped = Purposes(
+        known={
+            name: Purpose(basis="contract", data=DataScope(sections=sections))
+            for name, sections in (("shop", ("scores", "transactions")), ("ads", ("scores",)))
+        },
+        default="shop",
+    )
+    service = HttpService(tmp_path, Settings(data_dir=str(tmp_path), privacy=PrivacySettings(purposes=scoped)))
+    service.router.purposes = scoped
+    arrive_scored(service)
+    for purpose, is_told in (("shop", True), ("ads", False)):
+        answer = service.get("/v1/profiles/user_id:u1/scores?explain=true", **{"Onefold-Purpose": purpose})
+        (shown,) = answer.json()["data"]
+        assert ("explanation" in shown, shown["features"] != {}) == (is_told, is_told)
 
 
 @pytest.fixture
