@@ -96,6 +96,16 @@ class ModelRegistry(ControlFile):
         standing = current(self.model_alias_history())
         return {key: self.model_version(key[0], number) for key, number in standing.items()}
 
+    def rescore(self) -> None:
+        """Has scorers score everybody again."""
+        with self._write():
+            statement = "INSERT INTO meta VALUES ('rescores', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
+            self._db.execute(statement)
+
+    def rescores(self) -> int:
+        """How often that was asked for."""
+        return self.meta("rescores") or 0
+
 
 def _version(row: tuple[Any]) -> ModelVersion:
     from models.scoring.registry import ModelVersion

@@ -32,6 +32,7 @@ from models.privacy.purposes import Purposes
 from models.profile.lifecycle import LifecycleRules
 from models.profile.state import DAY_MS
 from models.scoring.contract import Refused, checked
+from models.scoring.feature_age import too_old
 from models.scoring.hosting import ModelFailed
 from models.scoring.kept import KeptModel, Row
 from models.scoring.lineup import NO_SCORE, Lineup, People
@@ -57,6 +58,7 @@ class Registry(Protocol):
 
     def version(self) -> int: ...
     def current_models(self) -> Mapping[tuple[str, Alias], ModelVersion]: ...
+    def rescores(self) -> int: ...
 
 
 class Models(Protocol):
@@ -216,7 +218,8 @@ class Scorer:
     # Its own work
 
     async def _follow_registry(self) -> None:
-        """Takes over which models score. When these are others than before, everybody is to be scored."""
+        """Takes over which models score. When these are others than before, or it is asked for, everybody is to be
+        scored."""
         version = self._registry.version()
         if version == self._version:
             return
@@ -228,16 +231,17 @@ class Scorer:
             async with self._working:
                 self._numbers = [store.model(each) for _, each in lineup.versions]
                 self._lineup = lineup
-                if store.meta("lineup", "") != lineup.text:
-                    await asyncio.to_thread(self._begin_anew, store, lineup)
+                wanted = f"{lineup.text} {self._registry.rescores()}"
+                if store.meta("lineup", "") != wanted:
+                    await asyncio.to_thread(self._begin_anew, store, lineup, wanted)
         await self._models.keep(each for _, each in lineup.versions)
         self._version = version
 
-    def _begin_anew(self, store: ScoreStore, lineup: Lineup) -> None:
+    def _begin_anew(self, store: ScoreStore, lineup: Lineup, wanted: str) -> None:
         with store.transaction():
             for alias, table in _TABLES.items():
                 store.keep_names(table, lineup.names(alias))
-            store.set_meta(lineup=lineup.text, rescan_after=0)
+            store.set_meta(lineup=wanted, rescan_after=0)
 
     async def _changed(self, position: int, wait_s: float) -> tuple[list[int], int]:
         timeout_s = wait_s + _CALL_S
@@ -310,9 +314,8 @@ class Scorer:
                 self._failing.discard(version.reference)
         scored = {row.customer_id for row in rows}
         asked = set(places)
-        too_old = f"the person was last seen more than {signature.feature_age_max_days:g} days ago"
         stale = [
-            Stale(customer_id, name, why if place in asked else too_old, people.until[place])
+            Stale(customer_id, name, why if place in asked else too_old(signature), people.until[place])
             for place, customer_id in enumerate(people.customer_ids)
             if customer_id not in scored
         ]

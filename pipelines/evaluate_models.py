@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules
 from models.scoring.contract import RIVAL, VALUE, ScoringModel
 from models.scoring.evaluation import Report, measure_numbers, stability
+from models.scoring.feature_age import recent
 from models.scoring.features import CUSTOMER, Feature
 from models.scoring.gate import Gate
 from models.scoring.outcomes import Outcome, parse_outcome
@@ -27,6 +28,7 @@ Floats = NDArray[np.float64]
 ReadPeople = Callable[[int], PeopleAsOf]
 """The people of a time, ms; to be closed."""
 
+_SEEN = "seen"  # a column beside the features of versions
 _ANY = Outcome(kind="bought")  # where no outcome is asked for
 
 
@@ -48,13 +50,15 @@ def evaluate(
     if output.kind == "label" or (output.kind == "probability") != outcome.is_yes_or_no:
         raise ValueError(f"scoring.gates.{version.name}: outcome: {gate.outcome} does not measure a {output.kind}")
     features = {_key(each, name): f for each, _ in loaded for name, f in each.signature.features.items()}
+    features[_SEEN] = Feature(history="days_since_seen")
     with closing(people_as_of(at)) as people:
         found = collect(people, _spec(features, outcome, gate.horizon_days), rules)
         now, until = people.now, people.until
     unseen = found.features.take(pa.array(found.measure))
     outcomes = 1 - found.labels[found.measure] if negated else found.labels[found.measure]
     questions = [_question(each, unseen) for each, _ in loaded]
-    scores = [_scores(model, question) for (_, model), question in zip(loaded, questions, strict=True)]
+    seen = _numbers(unseen, _SEEN)
+    scores = [_scores(model, question, seen) for (_, model), question in zip(loaded, questions, strict=True)]
     known = np.isfinite(outcomes)
     for told, _ in scores:
         known &= np.isfinite(told)
@@ -90,11 +94,14 @@ def _question(version: ModelVersion, people: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=[CUSTOMER, *names])
 
 
-def _scores(model: ScoringModel, question: pa.RecordBatch) -> tuple[Floats, Floats]:
+def _scores(model: ScoringModel, question: pa.RecordBatch, days_since_seen: Floats) -> tuple[Floats, Floats]:
     """Scores and the rival's, (n,) each, NaN where there is none."""
-    columns = asked(model, question)
-    nothing = [None] * question.num_rows
-    told, rival = (np.array(columns.get(name, nothing), np.float64) for name in (VALUE, RIVAL))
+    told, rival = np.full(question.num_rows, np.nan), np.full(question.num_rows, np.nan)
+    places = np.flatnonzero(recent(model.signature, days_since_seen))
+    columns = asked(model, question.take(pa.array(places)))
+    told[places] = columns[VALUE]
+    if RIVAL in columns:
+        rival[places] = columns[RIVAL]
     return told, rival
 
 

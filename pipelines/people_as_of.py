@@ -69,7 +69,7 @@ class PeopleAsOf:
         people_max: int = PEOPLE_MAX,
     ) -> None:
         """Raises NotFound if a shard's file is not on this machine, and ValueError for impossible times."""
-        if not at < until <= now:
+        if not at <= until <= now:
             raise ValueError("as-of: the time after it in which outcomes are looked for must have passed")
         self._stack = ExitStack()
         with self._stack:
@@ -104,6 +104,16 @@ class PeopleAsOf:
                     elif (person := self._person(present)) is not None:
                         yield person
 
+    def pages(self, size: int) -> Iterator[list[Person]]:
+        """The same, so many at a time; the last page may be empty."""
+        page: list[Person] = []
+        for person in self:
+            page.append(person)
+            if len(page) == size:
+                yield page
+                page = []
+        yield page
+
     def leaving(self, segment_id: str) -> Leaving:
         """Who moved out of and into a segment after the time."""
         was_member: dict[int, bool] = {}
@@ -123,7 +133,9 @@ class PeopleAsOf:
         lineage = list(dict.fromkeys([present.customer_id, *present.absorbed]))
         events = self._events(lineage)
         then = profile_as_of(present.customer_id, events, self.at, self._policy, self._purposes)
-        end = profile_as_of(present.customer_id, events, self.until, self._policy, self._purposes)
+        end = then
+        if self.until > self.at:
+            end = profile_as_of(present.customer_id, events, self.until, self._policy, self._purposes)
         if then is None or end is None:
             return None
         after = tuple(event for event in events if self.at < time_of(event) <= self.until)

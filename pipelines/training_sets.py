@@ -13,25 +13,23 @@ scored are left out.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from models.identity.customer_id import to_text
 from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules
 from models.scoring.features import CUSTOMER, Feature, FeatureReader
 from models.scoring.outcomes import Outcome, outcome_of
 from pipelines.people_as_of import Leaving, PeopleAsOf, Person
+from pipelines.table_sinks import Format, open_sink
 
 AS_OF, LABEL = "as_of", "label"
 SET_FILE = "training-set.json"
 _ROWS = 2_000
 _TIME = pa.timestamp("ms", "UTC")
 LABELS = pa.schema([(CUSTOMER, pa.string()), (AS_OF, _TIME), (LABEL, pa.float64())])
-
-Format = Literal["parquet", "lance"]
 
 
 class TrainingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -58,13 +56,8 @@ def examples(
     """Batches of features and of labels, row by row of the same people."""
     reader = FeatureReader(spec.features, rules)
     leaving = people.leaving(spec.outcome.segment) if spec.outcome.kind == "left" else None
-    page: list[Person] = []
-    for person in people:
-        page.append(person)
-        if len(page) == _ROWS:
-            yield _batches(page, people, spec, reader, leaving)
-            page = []
-    yield _batches(page, people, spec, reader, leaving)
+    for page in people.pages(_ROWS):
+        yield _batches(page, people, spec, reader, leaving)
 
 
 def write_training_set(
@@ -81,9 +74,11 @@ def write_training_set(
     """
     output.mkdir(mode=0o700, parents=True)
     schema = _with_time(FeatureReader(spec.features, rules).schema)
-    sink = _ParquetSink if written_as == "parquet" else _LanceSink
     rows, withheld = 0, 0
-    with closing(sink(output, "features", schema)) as features, closing(sink(output, "labels", LABELS)) as labels:
+    with (
+        closing(open_sink(written_as, output, "features", schema)) as features,
+        closing(open_sink(written_as, output, "labels", LABELS)) as labels,
+    ):
         for at in as_of:
             with closing(people_as_of(at)) as people:
                 for told, came in examples(people, spec, rules):
@@ -121,34 +116,3 @@ def _label(person: Person, people: PeopleAsOf, outcome: Outcome, leaving: Leavin
         return outcome_of(outcome, person.then, person.end, person.after, (people.at, people.until))
     was_member = leaving.was_member.get(person.customer_id, outcome.segment in person.segments)
     return float(person.customer_id in leaving.left) if was_member else None
-
-
-class _ParquetSink:
-    """A file, for its owner only."""
-
-    def __init__(self, folder: Path, name: str, schema: pa.Schema) -> None:
-        path = folder / f"{name}.parquet"
-        path.touch(mode=0o600)
-        self._writer = pq.ParquetWriter(path, schema)
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        self._writer.write_batch(batch)
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-class _LanceSink:
-    """A table of the LanceDB database in the folder."""
-
-    def __init__(self, folder: Path, name: str, schema: pa.Schema) -> None:
-        import lancedb
-
-        self._table: Any = lancedb.connect(folder).create_table(name, schema=schema)
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        if batch.num_rows:
-            self._table.add(pa.Table.from_batches([batch]))
-
-    def close(self) -> None:
-        """Every batch is there as soon as it is written."""

@@ -3,9 +3,6 @@
 Models are registered here and nowhere else: they are code, or may be, and are never taken from the network.
 """
 
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +12,9 @@ from rich.console import Console
 
 from actors.control import ControlStore
 from models.profile.state import DAY_MS
-from models.segments.times import parse_instant
-from serve.cli_common import USAGE, AsJson, CommandError, ConfigFile, DataDir, emit, settings_of, table
+from serve.cli_backfill import backfill_app
+from serve.cli_common import USAGE, AsJson, CommandError, ConfigFile, DataDir, emit, table
+from serve.cli_model_common import instant, model_settings, now_ms, plain_errors, registry, version_of
 from serve.cli_training import people_as_of, training_app
 from serve.command_audit import command_actor, record_command
 from serve.settings import Settings
@@ -27,6 +25,7 @@ if TYPE_CHECKING:  # with them comes PyArrow, for which no other command should 
 
 models = typer.Typer(no_args_is_help=True, help="Scoring models: train, register, measure, promote.")
 models.add_typer(training_app)
+models.add_typer(backfill_app)
 
 
 Reference = Annotated[str, typer.Argument(help="A version, as NAME@VERSION.", show_default=False)]
@@ -40,7 +39,7 @@ def list_models(data_dir: DataDir = None, config: ConfigFile = None, as_json: As
     """List models, with what stands for them."""
     from serve.model_moves import model_entries
 
-    with _control(_settings(data_dir, config)) as control:
+    with registry(model_settings(data_dir, config)) as control:
         found = model_entries(control)
     rows = [
         (each.name, len(each.versions), _number(each.champion), _number(each.challenger), each.versions[0].description)
@@ -61,12 +60,12 @@ def show(
     from serve.model_moves import model_entries
 
     model, at, _ = name.partition("@")
-    with _control(_settings(data_dir, config)) as control:
+    with registry(model_settings(data_dir, config)) as control:
         (found,) = model_entries(control, model)
         if not at:
             emit(as_json, found, lambda console: _print_model(console, found))
             return
-        number = _version(control, name).version
+        number = version_of(control, name).version
     version = next(each for each in found.versions if each.version == number)
     emit(as_json, version, lambda console: console.print_json(data=msgspec.to_builtins(version)))
 
@@ -110,10 +109,10 @@ def register(
         )
     if bool(files) != (signature is not None):
         raise CommandError("--signature: expected with a file or folder, and with nothing else", USAGE, "usage")
-    settings = _settings(data_dir, config)
-    learned = {"as_of": _instant("--learned-as-of", learned_as_of)} if learned_as_of else {}
+    settings = model_settings(data_dir, config)
+    learned = {"as_of": instant("--learned-as-of", learned_as_of)} if learned_as_of else {}
     by = command_actor()
-    with _control(settings) as control, _plain_errors():
+    with registry(settings) as control, plain_errors():
         if signature is not None:
             ((source, path),) = files
             folder = settings.data_path / DIRECTORY
@@ -135,9 +134,9 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a version on people whose outcome is known, beside the champion if there is another."""
-    settings = _settings(data_dir, config)
-    with _control(settings) as control:
-        model = _version(control, reference)
+    settings = model_settings(data_dir, config)
+    with registry(settings) as control:
+        model = version_of(control, reference)
         found = _evaluated(control, settings, model, as_of, people)
     record_command(settings, "models evaluate", model=model.reference)
     emit(as_json, found, lambda console: _print_evaluation(console, found))
@@ -157,13 +156,13 @@ def promote(
     """Make a version the champion, whose scores count, if it passes its gate (scoring.gates): it is measured first."""
     from serve.model_moves import move_champion, obstacles_of
 
-    settings = _settings(data_dir, config)
-    with _control(settings) as control:
-        model = _version(control, reference)
+    settings = model_settings(data_dir, config)
+    with registry(settings) as control:
+        model = version_of(control, reference)
         gates = settings.scoring.gates
         if not force and obstacles_of(control, gates, model):
             _evaluated(control, settings, model, as_of, people)
-        move_champion(control, gates, model, command_actor(), _now(), reason, force)
+        move_champion(control, gates, model, command_actor(), now_ms(), reason, force)
     record_command(settings, "models promote", model=model.reference, forced=str(force).lower())
     emit(as_json, _aliases(settings, model.name), lambda console: _print_line(console, f"{reference} is the champion"))
 
@@ -179,10 +178,10 @@ def shadow(
     """Have a version score beside the champion, in the shadow: its scores are kept and shown to nobody."""
     from serve.model_moves import move_challenger
 
-    settings = _settings(data_dir, config)
-    with _control(settings) as control:
-        model = _version(control, reference)
-        move_challenger(control, model, command_actor(), _now(), reason)
+    settings = model_settings(data_dir, config)
+    with registry(settings) as control:
+        model = version_of(control, reference)
+        move_challenger(control, model, command_actor(), now_ms(), reason)
     record_command(settings, "models shadow", model=model.reference)
     emit(
         as_json, _aliases(settings, model.name), lambda console: _print_line(console, f"{reference} is the challenger")
@@ -200,11 +199,11 @@ def retire(
     """End what a version stands for, or all versions of a model. Scores that no model stands behind go."""
     from serve.model_moves import retire as end
 
-    settings = _settings(data_dir, config)
+    settings = model_settings(data_dir, config)
     model, at, _ = name.partition("@")
-    with _control(settings) as control:
-        number = _version(control, name).version if at else 0
-        ended = end(control, model, number, command_actor(), _now(), reason)
+    with registry(settings) as control:
+        number = version_of(control, name).version if at else 0
+        ended = end(control, model, number, command_actor(), now_ms(), reason)
     record_command(settings, "models retire", model=name)
     emit(as_json, _aliases(settings, model), lambda console: _print_line(console, f"{name} is no {' or '.join(ended)}"))
 
@@ -227,9 +226,9 @@ def _evaluated(
         gate = complete(settings.scoring.gates.get(model.name, Gate()), model.signature)
     except ValueError as error:
         raise CommandError(str(error), USAGE, "usage") from None
-    now = _now()
-    at = _instant("--as-of", as_of) if as_of else now - gate.horizon_days * DAY_MS
-    with _plain_errors():
+    now = now_ms()
+    at = instant("--as-of", as_of) if as_of else now - gate.horizon_days * DAY_MS
+    with plain_errors():
         loaded = [(each, load(each, settings.data_path / DIRECTORY)) for each in versions]
         found = measure(
             loaded,
@@ -242,33 +241,10 @@ def _evaluated(
     return found
 
 
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Errors of models as commands tell them."""
-    from models.scoring.contract import Refused
-    from models.scoring.hosting import ModelFailed
-
-    try:
-        yield
-    except ModelFailed as error:
-        raise CommandError(f"the model has failed: {error.reason}", code="model_failed") from None
-    except Refused as error:
-        raise CommandError(f"the model does not keep to the contract: {error}", code="model_failed") from None
-    except ValueError as error:
-        raise CommandError(str(error)) from None
-
-
-def _version(control: ControlStore, reference: str) -> "ModelVersion":
-    name, _, number = reference.partition("@")
-    if not number.isdecimal():
-        raise CommandError("expected a version, as NAME@VERSION; `onefold models list` shows them", USAGE, "usage")
-    return control.model_version(name, int(number))
-
-
 def _aliases(settings: Settings, name: str) -> dict[str, Any]:
     from serve.model_moves import model_entries
 
-    with _control(settings) as control:
+    with registry(settings) as control:
         (found,) = model_entries(control, name)
     return {"name": name, "champion": found.champion, "challenger": found.challenger}
 
@@ -282,27 +258,6 @@ def _parameters(path: Path | None) -> dict[str, Any]:
         raise CommandError(f"--parameters: {path}: {error.strerror}", USAGE, "usage") from None
     except msgspec.MsgspecError as error:
         raise CommandError(f"--parameters: {path}: {error}", USAGE, "usage") from None
-
-
-def _settings(data_dir: Path | None, config: Path | None) -> Settings:
-    return settings_of(data_dir, config).settings
-
-
-@contextmanager
-def _control(settings: Settings) -> Iterator[ControlStore]:
-    with closing(ControlStore(settings.control_path)) as control:
-        yield control
-
-
-def _instant(option: str, text: str) -> int:
-    found = parse_instant(text)
-    if found is None:
-        raise CommandError(f"{option}: expected ISO 8601, such as 2026-01-31, got {text}", USAGE, "usage")
-    return found
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _number(version: int | None) -> str:

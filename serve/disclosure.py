@@ -84,6 +84,7 @@ SHOWS: Mapping[tuple[str, str], Shows] = {
     ("DELETE", "/v1/computed-traits/{trait_id}"): "nobody",
     ("GET", "/v1/models"): "nobody",
     ("GET", "/v1/models/{model}"): "nobody",
+    ("POST", "/v1/models/rescore"): "nobody",
     ("PUT", "/v1/models/{model}/aliases/{alias}"): "nobody",
     ("GET", "/v1/events"): "purpose",
     ("GET", "/v1/deadletters"): "letters",

@@ -68,6 +68,12 @@ class ModelsAnswer(msgspec.Struct, frozen=True):
     models: list[ModelEntry]
 
 
+class RescoreAnswer(msgspec.Struct, frozen=True):
+    """That everybody is scored again."""
+
+    requested_at: Time
+
+
 class AliasRequest(msgspec.Struct, forbid_unknown_fields=True):
     """What an alias is to stand for."""
 

@@ -6,8 +6,9 @@ from starlette.responses import Response
 from serve.http_audit import tell
 from serve.http_body import read_json
 from serve.http_context import Caller, Context, authorise, respond
-from serve.http_model_schemas import AliasName, AliasRequest, ModelEntry, ModelsAnswer
+from serve.http_model_schemas import AliasName, AliasRequest, ModelEntry, ModelsAnswer, RescoreAnswer
 from serve.http_openapi import answers, takes
+from serve.http_schemas import time_text
 from serve.model_moves import model_entries, move_challenger, move_champion, retire_alias
 
 router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[Depends(authorise)])
@@ -23,6 +24,13 @@ async def list_models(context: Context) -> Response:
 async def get_model(model: str, context: Context) -> Response:
     """A model, its versions, and every move of its aliases."""
     return respond(_entry(context, model))
+
+
+@router.post("/rescore", responses=answers(RescoreAnswer, 401, 403, status=202), response_class=Response)
+async def rescore(context: Context) -> Response:
+    """Has everybody scored again, now, by the models that stand for something. Scorers follow within a second."""
+    context.services.control.rescore()
+    return respond(RescoreAnswer(time_text(context.services.now())), 202)
 
 
 @router.put(

@@ -84,6 +84,7 @@ SCOPES: Mapping[tuple[str, str], Scope | Literal["public"]] = {
     ("DELETE", "/v1/computed-traits/{trait_id}"): "admin",
     ("GET", "/v1/models"): "analyse",
     ("GET", "/v1/models/{model}"): "analyse",
+    ("POST", "/v1/models/rescore"): "admin",
     ("PUT", "/v1/models/{model}/aliases/{alias}"): "admin",
     ("GET", "/v1/events"): "read",
     ("GET", "/v1/deadletters"): "read",

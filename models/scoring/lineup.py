@@ -14,6 +14,7 @@ from models.profile.lifecycle import LifecycleRules
 from models.profile.parts import PartDecoder
 from models.profile.state import DAY_MS, Profile
 from models.scoring.contract import HIGH, LOW, RIVAL, VALUE
+from models.scoring.feature_age import recent
 from models.scoring.features import CUSTOMER, Feature, FeatureReader
 from models.scoring.kept import Row, body_of
 from models.scoring.registry import Alias, ModelVersion
@@ -83,13 +84,10 @@ class Lineup:
         signature = self.versions[number][1].signature
         columns = [people.features.column(CUSTOMER), *(people.features.column(key) for key in keys.values())]
         batch = pa.RecordBatch.from_arrays(columns, names=[CUSTOMER, *keys])
-        places = list(range(len(people.customer_ids)))
-        if signature.feature_age_max_days:
-            oldest = people.at - signature.feature_age_max_days * DAY_MS
-            places = [place for place in places if people.last_seen[place] >= oldest]
-            if len(places) < len(people.customer_ids):
-                batch = batch.take(pa.array(np.array(places, np.int64)))
-        return places, batch
+        places = np.flatnonzero(recent(signature, (people.at - np.array(people.last_seen, np.float64)) / DAY_MS))
+        if len(places) < len(people.customer_ids):
+            batch = batch.take(pa.array(places))
+        return places.tolist(), batch
 
     def rows(
         self,

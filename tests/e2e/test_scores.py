@@ -8,10 +8,12 @@ from typing import Any
 
 import grpc
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 
 from actors.control import ControlStore
 from models.scoring.registry import AliasChange
+from models.scoring.trial import TOLERANCE
 from protos.onefold.v1.profile_pb2 import GetRequest
 from protos.onefold.v1.profile_pb2_grpc import ProfileServiceStub
 from tests.e2e.service import RunningService
@@ -87,6 +89,19 @@ def test_scores_follow_events_and_show_everywhere(place: RunningService) -> None
             assert why["base"] + sum(why["adds"].values()) == pytest.approx(second["lifetime_value"]["value"])
             explained = ask(GetRequest(key="user_id:ann", explain_scores=True), metadata=metadata)
             assert msgspec.json.decode(explained.scores_json)["lifetime_value"]["explanation"] == why
+        output = place.data_dir.parent / "past"
+        made = place.cli("models", "backfill", "churn", "--as-of", second["churn"]["as_of"], "--output", str(output))
+        assert made["rows"] == made["scored"] == 2
+        told = {row["customer_id"]: row["value"] for row in pq.read_table(output / "scores.parquet").to_pylist()}
+        ann = client.get("/v1/profiles/user_id:ann")["customer_id"]
+        assert told[ann] == pytest.approx(second["churn"]["value"], abs=TOLERANCE)
+        before = eventually(place, "bob", 1)["churn"]["as_of"]
+        place.cli("models", "rescore")
+        deadline = time.monotonic() + WAIT_S
+        while eventually(place, "bob", 1)["churn"]["as_of"] == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        second = eventually(place, "ann", 2)
     place.stop()
     place.start()
     after = eventually(place, "ann", 2)

@@ -40,6 +40,7 @@ class Chosen:
 
     def __init__(self, *champions: ModelVersion) -> None:
         self._version = 0
+        self.asked_for = 0
         self.current: dict[tuple[str, Alias], ModelVersion] = {}
         self.choose("champion", *champions)
 
@@ -50,6 +51,13 @@ class Chosen:
 
     def version(self) -> int:
         return self._version
+
+    def rescore(self) -> None:
+        self.asked_for += 1
+        self._version += 1
+
+    def rescores(self) -> int:
+        return self.asked_for
 
     def current_models(self) -> dict[tuple[str, Alias], ModelVersion]:
         return self.current
@@ -175,6 +183,20 @@ def test_without_models_there_is_no_file_and_without_a_champion_no_score(tmp_pat
         assert bench.scores(ann) == {}
 
     play(tmp_path, scenario)
+
+
+def test_everybody_is_scored_again_when_it_is_asked_for(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        people = await bench.send(order("ann", 1, 50), order("bob", 1, 20))
+        await bench.settle()
+        bench.now += 5
+        await bench.settle()
+        assert {bench.scores(each)["churn"].score.at for each in people} == {bench.now - 5}
+        bench.registry.rescore()
+        await bench.settle()
+        assert {bench.scores(each)["churn"].score.at for each in people} == {bench.now}
+
+    play(tmp_path, scenario, version("churn"))
 
 
 def test_a_failing_model_keeps_its_last_score_until_it_answers_again(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Evaluation on real shards' files: the better of two models measures better, on the same people, who are unseen."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ import pyarrow as pa
 import pytest
 
 from models.privacy.purposes import Purposes
+from models.profile.state import DAY_MS
 from models.scoring.builtin import BUILTIN
 from models.scoring.contract import Output, Refused, Signature
 from models.scoring.features import Feature
 from models.scoring.gate import Gate
 from models.scoring.registry import ModelVersion, complete, obstacles
 from pipelines.evaluate_models import evaluate
-from pipelines.people_as_of import PeopleAsOf
+from pipelines.people_as_of import PeopleAsOf, is_measured
 from pipelines.train_models import train_churn
 from tests.unit.pipelines.planted_shop import AT, HORIZON_DAYS, NOW, POLICY, SHARDS, fill, histories
 
@@ -99,6 +101,18 @@ def test_who_has_no_score_of_one_version_counts_for_none(shop: Path) -> None:
     nobody = Told(lambda features: pa.nulls(features.num_rows))
     with pytest.raises(ValueError, match="nobody with a score"):
         evaluate([(version(nobody, 1), nobody)], gate(some.signature), AT, people(shop))
+
+
+def test_who_was_not_seen_for_too_long_is_measured_of_no_version(shop: Path) -> None:
+    anybody, recent = Told(silence), Told(silence)
+    recent.signature = msgspec.structs.replace(recent.signature, feature_age_max_days=30)
+    loaded = [(version(anybody, 1), anybody), (version(recent, 2), recent)]
+    found = evaluate(loaded, gate(anybody.signature), AT, people(shop))
+    with closing(people(shop)(AT)) as then:
+        seen = [AT - each.then.last_seen <= 30 * DAY_MS for each in then if is_measured(each.customer_id)]
+    assert 0 < sum(seen) < len(seen)
+    assert {report.people for report in found.reports.values()} == {sum(seen)}
+    assert found.reports[2].measures["scored_share"] == pytest.approx(sum(seen) / len(seen))
 
 
 def test_drift_is_told_since_a_version_learned(shop: Path) -> None:

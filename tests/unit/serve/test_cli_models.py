@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import skops.io
 from sklearn.impute import SimpleImputer
@@ -14,6 +15,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 
 from actors.audit_log import AuditLog, EntryFilter
+from actors.control import ControlStore
 from actors.schema import create_shards
 from serve.cli import run
 from serve.cli_common import DONE, FAILED, NOT_FOUND, USAGE
@@ -98,6 +100,12 @@ def test_a_version_is_promoted_by_what_is_measured_of_it(onefold: Call, tmp_path
     assert exit_code == USAGE and "mean_absolute_error" in err and "champion's" in err
     measured = json.loads(onefold("evaluate", "lifetime_value@2", "--as-of", AS_OF, "--json")[1])
     assert set(measured["reports"]) == {"1", "2"}
+    filled = json.loads(onefold("backfill", "lifetime_value", "--as-of", AS_OF, "--output", "past", "--json")[1])
+    assert (filled["model"], filled["rows"]) == ("lifetime_value@1", 400) and filled["scored"] > 300
+    assert pq.read_table(tmp_path / "past" / "scores.parquet").num_rows == 400
+    assert onefold("backfill", "lifetime_value@2", "--as-of", AS_OF, "--output", "second")[0] == DONE
+    exit_code, _, err = onefold("backfill", "lifetime_value", "--as-of", AS_OF, "--output", "past")
+    assert exit_code == USAGE and "is there already" in err
     assert measured["reports"]["2"]["drift"] == {"often": 0.0, "events": 0.0}
     assert "VERSION 1" in onefold("evaluate", "lifetime_value@2", "--as-of", AS_OF)[1]
     assert standing(onefold, "lifetime_value") == (1, None)
@@ -112,6 +120,14 @@ def test_what_is_not_measured_is_not_promoted(onefold: Call) -> None:
     onefold("register", *HALVED)
     exit_code, _, err = onefold("promote", "halved@1")
     assert exit_code == USAGE and "scoring.gates.halved: outcome" in err
+    exit_code, _, err = onefold("backfill", "halved", "--as-of", AS_OF, "--output", "past")
+    assert exit_code == USAGE and "halved has no champion" in err
+
+
+def test_a_rescoring_is_asked_for(onefold: Call, tmp_path: Path) -> None:
+    assert onefold("rescore")[0] == DONE
+    with closing(ControlStore(tmp_path / "onefold-data" / "control.sqlite")) as control:
+        assert control.rescores() == 1
 
 
 @pytest.mark.parametrize(

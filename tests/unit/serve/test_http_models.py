@@ -68,6 +68,12 @@ def test_models_are_listed_and_retired(service: HttpService) -> None:
     assert service.request("PUT", CHALLENGER, {"version": 0}).status_code == 400
 
 
+def test_everybody_is_scored_again_when_it_is_asked_for(service: HttpService) -> None:
+    before = (service.control.rescores(), service.control.version())
+    assert service.request("POST", "/v1/models/rescore").status_code == 202
+    assert (service.control.rescores(), service.control.version()) == (before[0] + 1, before[1] + 1)
+
+
 def test_every_version_is_told_whole(service: HttpService) -> None:
     version = service.get("/v1/models/upgrade").json()["versions"][0]
     assert version["features"]["events"]["history"] == "events"

@@ -70,7 +70,8 @@ def test_every_operation_says_what_it_takes_and_answers(document: dict[str, Any]
         assert {"200", "201", "202"} & operation["responses"].keys()
         assert "422" not in operation["responses"], "requests that are wrong are answered 400"
         # The path says it all.
-        decides = path.startswith("/v1/identity/reviews/") or path.endswith(("/rotate-secret", "/test", "/purge"))
+        says_all = ("/rotate-secret", "/test", "/purge", "/rescore")
+        decides = path.startswith("/v1/identity/reviews/") or path.endswith(says_all)
         with_body = (method in ("POST", "PUT") and not decides) or (method, path) == ("DELETE", "/v1/deadletters")
         assert ("requestBody" in operation) == with_body, path
         if SCOPES[method, path] != PUBLIC:

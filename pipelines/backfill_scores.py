@@ -1,0 +1,126 @@
+"""Scores of people as of times past, made as live ones are: the same features, the same model, the same reasons.
+
+    DIR/scores.parquet   a row a person and time: see `schema_of`
+    DIR/backfill.json    what it is of
+
+or the table `scores` of the LanceDB database in DIR. A profile of a time past is made of the events up to then alone,
+so that no score knows what came later. Of people who may not be scored there is no row.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules
+from models.profile.state import DAY_MS
+from models.scoring.contract import HIGH, LOW, RIVAL, VALUE, Refused, ScoringModel
+from models.scoring.feature_age import recent, too_old
+from models.scoring.features import CUSTOMER, FeatureReader, Value
+from models.scoring.hosting import ModelFailed
+from models.scoring.lineup import NO_SCORE
+from models.scoring.registry import ModelVersion
+from models.scoring.trial import asked
+from pipelines.people_as_of import PeopleAsOf, Person
+from pipelines.table_sinks import Format, open_sink
+
+AS_OF, VERSION, STALE = "as_of", "version", "stale"
+BACKFILL_FILE = "backfill.json"
+_ROWS = 2_000  # people who are scored together, as live
+_TOLD = (VALUE, LOW, HIGH, RIVAL)
+
+
+class Backfill(msgspec.Struct, frozen=True, kw_only=True):
+    """What was written."""
+
+    model: str  # name@version
+    as_of: list[int]  # ms
+    rows: int
+    scored: int  # rows with a score
+    withheld: int  # people who may not be scored, at all times together
+
+
+def schema_of(model: ModelVersion) -> pa.Schema:
+    """customer_id, as_of, value, the ends of its interval, the rival's score, version, and why there is none.
+
+    Scores are null where there are none; `stale` is empty where there is one."""
+    score = pa.string() if model.signature.output.kind == "label" else pa.float64()
+    return pa.schema(
+        [(CUSTOMER, pa.string()), (AS_OF, pa.timestamp("ms", "UTC"))]
+        + [(name, score) for name in _TOLD]
+        + [(VERSION, pa.string()), (STALE, pa.string())]
+    )
+
+
+def backfill(
+    version: ModelVersion,
+    model: ScoringModel,
+    as_of: Sequence[int],
+    people_as_of: Callable[[int], PeopleAsOf],
+    output: Path,
+    written_as: Format = "parquet",
+    rules: LifecycleRules = DEFAULT_RULES,
+) -> Backfill:
+    """Writes the scores as of each time, ms, to a folder that is made, for its owner only.
+
+    `people_as_of` reads the people of a time. Raises FileExistsError if the folder is there. What a model fails to
+    score has the reason instead.
+    """
+    output.mkdir(mode=0o700, parents=True)
+    rows, scored, withheld = 0, 0, 0
+    reader = FeatureReader(version.signature.features, rules)
+    with closing(open_sink(written_as, output, "scores", schema_of(version))) as sink:
+        for at in as_of:
+            with closing(people_as_of(at)) as people:
+                for batch in scores(version, model, people, reader):
+                    sink.write(batch)
+                    rows += batch.num_rows
+                    scored += batch.num_rows - batch.column(VALUE).null_count
+                withheld += people.withheld
+    made = Backfill(model=version.reference, as_of=list(as_of), rows=rows, scored=scored, withheld=withheld)
+    file = output / BACKFILL_FILE
+    file.touch(mode=0o600)
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(made)) + b"\n")
+    return made
+
+
+def scores(
+    version: ModelVersion, model: ScoringModel, people: PeopleAsOf, reader: FeatureReader
+) -> Iterator[pa.RecordBatch]:
+    """Batches of `schema_of`, of everybody of a time."""
+    for page in people.pages(_ROWS):
+        yield _scored(version, model, page, people.at, reader)
+
+
+def _scored(
+    version: ModelVersion, model: ScoringModel, page: Sequence[Person], at: int, reader: FeatureReader
+) -> pa.RecordBatch:
+    features = reader.batch([person.then for person in page], at)
+    days = np.array([(at - person.then.last_seen) / DAY_MS for person in page], np.float64)
+    places = np.flatnonzero(recent(version.signature, days))
+    told: dict[str, list[Value]] = {name: [None] * len(page) for name in _TOLD}
+    why = [too_old(version.signature)] * len(page)
+    answer: dict[str, list[Value]] = {}
+    reason = NO_SCORE
+    if len(places):
+        try:
+            answer = asked(model, features.take(pa.array(places)))
+        except (ModelFailed, Refused) as error:
+            reason = f"the model failed: {error}"
+    for row, place in enumerate(places.tolist()):
+        for name, column in answer.items():
+            told[name][place] = column[row]
+        why[place] = reason if told[VALUE][place] is None else ""
+        if why[place]:
+            told[LOW][place] = told[HIGH][place] = told[RIVAL][place] = None
+    columns = {
+        CUSTOMER: features.column(CUSTOMER),
+        AS_OF: [at] * len(page),
+        **told,
+        VERSION: [version.reference] * len(page),
+        STALE: why,
+    }
+    return pa.RecordBatch.from_pydict(columns, schema_of(version))
