@@ -44,7 +44,7 @@ from models.privacy.purposes import Purposes
 from models.privacy.recipients import Recipient
 from models.privacy.residency import NO_RESIDENCY, Residency
 from models.scoring.settings import ScoringSettings
-from models.shard.core import MachineSettings
+from models.shard.state import MachineSettings
 
 DELIVERER = "deliverer"
 DESK = "privacy-desk"

@@ -14,7 +14,7 @@ from actors.shard_calls import ShardCalls
 from models.scoring.kept import KeptModel, Row
 from models.scoring.settings import ScoringSettings
 from models.segments.predictions import Prediction
-from models.shard.core import MachineSettings
+from models.shard.state import MachineSettings
 
 _PAUSE_S = 2.0
 

@@ -53,9 +53,9 @@ from models.shard.commands import (
     Unmerge,
     UnmergeRefused,
 )
-from models.shard.core import MachineSettings
 from models.shard.machine import ShardMachine
 from models.shard.protocol import DeadLetter, Erased, Finding, IngestResult, Paired, Pairing, PurgeStep
+from models.shard.state import MachineSettings
 from models.shard.tables import Effects
 
 _TIMER_S = 0.1

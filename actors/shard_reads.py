@@ -23,9 +23,10 @@ from models.privacy.decisions import DecisionRecord
 from models.privacy.ledger import ConsentRecord
 from models.privacy.requests import IdentityFormat, hash_of
 from models.profile.state import decode_profile, encode_profile
-from models.shard.core import MARK_BITS, MachineSettings, ShardCore
+from models.shard.core import ShardCore
 from models.shard.merging import candidate_of
 from models.shard.protocol import DeadLetter, Link, MergeRecord, Review, SegmentChange, ShardStatus, StoredEvent
+from models.shard.state import MARK_BITS, MachineSettings
 
 # Changed customer ids that are kept, for those who follow the changes; an older position means a look at every profile.
 RECENT_CHANGES_MAX = 100_000

@@ -28,8 +28,8 @@ from models.privacy.purposes import NO_PURPOSES
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
 from models.shard.commands import Accept, Receive
-from models.shard.core import MachineSettings
 from models.shard.machine import ShardMachine
+from models.shard.state import MachineSettings
 from pipelines.backup_create import create
 from pipelines.backup_read import verified
 from pipelines.backup_restore import restore

@@ -33,7 +33,7 @@ from models.identity.identifiers import IdentitySettings
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
 from models.segments.parse import parse_definition
-from models.shard.core import MachineSettings
+from models.shard.state import MachineSettings
 from pipelines.demo_run import SEGMENTS
 
 _BYTES_A_PROFILE_BAR = 2048

@@ -25,10 +25,10 @@ from models.identity.profile_record import profile_record, record_digest
 from models.identity.record import ROLES, MatchRecord
 from models.identity.resolution import Candidate
 from models.profile.state import Profile, decode_profile
-from models.shard.core import MachineSettings
 from models.shard.merging import candidate_of
 from models.shard.protocol import MergeRecord, Paired, Pairing, StoredEvent
 from models.shard.separating import Unit, first_ties, separate
+from models.shard.state import MachineSettings
 
 CALL_S = 60.0  # a shard that restarts is waited for
 _PAGE = 500  # profiles

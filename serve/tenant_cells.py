@@ -13,7 +13,7 @@ from actors import cluster
 from actors.control import ControlStore
 from actors.errors import OnefoldError
 from actors.match_models import load_matcher
-from models.shard.core import MachineSettings
+from models.shard.state import MachineSettings
 from serve import data_dir, logs, tenant_data
 from serve.data_dir import DirectoryError
 from serve.privacy_work import work_on_requests

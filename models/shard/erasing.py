@@ -6,10 +6,10 @@ of the identifiers: events that were on their way, or waited for a lock, meet th
 """
 
 from models.shard.commands import Erasure
-from models.shard.core import ShardCore
+from models.shard.core import ShardCore, dedupe_key
 from models.shard.locking import Locking, coordinator_of
-from models.shard.messages import Forget, Forgotten
-from models.shard.protocol import Erased, Finding
+from models.shard.messages import Forget, Forgotten, Unsee
+from models.shard.protocol import Erased, Finding, StoredEvent
 from models.shard.reviews import Reviews
 from models.shard.rows import Workflow
 
@@ -99,7 +99,17 @@ class Erasures:
             core.delete_profile(customer_id)
         else:
             return 0
-        return core.unlog(customer_id, head)
+        return self._unlog(core.log.chain(customer_id, head))
+
+    def _unlog(self, events: list[StoredEvent]) -> int:
+        """Takes events out of the log, and out of what was seen. Returns their number."""
+        self._core.log.remove(stored.sequence for stored in events)
+        homes: dict[int, list[str]] = {}
+        for stored in events:
+            homes.setdefault(self._core.home(stored.event.route), []).append(dedupe_key(stored.event))
+        for home, keys in homes.items():
+            self._core.send(home, Unsee(keys))
+        return len(events)
 
     def forgotten(self, message: Forgotten) -> None:
         """One more shard has forgotten the person; after the last the identifiers are free, and the caller is told."""

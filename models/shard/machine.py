@@ -33,7 +33,7 @@ from models.shard.commands import (
     Tick,
     Unmerge,
 )
-from models.shard.core import MachineSettings, ShardCore, dedupe_key, exact_methods
+from models.shard.core import ShardCore, dedupe_key, exact_methods
 from models.shard.locks import Lock, Request
 from models.shard.messages import (
     Absorb,
@@ -71,6 +71,7 @@ from models.shard.purging import Purging
 from models.shard.reviews import Reviews
 from models.shard.rows import Redirect, SegmentRow, Settling, Waiter, Workflow
 from models.shard.segmenting import Segmenting
+from models.shard.state import MachineSettings
 from models.shard.tables import Effects, History, Table
 from models.shard.workflow import Workflows
 
@@ -338,10 +339,11 @@ class ShardMachine:
             if self._saved_meta.get(key) != value:
                 self._saved_meta[key] = value
                 effects.meta.append((key, value))
-        effects.events, core.event_rows = core.event_rows, []
-        effects.events_relinked, core.relinked = core.relinked, []
-        effects.events_deleted, core.unlogged = core.unlogged, []
-        effects.events_changed, core.rewritten = list(core.rewritten.items()), {}
+        log = core.log
+        effects.events, log.added = log.added, []
+        effects.events_relinked, log.relinked = log.relinked, []
+        effects.events_deleted, log.removed = log.removed, []
+        effects.events_changed, log.changed = list(log.changed.items()), {}
         effects.unevidenced, core.unevidenced = core.unevidenced, []
         effects.dedupe, self._fresh = list(self._fresh.items()), {}
         effects.dedupe_deleted, core.unseen = core.unseen, []

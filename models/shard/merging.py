@@ -73,7 +73,7 @@ def replay(
                 core.log_event(profile, entry.event)
             else:
                 row = next(rows)
-                core.relinked.append((row, profile.last_event))
+                core.log.relinked.append((row, profile.last_event))
                 profile.last_event = row
         elif entry.merge is not None:
             join(core, profile, entry.merge)
@@ -102,7 +102,7 @@ class Side:
 def split(core: ShardCore, profile: Profile, record: MergeRecord) -> tuple[Side, Side]:
     """Deals out what `profile` is between the winner's and the loser's side of the merge `record`."""
     winner, loser = Side(record.winner_before), Side(record.loser_before)
-    history = core.events_after(profile, record.sequence)
+    history = core.log.chain(profile.customer_id, profile.last_event, record.sequence)
     later = [
         core.merge(m.merge_id)
         for m in core.merges.values()

@@ -104,17 +104,16 @@ class Purging:
         needed_after = min((record.sequence for record in standing), default=1 << 62)
         kept: list[int] = []
         changed = gap = False
-        for stored in core.events_of(customer_id, head):
+        for stored in core.log.chain(customer_id, head):
             left, may_go = left_of(stored.event, terms, gone)
             if may_go and stored.sequence <= needed_after:
-                core.unlogged.append(stored.sequence)
-                core.rewritten.pop(stored.sequence, None)
+                core.log.remove([stored.sequence])
                 changed = gap = True
                 continue
             if left is not stored.event:
-                core.rewritten[stored.sequence] = left
+                core.log.changed[stored.sequence] = left
             if gap:
-                core.relinked.append((stored.sequence, kept[-1] if kept else 0))
+                core.log.relinked.append((stored.sequence, kept[-1] if kept else 0))
                 gap = False
             kept.append(stored.sequence)
         for record in standing:

@@ -13,9 +13,10 @@ import msgspec
 from models.identity.customer_id import shard_of
 from models.identity.reresolution import Merge, separable
 from models.profile.state import Profile, decode_profile
-from models.shard.core import MachineSettings, ShardCore
+from models.shard.core import ShardCore
 from models.shard.merging import rebuild_winner, replay, split
 from models.shard.protocol import MergeRecord, StoredEvent
+from models.shard.state import MachineSettings
 
 _AFTER_ALL = 1 << 62  # sequence numbers of what happens on the copies: above any real one
 
@@ -111,10 +112,10 @@ class _Separation:
         replay(there, restored, loser.timeline, set(loser.identifiers))
         there.save(restored)
         for core in (here, there):
-            for row in core.event_rows:
+            for row in core.log.added:
                 saved = StoredEvent(core.shard, row.sequence, row.customer_id, row.event)
                 self._events.setdefault(row.customer_id, []).append(saved)
-            core.event_rows.clear()
+            core.log.added.clear()
         # Nobody has set the two apart: the merge stands.
         rebuilt.apart = [c for c in rebuilt.apart if c != record.loser]
         restored.apart = [c for c in restored.apart if c != customer_id]

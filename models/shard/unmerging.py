@@ -61,7 +61,7 @@ class Unmerges:
         rebuilt = rebuild_winner(core, profile, record, winner)
         core.save_anew(rebuilt)
         core.mark_for_matching(rebuilt.customer_id)
-        core.unlogged.extend(loser.sequences)
+        core.log.remove(loser.sequences)
         core.reevaluate(rebuilt, core.index.all, "unmerge")
         core.send(
             shard_of(record.loser),

@@ -30,9 +30,9 @@ from models.identity.resolution import Candidate, standing
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
 from models.shard.commands import Pair
-from models.shard.core import MachineSettings
 from models.shard.merging import candidate_of
 from models.shard.protocol import Pairing
+from models.shard.state import MachineSettings
 from pipelines.reresolve_steps import Apply, GroupResult, RollBack
 from tests.sim.world import Chaos, World
 from tests.strategies.additive_matcher import AdditiveMatcher

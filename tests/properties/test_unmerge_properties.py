@@ -14,7 +14,7 @@ from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
 from models.profile.reduce import add_identifier, apply
 from models.profile.state import Profile, canonical
-from models.shard.core import MachineSettings
+from models.shard.state import MachineSettings
 from tests.sim.world import Chaos, World
 
 SETTINGS = MachineSettings(IdentitySettings(limits={"user_id": 1}, limit_default=50), ProfilePolicy(), LifecycleRules())

@@ -18,10 +18,10 @@ from models.identity.profile_record import profile_record
 from models.identity.resolution import Candidate
 from models.profile.state import decode_profile
 from models.shard.commands import Matched, Pair, Reviewed
-from models.shard.core import MachineSettings
 from models.shard.matching import finding_of, pairing_of
 from models.shard.merging import candidate_of
 from models.shard.protocol import MergeRecord, Paired, Pairing
+from models.shard.state import MachineSettings
 from models.shard.tables import Effects
 from tests.sim.world import Chaos, World
 from tests.strategies.additive_matcher import AdditiveMatcher

@@ -6,7 +6,7 @@ from models.events.event import Event
 from models.identity.resolution import Candidate, plan
 from models.profile.reduce import add_identifier, apply
 from models.profile.state import Profile, canonical
-from models.shard.core import MachineSettings
+from models.shard.state import MachineSettings
 
 
 class Oracle:

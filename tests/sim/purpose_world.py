@@ -30,7 +30,7 @@ from models.identity.customer_id import from_text
 from models.identity.online import MatchingSettings
 from models.privacy.purposes import DataScope, Purpose, Purposes
 from models.privacy.settings import PrivacySettings
-from models.shard.core import MachineSettings
+from models.shard.state import MachineSettings
 from serve.auth import Authenticator
 from serve.grpc_context import GrpcContext
 from serve.grpc_methods import GrpcMethods

@@ -12,8 +12,8 @@ from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
 from models.segments.criteria import SegmentDefinition
 from models.shard.commands import Accept, Suppress
-from models.shard.core import MachineSettings
 from models.shard.protocol import IngestResult
+from models.shard.state import MachineSettings
 from tests.sim.oracle import Oracle, essence
 from tests.sim.test_memberships import install
 from tests.sim.world import Chaos, World

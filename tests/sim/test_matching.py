@@ -9,8 +9,8 @@ from models.identity.identifiers import IdentitySettings
 from models.identity.online import MatchingSettings
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
-from models.shard.core import MachineSettings
 from models.shard.protocol import Pairing
+from models.shard.state import MachineSettings
 from tests.sim.matching_world import MatchingWorld
 from tests.sim.world import Chaos
 

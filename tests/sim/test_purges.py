@@ -14,8 +14,8 @@ from models.profile.policy import AttributePolicy, ProfilePolicy
 from models.profile.properties import unpack_properties
 from models.profile.state import DAY_MS, Profile, decode_profile
 from models.shard.commands import Purge
-from models.shard.core import MachineSettings
 from models.shard.protocol import MergeRecord, PurgeStep
+from models.shard.state import MachineSettings
 from tests.sim.world import Chaos, World
 
 PURPOSES = Purposes(

@@ -9,8 +9,8 @@ from models.identity.identifiers import IdentitySettings
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
 from models.shard.commands import Accept
-from models.shard.core import MachineSettings
 from models.shard.protocol import IngestResult
+from models.shard.state import MachineSettings
 from tests.sim.oracle import Oracle, essence
 from tests.sim.world import Chaos, World
 

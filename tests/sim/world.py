@@ -16,7 +16,7 @@ from models.privacy.ledger import ConsentRecord
 from models.profile.state import Profile, decode_profile
 from models.segments.bulk_moves import BulkMove, BulkMoves
 from models.shard.commands import Accept, Count, Erase, Erasure, Fold, Load, Receive, Tick, Unmerge
-from models.shard.core import MachineSettings, dedupe_key
+from models.shard.core import dedupe_key
 from models.shard.machine import ShardMachine
 from models.shard.protocol import (
     STANDING_CAUSES,
@@ -27,6 +27,7 @@ from models.shard.protocol import (
     SegmentChange,
     StoredEvent,
 )
+from models.shard.state import MachineSettings
 from models.shard.tables import Effects, EventRow
 
 

@@ -9,7 +9,7 @@ from actors.errors import Unavailable
 from actors.matcher import Matcher, Vectors
 from actors.shard_calls import ShardCalls
 from models.identity.online import MatchingSettings, PairMatcher
-from models.shard.core import MachineSettings
+from models.shard.state import MachineSettings
 from tests.strategies.additive_matcher import AdditiveMatcher
 from tests.unit.actors.local_shards import LocalShards, settings
 

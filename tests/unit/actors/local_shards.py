@@ -13,7 +13,7 @@ from models.events.event import Event
 from models.identity.identifiers import IdentitySettings
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
-from models.shard.core import MachineSettings
+from models.shard.state import MachineSettings
 
 NOW = 1_760_000_000_000
 

@@ -14,10 +14,10 @@ from models.identity.profile_record import profile_digest
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
 from models.shard.commands import Accept, Matched, Pair, Reviewed, Unmerge
-from models.shard.core import MARK_BITS, MachineSettings
 from models.shard.machine import ShardMachine
 from models.shard.protocol import Finding, Paired, Pairing
 from models.shard.reviews import customers_of, new_review, review_id_of
+from models.shard.state import MARK_BITS, MachineSettings
 from tests.sim.world import Disk
 
 NOW = 1_760_000_000_000
