@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import httpx
+import msgspec
 from fastapi import FastAPI
 
 from actors.audit_log import AuditLog, EntryFilter
@@ -104,7 +105,7 @@ class HttpService:
         )
         router = cast(Any, self.router)
         self.services = Services(
-            settings=settings or Settings(),
+            settings=msgspec.structs.replace(settings or Settings(), data_dir=str(data_dir)),
             router=router,
             reads=ProfileReads(router, None),
             deliveries=ShardCalls(1, LocalDeliverer(self.deliverer)),
