@@ -3,11 +3,15 @@
 import time
 from collections.abc import Callable
 
+import msgspec
+
+from actors.errors import NotFound
 from actors.reader import CUSTOMER_ID_NAMESPACE
 from actors.router import Router
 from models.identity.customer_id import to_text
-from models.privacy.decisions import Kind, decision_of
+from models.privacy.decisions import Choice, DecisionRecord, Kind, decision_of
 from models.privacy.purposes import NO_AUTOMATED_DECISIONS
+from models.profile.state import Profile
 
 
 class AutomatedDecisions:
@@ -23,9 +27,47 @@ class AutomatedDecisions:
         profile = await self._router.profile(f"{CUSTOMER_ID_NAMESPACE}{to_text(customer_id)}")
         if profile is None:
             return False
-        told = profile.consents.get(NO_AUTOMATED_DECISIONS)
-        is_opted_out = told is not None and told.value is True
+        is_opted_out = _has_opted_out(profile)
         await self._router.log_decision(
             decision_of(kind, subject, profile.customer_id, cause, purpose, is_opted_out, self._now())
         )
         return not is_opted_out
+
+    async def decide(
+        self,
+        profile: Profile,
+        decision: str,
+        decision_id: str,
+        purpose: str,
+        choose: Callable[[], Choice],
+        is_new: bool = False,
+    ) -> DecisionRecord:
+        """A decision about a person at a decision point, as it is in the log when this returns: the one with this id if
+        it was taken before, whatever `choose` says now; none is taken of who has opted out. `is_new`: nobody can have
+        asked with this id before. Raises NotFound if the person is erased meanwhile, Unavailable, and what `choose`
+        does."""
+        key = f"{CUSTOMER_ID_NAMESPACE}{to_text(profile.customer_id)}"
+        is_opted_out = _has_opted_out(profile)
+        record = decision_of("model", decision, profile.customer_id, decision_id, purpose, is_opted_out, self._now())
+        if not is_opted_out:
+            held = None if is_new else await self._held(key, record)
+            if held is not None:
+                return held
+            record = msgspec.structs.replace(record, **choose()._asdict())
+        await self._router.log_decision(record)
+        # Of two that come at once, the first is kept.
+        held = await self._held(key, record)
+        if held is None:
+            raise NotFound("key: the person was erased meanwhile")
+        return held
+
+    async def _held(self, key: str, record: DecisionRecord) -> DecisionRecord | None:
+        """The decision of the log, also of somebody whom the person was before a merge."""
+        told = (record.kind, record.subject, record.cause, record.decided)
+        records = await self._router.decisions(key)
+        return next((each for each in records if (each.kind, each.subject, each.cause, each.decided) == told), None)
+
+
+def _has_opted_out(profile: Profile) -> bool:
+    told = profile.consents.get(NO_AUTOMATED_DECISIONS)
+    return told is not None and told.value is True

@@ -33,9 +33,9 @@ def list_decisions(
     """List what was decided about a person by itself, oldest first."""
     with connect(data_dir, config, url, api_key) as client:
         found = pages(client, f"/v1/profiles/{quote(person, safe='')}/decisions", limit)
-    shown = ("id", "at", "kind", "subject", "decided")
+    shown = ("id", "at", "kind", "subject", "decided", "action")
     rows = [(*map(each.get, shown), (each["review"] or {}).get("outcome", "")) for each in found]
-    columns = ("ID", "AT", "BY", "SUBJECT", "DECIDED", "REVIEW")
+    columns = ("ID", "AT", "BY", "SUBJECT", "DECIDED", "ACTION", "REVIEW")
     emit(as_json, found, lambda console: table(console, columns, rows, "no decisions"))
 
 

@@ -43,6 +43,7 @@ SHOWS: Mapping[tuple[str, str], Shows] = {
     ("GET", "/v1/profiles/changes"): "ids",
     ("POST", "/v1/profiles/batch"): "purpose",
     ("POST", "/v1/profiles/{key}/rank"): "purpose",
+    ("POST", "/v1/profiles/{key}/decide"): "purpose",
     ("POST", "/v1/identity/resolve"): "purpose",
     ("GET", "/v1/identity/explain"): "purpose",
     ("GET", "/v1/identity/merges/{merge_id}/evidence"): "purpose",

@@ -78,5 +78,10 @@ def _entry(decision: DecisionRecord, review: DecisionRecord | None) -> DecisionE
         at=time_text(decision.at),
         cause=decision.cause,
         purpose=decision.purpose,
+        action=decision.action,
+        propensities=decision.propensities,
+        expected=decision.expected,
+        model=decision.model,
+        personal=decision.personal,
         review=None if review is None else DecisionReview(review.decided, review.by, review.note, time_text(review.at)),
     )

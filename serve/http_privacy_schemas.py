@@ -246,11 +246,16 @@ class DecisionEntry(msgspec.Struct, frozen=True):
     id: str
     customer_id: str
     kind: Annotated[str, Meta(examples=["webhook", "model"])]
-    subject: Annotated[str, Meta(description="id of the webhook; model and version")]
+    subject: Annotated[str, Meta(description="id of the webhook; the decision point")]
     decided: Annotated[str, Meta(examples=["taken", "skipped: opted out"])]
     at: Time
     cause: Annotated[str, Meta(description="what led to it, such as the id of the message of an entry")]
     purpose: str
+    action: Annotated[str, Meta(description="that a decision point has chosen")]
+    propensities: Annotated[dict[str, float], Meta(description="how likely each action was that was allowed")]
+    expected: Annotated[dict[str, float], Meta(description="what each was expected to bring after its cost")]
+    model: Annotated[str, Meta(description="by which it was chosen, name and version; empty: by chance")]
+    personal: Annotated[bool, Meta(description="whether what was known of the person counted")]
     review: DecisionReview | None
 
 

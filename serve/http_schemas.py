@@ -146,6 +146,36 @@ class RankAnswer(msgspec.Struct, frozen=True):
     items: list[RankedItem]
 
 
+class DecideRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """What is to be decided about a person."""
+
+    decision: Annotated[str, Meta(max_length=64, description="a decision point of `scoring.decisions`")]
+    decision_id: Annotated[
+        str,
+        Meta(max_length=128, description="yours, one a decision, so that it can be asked again; names nobody"),
+    ] = ""
+
+
+class DecideAnswer(msgspec.Struct, frozen=True):
+    """What was decided, as it is in the log of decisions."""
+
+    customer_id: CustomerId
+    decision: str
+    decision_id: str
+    record_id: Annotated[str, Meta(description="of the log of decisions, for its review")]
+    decided: Annotated[str, Meta(examples=["taken", "skipped: opted out"])]
+    at: Time
+    action: Annotated[str | None, Meta(description="null: the person has opted out of all that is decided by itself")]
+    propensity: Annotated[float | None, Meta(description="how likely this action was")]
+    propensities: Annotated[dict[str, float], Meta(description="of all actions that were allowed")]
+    expected: Annotated[
+        dict[str, float], Meta(description="what each is expected to bring after its cost, where known")
+    ]
+    unit: Annotated[str, Meta(description="of `expected`", examples=["EUR"])]
+    model: Annotated[str | None, Meta(description="name and version; null: by chance")]
+    personal: Annotated[bool, Meta(description="whether what is known of the person counted")]
+
+
 class ProfilesAnswer(msgspec.Struct, frozen=True):
     """In the order of the keys; null where there is no profile."""
 

@@ -43,6 +43,7 @@ SCOPES: Mapping[tuple[str, str], Scope | Literal["public"]] = {
     ("GET", "/v1/profiles/changes"): "read",
     ("POST", "/v1/profiles/batch"): "read",
     ("POST", "/v1/profiles/{key}/rank"): "read",
+    ("POST", "/v1/profiles/{key}/decide"): "read",
     ("POST", "/v1/identity/resolve"): "read",
     ("GET", "/v1/identity/explain"): "read",
     ("GET", "/v1/identity/merges/{merge_id}/evidence"): "read",

@@ -21,6 +21,7 @@ from models.segments.computed import computed_values
 from models.segments.spans import NEVER
 from models.shard.protocol import SegmentChange
 from serve.auth import Principal
+from serve.decision_points import DecisionPoints
 from serve.errors import Forbidden
 from serve.http_schemas import time_text
 from serve.intake import Intake
@@ -31,6 +32,7 @@ from serve.snapshot import Snapshot
 
 PURPOSE_HEADER = "onefold-purpose"  # of HTTP, and entry of gRPC's metadata
 WITHHELD_HEADER = "onefold-withheld"
+_RECOMMENDED_MS = 3_600_000  # that a recommendation stays as it is: what it is made of changes by time alone
 
 
 def withheld_text(withheld: Mapping[str, int]) -> str:
@@ -48,6 +50,7 @@ class RequestContext:
         self.purposes = services.settings.privacy.purposes
         self.basis = BasisCheck(services.reads.get_many, services.control.segments, self.purposes, services.now)
         self.explanations = ScoreExplanations(services.control)
+        self.decisions = DecisionPoints(services)
         self._life_events = LifeEvents(services.settings.scoring.life_events)
         self._segment_names = Snapshot(services.control, self._load_segment_names, services.now)
         self._trait_readers = Snapshot(services.control, self._load_trait_readers, services.now)
@@ -64,18 +67,19 @@ class RequestContext:
 
     def insights(self, profile: Profile, purpose: str, now: int) -> tuple[dict[str, Any], int, int]:
         """The document's section `insights` for a purpose at `now` ms: of computed traits those that are made of what
-        serves it, and signs and affinities as far as they are. Also until when (ms) it is so if nothing happens, and
-        how many computed traits were withheld."""
+        serves it, and signs, affinities and next best actions as far as they are. Also until when (ms) it is so if
+        nothing happens, and how many computed traits were withheld."""
         readers, beside = self.trait_readers, self._beside(profile, purpose, now)
+        lasts = now + _RECOMMENDED_MS if "next_best_actions" in beside else NEVER
         if not readers:
-            return beside, NEVER, 0
+            return beside, lasts, 0
         shown = {
             trait_id: (each.kind, each.read)
             for trait_id, each in readers.items()
             if serves_all(self.purposes, purpose, each.reads)
         }
         values, until = computed_values(shown, profile, now, time_text)
-        return {"computed_traits": values, **beside}, until, len(readers) - len(shown)
+        return {"computed_traits": values, **beside}, min(until, lasts), len(readers) - len(shown)
 
     def _beside(self, profile: Profile, purpose: str, now: int) -> dict[str, Any]:
         """The insights that are no computed traits."""
@@ -83,8 +87,11 @@ class RequestContext:
         orders = serves(purposes, purpose, "sections", "transactions")
         found = self._life_events.signs(profile, now, lambda name: serves(purposes, purpose, "events", name), orders)
         told: dict[str, Any] = {"life_events": told_signs(found, time_text)} if found else {}
-        bought = affinities(profile) if orders else {}
-        return {**told, "affinities": told_affinities(bought)} if bought else told
+        if bought := affinities(profile) if orders else {}:
+            told["affinities"] = told_affinities(bought)
+        if recommended := self.decisions.recommended(profile, purpose, now):
+            told["next_best_actions"] = recommended
+        return told
 
     def declared_purpose(self, declared: str, caller: Principal | None) -> str:
         """The purpose that a read declares, else that of its key; "" for neither. Raises Invalid, Forbidden."""

@@ -25,6 +25,7 @@ class Decisions(NamedTuple):
     propensities: Floats  # (n, k): how likely each action was when it was decided
     outcomes: Floats  # (n,), in the unit that is asked for
     guesses: Floats  # (n, k): of the outcome of each action, by models that did not see these people
+    about: Ints | None = None  # (n,), whom each was about, if some were decided about more than once
 
     def check(self) -> "Decisions":
         """Itself. Raises ValueError if something does not fit."""
@@ -65,13 +66,13 @@ def policy_value(decisions: Decisions, policy: Floats, level: float = 0.95) -> P
     rare = decisions.propensities < OVERLAP_MIN
     uncovered = float((policy * rare).sum(1).mean())
     effective = float(weights.sum() ** 2 / max((weights**2).sum(), 1e-300))
-    return PolicyValue(_estimate(scores, level), uncovered, effective)
+    return PolicyValue(_estimate(scores, decisions.about, level), uncovered, effective)
 
 
 def policy_difference(decisions: Decisions, policy: Floats, other: Floats, level: float = 0.95) -> Estimate:
     """How much more a policy is worth a person than another, on the same people."""
     checked = decisions.check()
-    return _estimate(_scores(checked, policy)[0] - _scores(checked, other)[0], level)
+    return _estimate(_scores(checked, policy)[0] - _scores(checked, other)[0], decisions.about, level)
 
 
 def always(action: int, people: int, actions: int) -> Floats:
@@ -89,8 +90,14 @@ def _scores(decisions: Decisions, policy: Floats) -> tuple[Floats, Floats]:
     return guessed + weights * (decisions.outcomes - decisions.guesses[rows, taken]), weights
 
 
-def _estimate(scores: Floats, level: float) -> Estimate:
+def _estimate(scores: Floats, about: Ints | None, level: float) -> Estimate:
+    """The mean of scores, (n,). Those of one person go together: they are no new people (cluster-robust variance)."""
     mean = float(scores.mean())
-    error = float(scores.std(ddof=1)) / len(scores) ** 0.5
+    if about is None:
+        error = float(scores.std(ddof=1)) / len(scores) ** 0.5
+    else:
+        _, place = np.unique(about, return_inverse=True)
+        sums = np.bincount(place, scores - mean)
+        error = float(sums.std(ddof=1)) * len(sums) ** 0.5 / len(scores)
     reach = float(ndtri((1 + level) / 2)) * error
     return Estimate(mean, mean - reach, mean + reach, error)

@@ -6,12 +6,22 @@ so that one that is taken again after a failure is the same.
 """
 
 from hashlib import blake2b
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
 Kind = Literal["webhook", "model", "review"]
 Decided = Literal["taken", "skipped: opted out", "upheld", "overturned"]
+
+
+class Choice(NamedTuple):
+    """What was chosen at a decision point."""
+
+    action: str
+    propensities: dict[str, float]  # of all that was allowed
+    expected: dict[str, float]  # what each is expected to bring after its cost, as far as that is known
+    model: str  # name@version; "" for none
+    personal: bool  # whether it is by what is known of the person
 
 
 class DecisionRecord(msgspec.Struct, array_like=True, frozen=True):
@@ -20,13 +30,19 @@ class DecisionRecord(msgspec.Struct, array_like=True, frozen=True):
     record_id: str
     customer_id: int
     kind: Kind
-    subject: str  # id of the webhook; model and version; of a review the id of the decision
+    subject: str  # id of the webhook; the decision point; of a review the id of the decision
     decided: Decided
     at: int  # ms
     cause: str = ""  # what led to it: the id of an entry to a segment
     purpose: str = ""
     by: str = ""  # who reviewed it
     note: str = ""  # of a review; never names the person
+    # Of a decision point: `Choice`.
+    action: str = ""
+    propensities: dict[str, float] = {}
+    expected: dict[str, float] = {}
+    model: str = ""
+    personal: bool = False
 
 
 def decision_of(

@@ -40,7 +40,9 @@ class Lineup:
 
     def __init__(self, current: Current, purposes: Purposes, rules: LifecycleRules) -> None:
         self.versions: list[tuple[Alias, ModelVersion]] = [
-            (alias, version) for (_, alias), version in sorted(current.items(), key=lambda item: item[0])
+            (alias, version)
+            for (_, alias), version in sorted(current.items(), key=lambda item: item[0])
+            if not version.is_decision
         ]
         self._purposes = purposes
         self._conditions = blake2b(msgspec.json.encode([purposes, rules]), digest_size=8).hexdigest()

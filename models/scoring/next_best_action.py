@@ -5,6 +5,9 @@ and what a response is worth from everybody who responded to the same action, sh
 loses money on public data. So does choosing person by person where differences between people cannot be told from
 chance: then all get the action that is best for all. A share of decisions is left to chance, and the propensity of each
 is logged: without it nobody can tell later what other decisions would have brought.
+
+An action that is not for everybody has a propensity of 0 for all others. What it brings is compared with what another
+brings of those whom it is for, who may be people who bring more anyway.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.impact.policy_value import Decisions, Estimate, always, policy_difference
+from models.impact.policy_value import Decisions, Estimate, policy_difference
 from models.scoring.additive import AdditiveModel, Column, fit_additive
 
 Floats = NDArray[np.float64]
@@ -22,6 +25,7 @@ Ints = NDArray[np.int64]
 
 _FOLDS = 3
 _WORTH_PRIOR = 100.0  # responses that everybody's worth counts for
+_ALIKE = 10  # fewer responses, or fewer without one, tell nothing of who responds
 
 
 class History(NamedTuple):
@@ -32,11 +36,30 @@ class History(NamedTuple):
     propensities: Floats  # (n, k): how likely each action was
     responded: NDArray[np.bool_]  # (n,)
     values: Floats  # (n,), what they brought, in one unit
+    people: Ints | None = None  # (n,), who they are, if some are in it more than once
 
     def of(self, rows: Ints) -> "History":
         """Some of the people."""
         features = {name: _rows(column, rows) for name, column in self.features.items()}
-        return History(features, self.taken[rows], self.propensities[rows], self.responded[rows], self.values[rows])
+        people = None if self.people is None else self.people[rows]
+        return History(
+            features, self.taken[rows], self.propensities[rows], self.responded[rows], self.values[rows], people
+        )
+
+    @property
+    def allowed(self) -> NDArray[np.bool_]:
+        """(n, k), what might have been done for each."""
+        return self.propensities > 0
+
+    def decisions(self, costs: Sequence[float], guesses: Floats) -> Decisions:
+        """What came of it after costs. `guesses`, (n, k), are so too."""
+        spent = np.array(costs)[self.taken]
+        return Decisions(self.taken, self.propensities, self.values - spent, guesses, self.people)
+
+    def folds(self) -> list[Ints]:
+        """The rows in parts, none with people of another."""
+        people = np.arange(len(self.taken)) if self.people is None else np.unique(self.people, return_inverse=True)[1]
+        return [np.flatnonzero(people % _FOLDS == fold) for fold in range(_FOLDS)]
 
 
 class ActionModel(msgspec.Struct, frozen=True):
@@ -67,39 +90,81 @@ class ActionModel(msgspec.Struct, frozen=True):
 def fit_actions(actions: Sequence[str], history: History, costs: Sequence[float]) -> ActionModel:
     """Learns what each action brings, and whether it pays to choose person by person.
 
-    Raises ValueError if an action was never taken, or all who got it responded alike.
+    Raises ValueError if an action was never taken, none is for everybody, or all who got one responded alike.
     """
     n, k = history.propensities.shape
     guesses, personal, single = np.zeros((n, k)), np.zeros((n, k)), np.zeros((n, k))
-    for fold in range(_FOLDS):
-        out = np.arange(n) % _FOLDS == fold
-        model = _fit(actions, history.of(np.flatnonzero(~out)), costs)
-        expected = model.expected_values(history.of(np.flatnonzero(out)).features)
-        allowed = np.ones_like(expected, np.bool_)
-        guesses[out] = expected + np.array(costs)
-        personal[out] = policy(expected, allowed, 0.0)
-        single[out] = always(int(np.argmax(model.means)), len(expected), k)
-    decisions = Decisions(history.taken, history.propensities, history.values, guesses)
-    spared = float(((single - personal) @ np.array(costs)).mean())
-    gain = policy_difference(decisions, personal, single)
-    gain = gain._replace(value=gain.value + spared, low=gain.low + spared, high=gain.high + spared)
+    everybody = np.arange(n)
+    for out in history.folds():
+        model = _fit(actions, history.of(np.setdiff1d(everybody, out)), costs)
+        unseen = history.of(out)
+        guesses[out] = model.expected_values(unseen.features)
+        personal[out] = policy(guesses[out], unseen.allowed, 0.0)
+        single[out] = policy(np.broadcast_to(np.array(model.means), (len(out), k)), unseen.allowed, 0.0)
+    gain = policy_difference(history.decisions(costs, guesses), personal, single)
     return msgspec.structs.replace(_fit(actions, history, costs), gain=gain)
 
 
+def guess_values(history: History, costs: Sequence[float]) -> Floats:
+    """What each action would have brought of each person after its cost, (n, k), guessed by models that have not seen
+    them. Of actions to which too few responded to tell who does, everybody's mean."""
+    n, k = history.propensities.shape
+    guesses = np.zeros((n, k))
+    everybody = np.arange(n)
+    for out in history.folds():
+        seen, unseen = history.of(np.setdiff1d(everybody, out)), history.of(out)
+        pooled = _pooled(seen)
+        for number in range(k):
+            got = seen.of(np.flatnonzero(seen.taken == number))
+            if min(got.responded.sum(), (~got.responded).sum()) >= _ALIKE:
+                likely = fit_additive(got.features, got.responded).probabilities(unseen.features)
+                guesses[out, number] = likely * _worth(got, pooled) - costs[number]
+            elif got.taken.size:
+                guesses[out, number] = _mean(got, number) - costs[number]
+    return guesses
+
+
 def _fit(actions: Sequence[str], history: History, costs: Sequence[float]) -> ActionModel:
-    pooled = float(history.values.sum()) / max(int(history.responded.sum()), 1)
+    pooled = _pooled(history)
+    everywhere = np.flatnonzero(history.allowed.all(0))
+    if not everywhere.size:
+        raise ValueError("actions: one of them must be for everybody, to compare the others with")
+    base = int(everywhere[0])
     models, worths, means = [], [], []
     for number, action in enumerate(actions):
         rows = np.flatnonzero(history.taken == number)
         if not rows.size:
             raise ValueError(f"actions: {action} was never taken, so there is nothing to learn from")
         got = history.of(rows)
-        models.append(fit_additive(got.features, got.responded))
-        responses = float(got.responded.sum())
-        worths.append((float(got.values.sum()) + _WORTH_PRIOR * pooled) / (responses + _WORTH_PRIOR))
-        likely = got.propensities[:, number]
-        means.append(float((got.values / likely).sum() / (1 / likely).sum()) - costs[number])
+        try:
+            models.append(fit_additive(got.features, got.responded))
+        except ValueError:
+            raise ValueError(f"actions: all who got {action} responded alike, so there is nothing to learn") from None
+        worths.append(_worth(got, pooled))
+        means.append(_mean(history, base) + _surplus(history, number, base) - costs[number])
     return ActionModel(tuple(actions), tuple(models), tuple(worths), tuple(costs), tuple(means))
+
+
+def _pooled(history: History) -> float:
+    """What a response is worth, whatever was done."""
+    return float(history.values.sum()) / max(int(history.responded.sum()), 1)
+
+
+def _worth(got: History, pooled: float) -> float:
+    return (float(got.values.sum()) + _WORTH_PRIOR * pooled) / (float(got.responded.sum()) + _WORTH_PRIOR)
+
+
+def _surplus(history: History, action: int, base: int) -> float:
+    """How much more an action brings than another of those whom it is for."""
+    those = history.of(np.flatnonzero(history.allowed[:, action]))
+    return _mean(those, action) - _mean(those, base) if (those.taken == base).any() else 0.0
+
+
+def _mean(history: History, action: int) -> float:
+    """What an action brings of these people, weighed by how likely those who got it were to."""
+    got = history.taken == action
+    weights = 1 / history.propensities[got, action]
+    return float((history.values[got] * weights).sum() / weights.sum())
 
 
 def policy(preferences: Floats, allowed: NDArray[np.bool_], explore: float) -> Floats:

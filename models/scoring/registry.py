@@ -17,6 +17,8 @@ from models.scoring.gate import DEFAULT_OUTCOMES, Gate
 Alias = Literal["champion", "challenger"]
 Source = Literal["builtin", "entry_point", "import", "onnx", "sklearn", "mlflow"]
 
+NEXT_BEST_ACTION = "next_best_action"  # target of versions that choose at a decision point
+
 # Of these measures less is better; of all others more is.
 LESS_IS_BETTER = ("brier", "calibration_error", "mean_absolute_error", "root_mean_squared_error")
 
@@ -40,6 +42,11 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     def reference(self) -> str:
         """As it is written, "name@version"."""
         return f"{self.name}@{self.version}"
+
+    @property
+    def is_decision(self) -> bool:
+        """Whether it chooses at a decision point (`models.scoring.deciding`), and is no score of people."""
+        return (self.source, self.target) == ("builtin", NEXT_BEST_ACTION)
 
 
 class AliasChange(msgspec.Struct, frozen=True):

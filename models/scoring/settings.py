@@ -2,6 +2,7 @@
 
 import msgspec
 
+from models.scoring.decision_point import DecisionPoint, check_decisions
 from models.scoring.gate import Gate
 from models.scoring.hosting import HostSettings
 from models.scoring.insights import DEFAULT_LIFE_EVENTS
@@ -14,5 +15,9 @@ class ScoringSettings(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True  # without a champion in the registry nothing is done, whatever this says
     hosts: HostSettings = HostSettings()
     gates: dict[str, Gate] = {}  # by the name of the score
+    decisions: dict[str, DecisionPoint] = {}  # points at which one of several actions is chosen, by name
     # What makes a sign, by its name.
     life_events: dict[str, OnsetRule] = msgspec.field(default_factory=DEFAULT_LIFE_EVENTS.copy)
+
+    def __post_init__(self) -> None:
+        check_decisions(self.decisions)

@@ -30,6 +30,7 @@ from models.identity.customer_id import from_text
 from models.identity.online import MatchingSettings
 from models.privacy.purposes import DataScope, Purpose, Purposes
 from models.privacy.settings import PrivacySettings
+from models.scoring.registry import AliasChange
 from models.shard.state import MachineSettings
 from serve.auth import Authenticator
 from serve.grpc_context import GrpcContext
@@ -40,6 +41,7 @@ from serve.services import Services
 from serve.settings import Settings
 from tests.sim.purpose_oracle import CONSENT_DAYS, Oracle
 from tests.strategies.consent_strings import Tcf
+from tests.strategies.decision_points import SCORING, champion
 from tests.strategies.signing import one_signer
 from tests.unit.actors.local_matchers import LocalMatchers
 from tests.unit.actors.local_shards import LocalShards
@@ -109,8 +111,12 @@ class World(GrpcMethods):
         self._new_ids = 0
         self.outbox = Outbox(self)
         matching = MatchingSettings(enabled=True, matchers=1, link_confidence=1.0, review_confidence=0.01)
-        self.settings = Settings(data_dir=str(folder), matching=matching, privacy=PrivacySettings(purposes=PURPOSES))
+        self.settings = Settings(
+            data_dir=str(folder), matching=matching, privacy=PrivacySettings(purposes=PURPOSES), scoring=SCORING
+        )
         self.control = ControlStore(folder / "control.sqlite", create=True, clock=lambda: self.now)
+        self.control.register_model(champion())
+        self.control.set_model_aliases(AliasChange("welcome", "champion", 1, self.now, "test"))
         self.keys = {
             name: self.control.create_key(name, scopes, purpose=purpose)[1] for name, scopes, purpose in _keys()
         }

@@ -28,6 +28,7 @@ IN_PATHS = frozenset(
 _BODIES: Mapping[str, Any] = {
     "/v1/profiles/batch": {"keys": ["{key}", "{other_key}"]},
     "/v1/profiles/{key}/rank": {"items": [{"id": "p1"}]},
+    "/v1/profiles/{key}/decide": {"decision": "welcome"},
     "/v1/identity/resolve": {"identifiers": ["{key}"]},
     "/v1/identity/merge": {"left": "{key}", "right": "{other_key}"},
     "/v1/identity/unmerge": {"merge_id": "{merge_id}"},

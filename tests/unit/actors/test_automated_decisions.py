@@ -1,15 +1,17 @@
 """Automated decisions over real shards: logged once, none about those who have opted out, gone with an erasure."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from actors.automated_decisions import AutomatedDecisions
 from actors.router import Router
 from actors.shard_calls import ShardCalls
 from models.identity.customer_id import shard_of
-from models.privacy.decisions import review_of
+from models.privacy.decisions import Choice, DecisionRecord, review_of
 from models.privacy.purposes import NO_AUTOMATED_DECISIONS
 from models.shard.commands import Erasure
 from tests.unit.actors.local_shards import NOW, LocalShards, identify, run_scenario
@@ -27,6 +29,10 @@ async def person(router: Router, key: str) -> int:
     profile = await router.profile(key)
     assert profile is not None
     return profile.customer_id
+
+
+def chosen(action: str) -> Choice:
+    return Choice(action, {"none": 0.25, "letter": 0.75}, {"none": 1.0, "letter": 2.5}, "welcome@1", True)
 
 
 async def told(router: Router, key: str) -> list[tuple[str, str, str]]:
@@ -80,3 +86,39 @@ def test_decisions_and_reviews_follow_a_merge_and_go_with_an_erasure(run: Callab
         assert await calls.all("decisions", sorted(people), timeout_s=5) == [[]] * SHARDS
 
     run(scenario)
+
+
+def test_a_decision_stays_what_it_was_over_retries_restarts_and_merges(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        await router.ingest([identify("m1", "user_id:u1"), identify("m2", "email:a@x.io")], wait=True)
+        decisions = AutomatedDecisions(router, lambda: NOW)
+
+        async def decide(key: str, action: str) -> DecisionRecord:
+            profile = await router.profile(key)
+            assert profile is not None
+            return await decisions.decide(profile, "welcome", "d1", "shop", lambda: chosen(action))
+
+        first, *others = await asyncio.gather(*(decide("user_id:u1", action) for action in ("letter", "none", "none")))
+        assert others == [first, first]
+        other = "none" if first.action == "letter" else "letter"
+        told = chosen(first.action)
+        assert (first.propensities, first.expected, first.model) == (told.propensities, told.expected, told.model)
+        assert (first.personal, first.cause, first.purpose) == (True, "d1", "shop")
+        for shard in range(SHARDS):
+            await shards.stop(shard)
+            shards.start(shard)
+        shards.lost_replies = 1
+        assert await decide("user_id:u1", other) == first
+        theirs = await decide("email:a@x.io", other)
+        assert theirs.action == other and theirs.customer_id != first.customer_id
+        await router.ingest([identify("m3", "user_id:u1", "email:a@x.io", at=NOW + 3)], wait=True)
+        assert await decide("user_id:u1", other) in (first, theirs)
+        assert len(await router.decisions("user_id:u1")) == 2
+
+    run(scenario)
+
+
+def test_a_record_of_before_decision_points_is_still_read() -> None:
+    before = ("dec_1", 7, "webhook", "offers", "taken", NOW, "msg_1", "ads", "", "")
+    read = msgspec.msgpack.decode(msgspec.msgpack.encode(before), type=DecisionRecord)
+    assert (read.subject, read.action, read.propensities, read.personal) == ("offers", "", {}, False)

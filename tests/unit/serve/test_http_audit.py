@@ -15,6 +15,7 @@ from models.identity.customer_id import from_text
 from serve import instance
 from serve.http_scopes import INGEST_PATHS, NO_PEOPLE, PUBLIC, SCOPES
 from serve.settings import Settings
+from tests.strategies.decision_points import SCORING
 from tests.unit.serve.audit_scene import MAIL, MARTHA, PRO, Scene
 
 READS = sorted(route for route, scope in SCOPES.items() if scope == "read" and route not in NO_PEOPLE)
@@ -23,7 +24,7 @@ STREAMS = ("/v1/segments/stream", "/v1/segments/{segment_id}/stream")
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
-    return Scene(tmp_path)
+    return Scene(tmp_path, Settings(scoring=SCORING))
 
 
 # How each route is called, and whose data it then answers with or changes.
@@ -63,6 +64,11 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("POST", "/v1/profiles/{key}/rank"): lambda scene: (
         "/v1/profiles/user_id:u1/rank",
         {"items": [{"id": "p1"}]},
+        {scene.u1},
+    ),
+    ("POST", "/v1/profiles/{key}/decide"): lambda scene: (
+        "/v1/profiles/user_id:u1/decide",
+        {"decision": "welcome"},
         {scene.u1},
     ),
     ("POST", "/v1/identity/resolve"): lambda scene: (

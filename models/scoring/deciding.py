@@ -1,0 +1,122 @@
+"""Choosing at a decision point: by what its model expects of each action, or by chance while there is no model.
+
+The draw follows from the decision's id and the person, so that the same question has the same answer. What an action
+costs, and for whom it is, the settings say at the time of the decision; a model knows what actions bring. An action
+that it does not know is taken by chance alone, until a model has learned of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from models.privacy.decisions import Choice
+from models.scoring.additive import Column
+from models.scoring.contract import Output, Signature
+from models.scoring.decision_point import DecisionPoint
+from models.scoring.features import Feature, Value
+from models.scoring.next_best_action import ActionModel, Floats, draw, policy
+from models.scoring.outcomes import Outcome
+from models.scoring.registry import ModelVersion
+
+ALLOWED = "allowed:"  # and an action: whether it is for the person tells of them like a feature
+
+
+class DecisionParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What was learned for a decision point, and of what it is."""
+
+    name: str
+    features: dict[str, Feature]
+    response: Outcome
+    value: Outcome
+    horizon_days: int
+    model: ActionModel
+
+    @property
+    def signature(self) -> Signature:
+        """As the registry has it."""
+        return Signature(
+            name=self.name,
+            features=self.features,
+            output=Output(kind="label", labels=self.model.actions, unit=self.value.text,
+                          horizon_days=self.horizon_days),
+            owner="onefold",
+            description=f"What to do for a person, by {self.value.text} in {self.horizon_days} days.",
+            rival="the same for all",
+        )  # fmt: skip
+
+
+class Champion(NamedTuple):
+    """A version and what it has learned."""
+
+    reference: str
+    parameters: DecisionParameters
+
+    @staticmethod
+    def of(version: ModelVersion) -> "Champion":
+        """Of a version that is one of a decision point."""
+        return Champion(version.reference, msgspec.convert(version.parameters, DecisionParameters))
+
+
+def columns(
+    features: Mapping[str, Feature], people: Sequence[Mapping[str, Value]], allowed: Sequence[Mapping[str, Any]]
+) -> dict[str, Column]:
+    """What models are told of n people, (n,) each: their features, and of actions whether they are for them.
+    `allowed` has the actions that are for each."""
+    found: dict[str, Column] = {}
+    for name, feature in features.items():
+        told = [person[name] for person in people]
+        found[name] = (
+            [None if each is None else str(each) for each in told]
+            if feature.is_text
+            else np.array([np.nan if each is None else each for each in told], np.float64)
+        )
+    actions = dict.fromkeys(action for each in allowed for action in each)
+    return found | {f"{ALLOWED}{action}": ["yes" if action in each else "no" for each in allowed] for action in actions}
+
+
+def uniform_of(decision: str, decision_id: str, customer_id: int) -> float:
+    """The number from 0 to below 1 that chance gives for a decision about a person: the same each time."""
+    text = "\0".join((decision, decision_id, str(customer_id)))
+    return int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "big") / 2**56
+
+
+def expected_values(
+    point: DecisionPoint, champion: Champion, features: Mapping[str, Value] | None, allowed: Sequence[str]
+) -> dict[str, float]:
+    """What each allowed action that the model knows is expected to bring after what it costs now: for a person with
+    these features, or on average if they are None or people are not known to differ."""
+    learned = champion.parameters
+    model = learned.model
+    net: Floats = np.array(model.means)
+    if features is not None and model.is_personal:
+        told = columns(learned.features, [features], [dict.fromkeys(allowed)])
+        told |= {f"{ALLOWED}{action}": ["no"] for action in model.actions if action not in allowed}
+        net = model.expected_values(told)[0]
+    gross = dict(zip(model.actions, (net + np.array(model.costs)).tolist(), strict=True))
+    return {name: gross[name] - point.actions[name].cost for name in allowed if name in gross}
+
+
+def choose(
+    point: DecisionPoint,
+    champion: Champion | None,
+    features: Mapping[str, Value] | None,
+    allowed: Sequence[str],
+    uniform: float,
+) -> Choice:
+    """What to do for a person: of what is `allowed`, the best that the champion knows, and with the probability
+    `explore` anything. Without a champion all are as likely. `features`: of the person, None if they may not be
+    used."""
+    expected = {} if champion is None else expected_values(point, champion, features, allowed)
+    model = champion if expected else None
+    preferences = np.array([[expected.get(name, -np.inf) for name in allowed]])
+    likely = policy(preferences, np.ones_like(preferences, np.bool_), point.explore if model else 1.0)
+    return Choice(
+        allowed[int(draw(likely, np.array([uniform]))[0])],
+        dict(zip(allowed, likely[0].tolist(), strict=True)),
+        expected,
+        model.reference if model else "",
+        model is not None and features is not None and model.parameters.model.is_personal,
+    )

@@ -1,0 +1,104 @@
+"""Decision points of one replica: what their champions recommend, and what is chosen for a person."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from actors.errors import Conflict, NotFound
+from models.privacy.decisions import Choice
+from models.privacy.purposes import NO_AUTOMATED_DECISIONS
+from models.privacy.visibility import serves, serves_all
+from models.profile.state import Profile
+from models.scoring.deciding import Champion, choose, expected_values
+from models.scoring.decision_point import DecisionPoint
+from models.scoring.features import FeatureReader, Value, reads_of
+from serve.services import Services
+from serve.snapshot import Snapshot
+
+
+class DecisionPoints:
+    """Those of the settings, with the champions of the registry, at most half a second behind it."""
+
+    def __init__(self, services: Services) -> None:
+        self._points = services.settings.scoring.decisions
+        self._purposes = services.settings.privacy.purposes
+        self._rules = services.settings.lifecycle
+        self._control = services.control
+        self._champions = Snapshot(services.control, self._load, services.now)
+
+    @property
+    def champions(self) -> Mapping[str, tuple[Champion, FeatureReader] | None]:
+        """By decision point, with what reads their features; None for one whose name a score has."""
+        return self._champions.get() if self._points else {}
+
+    def point(self, name: str) -> DecisionPoint:
+        """Raises NotFound."""
+        if name not in self._points:
+            known = ", ".join(self._points) or "none"
+            raise NotFound(f"decision: expected one of scoring.decisions ({known})")
+        return self._points[name]
+
+    def choose(self, name: str, profile: Profile, purpose: str, now: int, uniform: float) -> Choice:
+        """What to do for a person, for a purpose at `now` ms, as chance (a number from 0 to below 1) has it. Raises
+        NotFound, Conflict."""
+        point, allowed = self.point(name), self._allowed(name, profile, purpose)
+        if name not in self.champions:
+            return choose(point, None, None, allowed, uniform)
+        found = self.champions[name]
+        if found is None:
+            raise Conflict(f"decision: {name} is the name of a score too: rename the decision point")
+        champion, _ = found
+        return choose(point, champion, self._features(name, profile, purpose, now), allowed, uniform)
+
+    def recommended(self, profile: Profile, purpose: str, now: int) -> list[dict[str, Any]]:
+        """What champions expect most of for a person: this decides nothing and is not logged. Nothing for
+        those who have opted out of automated decisions, or where the data does not serve the purpose."""
+        entries: list[dict[str, Any]] = []
+        told = profile.consents.get(NO_AUTOMATED_DECISIONS)
+        if told is not None and told.value is True:
+            return entries
+        for name, found in self.champions.items():
+            if found is None or (features := self._features(name, profile, purpose, now)) is None:
+                continue
+            champion, point = found[0], self._points[name]
+            expected = expected_values(point, champion, features, self._allowed(name, profile, purpose))
+            if expected:
+                entries.append(
+                    {
+                        "decision": name,
+                        "action": max(expected, key=lambda action: expected[action]),
+                        "expected": {action: round(value, 4) for action, value in expected.items()},
+                        "unit": point.unit,
+                        "horizon_days": champion.parameters.horizon_days,
+                        "personal": champion.parameters.model.is_personal,
+                        "version": champion.reference,
+                    }
+                )
+        return entries
+
+    def _allowed(self, name: str, profile: Profile, purpose: str) -> list[str]:
+        """What is for the person. That somebody is in a segment counts only where segments serve the purpose."""
+        may_know = serves(self._purposes, purpose, "sections", "segments")
+        return self._points[name].allowed(profile.memberships if may_know else ())
+
+    def _features(self, name: str, profile: Profile, purpose: str, now: int) -> Mapping[str, Value] | None:
+        """What a champion is told of a person; None if that may not be used for the purpose."""
+        found = self.champions.get(name)
+        if found is None or not serves(self._purposes, purpose, "sections", "insights"):
+            return None
+        champion, reader = found
+        of_what = [reads_of(feature) for feature in champion.parameters.features.values()]
+        if self._purposes.is_on and not all(serves_all(self._purposes, purpose, each) for each in of_what):
+            return None
+        return reader.one(profile, now)
+
+    def _load(self) -> dict[str, tuple[Champion, FeatureReader] | None]:
+        standing = self._control.current_models()
+        found: dict[str, tuple[Champion, FeatureReader] | None] = {}
+        for name in self._points:
+            version = standing.get((name, "champion"))
+            if version is not None and version.is_decision:
+                champion = Champion.of(version)
+                found[name] = champion, FeatureReader(champion.parameters.features, self._rules)
+            elif version is not None:
+                found[name] = None
+        return found

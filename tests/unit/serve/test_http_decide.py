@@ -1,0 +1,146 @@
+"""Decisions over HTTP: by chance, by a champion, logged, the same when asked again, none of who has opted out."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from models.privacy.purposes import DataScope, Purpose, Purposes
+from models.privacy.settings import PrivacySettings
+from models.scoring.registry import AliasChange
+from serve.settings import Settings
+from tests.strategies.decision_points import SCORING, champion
+from tests.strategies.purchase_models import version
+from tests.unit.serve.http_service import HttpService
+
+PATH = "/v1/profiles/user_id:u1/decide"
+LOG = "/v1/profiles/user_id:u1/decisions"
+PURPOSES = Purposes(
+    known={
+        "shop": Purpose(basis="contract", data=DataScope(traits=("*",), events=("*",), sections=("*",))),
+        "mail": Purpose(basis="contract", data=DataScope(sections=("insights",))),
+        "ads": Purpose(basis="consent", data=DataScope(traits=("*",), sections=("insights",))),
+    },
+    default="shop",
+)
+
+
+def started(folder: Path, **settings: Any) -> HttpService:
+    service = HttpService(folder, Settings(scoring=SCORING, **settings))
+    service.send({"type": "identify", "userId": "u1", "traits": {"plan": "basic"}})
+    return service
+
+
+def promote(service: HttpService, name: str = "welcome") -> None:
+    made = service.control.register_model(champion() if name == "welcome" else version(name))
+    service.control.set_model_aliases(AliasChange(made.name, "champion", made.version, 1, "test"))
+    service.pass_time(1_000)
+
+
+def decide(service: HttpService, decision_id: str = "", **headers: str) -> dict[str, Any]:
+    answer = service.post(PATH, {"decision": "welcome", "decision_id": decision_id}, **headers)
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> HttpService:
+    return started(tmp_path)
+
+
+def test_a_decision_is_logged_as_it_is_told(service: HttpService) -> None:
+    told = decide(service)
+    assert (told["model"], told["personal"], told["propensities"]) == (None, False, {"none": 0.5, "letter": 0.5})
+    promote(service)
+    taken = [decide(service) for _ in range(40)]
+    assert {each["model"] for each in taken} == {"welcome@1"}
+    assert sum(each["action"] == "letter" for each in taken) > 30  # calls are for members of a segment
+    assert taken[0]["expected"]["letter"] > taken[0]["expected"]["none"]
+    logged = service.get(f"{LOG}?limit=100").json()["data"]
+    assert len({each["id"] for each in logged}) == 41
+    for each in (told, *taken):
+        (entry,) = [entry for entry in logged if entry["id"] == each["record_id"]]
+        assert (entry["kind"], entry["subject"], entry["cause"]) == ("model", "welcome", each["decision_id"])
+        for name in ("action", "propensities", "expected", "personal", "decided", "at"):
+            assert entry[name] == each[name]
+        assert each["propensity"] == entry["propensities"][entry["action"]]
+
+
+def test_asked_again_it_is_what_was_decided_first(service: HttpService) -> None:
+    first = decide(service, "d1")
+    promote(service)
+    service.send({"type": "identify", "userId": "u1", "traits": {"plan": "gold"}})
+    assert decide(service, "d1") == first
+    assert decide(service, "d2")["model"] == "welcome@1"
+    assert len(service.get(LOG).json()["data"]) == 2
+
+
+def test_what_is_allowed_follows_from_segments(service: HttpService) -> None:
+    (profile,) = service.router.people.values()
+    profile.memberships["reachable"] = service.now
+    promote(service)
+    told = decide(service, "d3")
+    assert list(told["propensities"]) == ["none", "letter", "call"]
+    assert told["propensities"]["call"] > 0.9 and told["personal"]
+    shown = service.get("/v1/profiles/user_id:u1").json()["insights"]["next_best_actions"]
+    assert [(each["decision"], each["action"], each["version"]) for each in shown] == [("welcome", "call", "welcome@1")]
+    assert shown[0]["expected"] == {name: round(value, 4) for name, value in told["expected"].items()}
+    assert len(service.get(LOG).json()["data"]) == 1  # a recommendation is none
+
+
+def test_nothing_is_decided_of_who_has_opted_out(service: HttpService) -> None:
+    promote(service)
+    first = decide(service, "d4")
+    consents = "/v1/profiles/user_id:u1/consents"
+    service.post(consents, {"decisions": {"!no_automated_decisions": True}})
+    for decision_id in ("d4", "d5", "d5"):
+        told = decide(service, decision_id)
+        assert (told["decided"], told["action"], told["propensity"]) == ("skipped: opted out", None, None)
+        assert (told["propensities"], told["expected"], told["model"]) == ({}, {}, None)
+    assert "next_best_actions" not in service.get("/v1/profiles/user_id:u1").json()["insights"]
+    assert len(service.get(LOG).json()["data"]) == 3
+    service.pass_time(1_000)
+    service.post(consents, {"decisions": {"!no_automated_decisions": False}})
+    assert decide(service, "d4") == first
+
+
+def test_what_does_not_serve_the_purpose_does_not_count(tmp_path: Path) -> None:
+    service = started(tmp_path, privacy=PrivacySettings(purposes=PURPOSES))
+    service.router.purposes = PURPOSES
+    (profile,) = service.router.people.values()
+    profile.memberships["reachable"] = service.now
+    promote(service)
+    mine = decide(service, "d1", **{"Onefold-Purpose": "shop"})
+    assert mine["personal"] and len(mine["propensities"]) == 3
+    others = decide(service, "d2", **{"Onefold-Purpose": "mail"})  # neither the plan nor segments serve it
+    assert not others["personal"]
+    assert others["expected"] == pytest.approx({"none": 0.2, "letter": 4.5})
+    assert {each["purpose"] for each in service.get(LOG).json()["data"]} == {"shop", "mail"}
+    refused = service.post(PATH, {"decision": "welcome"}, **{"Onefold-Purpose": "ads"})
+    assert refused.status_code == 404 and "has no basis" in refused.json()["message"]
+    by_purpose = {
+        purpose: service.get("/v1/profiles/user_id:u1", **{"Onefold-Purpose": purpose}).json()["insights"]
+        for purpose in ("shop", "mail")
+    }
+    assert ["next_best_actions" in each for each in by_purpose.values()] == [True, False]
+
+
+def test_what_cannot_be_decided_says_why(service: HttpService) -> None:
+    unknown = service.post(PATH, {"decision": "goodbye"})
+    assert unknown.status_code == 404 and "scoring.decisions (welcome)" in unknown.json()["message"]
+    assert service.post("/v1/profiles/user_id:u9/decide", {"decision": "welcome"}).status_code == 404
+    assert service.post(PATH, {"decision": "welcome", "decision_id": "x" * 129}).status_code == 400
+    service.key = service.create_key("ingest")
+    assert service.post(PATH, {"decision": "welcome"}).status_code == 403
+
+
+def test_a_score_of_the_same_name_is_in_the_way(tmp_path: Path) -> None:
+    scoring = msgspec.structs.replace(SCORING, decisions={"churn": SCORING.decisions["welcome"]})
+    service = HttpService(tmp_path, Settings(scoring=scoring))
+    service.send({"type": "identify", "userId": "u1"})
+    promote(service, "churn")
+    refused = service.post(PATH, {"decision": "churn"})
+    assert refused.status_code == 409 and "rename the decision point" in refused.json()["message"]
+    assert service.get("/v1/profiles/user_id:u1").json()["insights"] == {}
