@@ -11,8 +11,8 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 
 from models.impact.sequential import Group
-from models.profile.state import DAY_MS, MICRO, EventStats, Profile
-from models.profile.transactions import is_sale, refund_of
+from models.profile.state import DAY_MS, EventStats, Profile
+from models.profile.transactions import net_of, sales_between
 
 Outcome = Literal["revenue", "orders", "event"]
 
@@ -114,12 +114,11 @@ def brought(profile: Profile, measure: Measure, start: int) -> dict[str, float]:
         stats = profile.events.get(measure.event)
         return {"": 1.0} if stats is not None and _did(stats, start, end) else {}
     found: dict[str, float] = {}
-    for order in profile.orders.values():
-        if is_sale(order) and start < order.timestamp <= end:
-            if measure.outcome == "orders":
-                found[""] = found.get("", 0.0) + 1
-            else:
-                found[order.currency] = found.get(order.currency, 0.0) + (order.revenue - refund_of(order)) / MICRO
+    for order in sales_between(profile, start, end):
+        if measure.outcome == "orders":
+            found[""] = found.get("", 0.0) + 1
+        else:
+            found[order.currency] = found.get(order.currency, 0.0) + net_of(order)
     return found
 
 

@@ -135,6 +135,16 @@ def refund_of(order: Order) -> int:
     return order.revenue if order.refunded_in_full else order.refunded
 
 
+def sales_between(profile: Profile, start: int, end: int) -> list[Order]:
+    """The orders that count, completed later than `start` and up to `end`, ms."""
+    return [order for order in profile.orders.values() if is_sale(order) and start < order.timestamp <= end]
+
+
+def net_of(order: Order) -> float:
+    """What an order came to, less what went back, in its currency's unit."""
+    return (order.revenue - refund_of(order)) / MICRO
+
+
 def _fold(profile: Profile, order: Order, limits: ProfileLimits) -> None:
     folded = profile.folded = profile.folded or Folded()
     if order.cancelled:

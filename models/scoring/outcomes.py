@@ -7,8 +7,8 @@ import msgspec
 
 from models.events.event import Event
 from models.profile.behaviors import names_of
-from models.profile.state import MICRO, Profile
-from models.profile.transactions import is_sale, refund_of
+from models.profile.state import Profile
+from models.profile.transactions import net_of, sales_between
 from models.scoring.purchase_history import purchase_history
 
 Kind = Literal["bought", "revenue", "event", "left"]
@@ -47,13 +47,12 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 def purchases_between(profile: Profile, start: int, end: int) -> int:
     """Sales later than `start` and up to `end`, ms, of a profile that knows nothing later."""
-    return sum(start < order.timestamp <= end for order in profile.orders.values() if is_sale(order))
+    return len(sales_between(profile, start, end))
 
 
 def revenue_between(profile: Profile, start: int, end: int, currency: str) -> float:
     """What these sales came to in a currency, less what went back of them, in its unit."""
-    sales = (order for order in profile.orders.values() if is_sale(order) and order.currency == currency)
-    return sum(order.revenue - refund_of(order) for order in sales if start < order.timestamp <= end) / MICRO
+    return sum(net_of(order) for order in sales_between(profile, start, end) if order.currency == currency)
 
 
 def outcome_of(outcome: Outcome, then: Profile, end: Profile, after: Iterable[Event], times: tuple[int, int]) -> float:
