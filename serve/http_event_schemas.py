@@ -44,7 +44,7 @@ _COMMON = {
     "sentAt": _TIME,
     "context": _CONTEXT,
     "integrations": _OBJECT,
-    "writeKey": {"type": "string", "description": "the API key, where no header can be set"},
+    "writeKey": {"description": "the API key, where no header can be set; what is no string is no key"},
 }
 
 
