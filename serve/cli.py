@@ -18,6 +18,7 @@ from serve import (
     cli_data,
     cli_decisions,
     cli_demo,
+    cli_discovery,
     cli_doctor,
     cli_identity,
     cli_impact,
@@ -78,6 +79,7 @@ app.add_typer(cli_backup.backup, name="backup", rich_help_panel=SERVICE)
 app.command("demo", rich_help_panel=DATA)(cli_demo.demo)
 app.command("import", rich_help_panel=DATA)(cli_data.import_path)
 app.command("profile", rich_help_panel=DATA)(cli_data.profile)
+cli_segments.segments.command("discover")(cli_discovery.discover)
 app.add_typer(cli_segments.segments, name="segments", rich_help_panel=DATA)
 app.add_typer(cli_impact.impact, name="impact", rich_help_panel=DATA)
 app.add_typer(cli_webhooks.webhooks, name="webhooks", rich_help_panel=DATA)

@@ -69,12 +69,12 @@ def train(
     from pipelines import train_behaviour
     from pipelines import train_models as work
 
-    settings, now = _settings(data_dir, config), time.time_ns() // 1_000_000
+    settings, now = local_settings(data_dir, config), time.time_ns() // 1_000_000
     if (model is Trained.additive) != (spec is not None):
         raise CommandError("--spec: expected with additive, and with nothing else", USAGE, "usage")
-    asked = None if spec is None else _read_spec(spec)
+    asked = None if spec is None else read_spec(spec)
     days = horizon if asked is None else asked.horizon_days
-    at = now - days * DAY_MS if not as_of else _instant(as_of)
+    at = now - days * DAY_MS if not as_of else instant_of(as_of)
     rules = settings.lifecycle
     learners: dict[Trained, Callable[[PeopleAsOf], ModelVersion]] = {
         Trained.lifetime_value: lambda read: work.train_value(read, days, currency.upper(), rules),
@@ -112,8 +112,8 @@ def training_set(
     """Write features of people as of times, and what came of them after it in a file of its own."""
     from pipelines.training_sets import write_training_set
 
-    settings, now = _settings(data_dir, config), time.time_ns() // 1_000_000
-    asked, times = _read_spec(spec), [_instant(each) for each in as_of]
+    settings, now = local_settings(data_dir, config), time.time_ns() // 1_000_000
+    asked, times = read_spec(spec), [instant_of(each) for each in as_of]
     try:
         made = write_training_set(
             asked,
@@ -138,7 +138,8 @@ def training_set(
     )
 
 
-def _settings(data_dir: Path | None, config: Path | None) -> Settings:
+def local_settings(data_dir: Path | None, config: Path | None) -> Settings:
+    """The settings of a data directory that is there. Raises CommandError."""
     settings = settings_of(data_dir, config).settings
     if not settings.control_path.exists():
         raise CommandError(
@@ -148,6 +149,7 @@ def _settings(data_dir: Path | None, config: Path | None) -> Settings:
 
 
 def people_as_of(settings: Settings, at: int, days: int, now: int, people: int) -> "PeopleAsOf":
+    """The people of a time, ms, of whom so many days after it are known; to be closed."""
     from pipelines.people_as_of import PeopleAsOf
 
     with closing(ControlStore(settings.control_path)) as control:
@@ -157,7 +159,8 @@ def people_as_of(settings: Settings, at: int, days: int, now: int, people: int) 
     return PeopleAsOf(settings.data_path, shards, at, until, now, settings.profile, purposes, people)
 
 
-def _read_spec(path: Path) -> "TrainingSpec":
+def read_spec(path: Path) -> "TrainingSpec":
+    """A spec in a TOML or JSON file. Raises CommandError."""
     from pipelines.training_sets import TrainingSpec
 
     decode = msgspec.json.decode if path.suffix == ".json" else msgspec.toml.decode
@@ -169,7 +172,8 @@ def _read_spec(path: Path) -> "TrainingSpec":
         raise CommandError(f"{path}: {error}", USAGE, "usage") from None
 
 
-def _instant(text: str) -> int:
+def instant_of(text: str) -> int:
+    """ms of an --as-of. Raises CommandError."""
     found = parse_instant(text)
     if found is None:
         raise CommandError(f"--as-of: expected ISO 8601, such as 2026-01-31, got {text}", USAGE, "usage")

@@ -17,6 +17,7 @@ from models.profile.parts import PARTS
 from models.profile.state import DAY_MS, Profile
 from models.scoring.history_features import HISTORY_FEATURES
 from models.scoring.purchase_history import PurchaseHistory, purchase_history
+from models.segments.attributes import trait_reader as attribute_reader
 from models.segments.catalogue import EMPTY, expand_expression
 from models.segments.compile import Reads, trait_reader
 from models.segments.parse_criteria import parse_expression
@@ -151,13 +152,8 @@ def _reads(
 def _reader(feature: Feature, rules: LifecycleRules) -> Reader:
     as_value = _text if feature.is_text else _number
     if feature.trait:
-        name = feature.trait
-
-        def read_trait(profile: Profile, at: int) -> Value:
-            attribute = profile.attributes.get(name)
-            return None if attribute is None else as_value(attribute.winner.value)
-
-        return read_trait
+        of_trait = attribute_reader(feature.trait)
+        return lambda profile, at: as_value(of_trait(profile))
     if feature.history == "stage":
         return lambda profile, at: lifecycle(profile, at, rules).stage
     if feature.history:

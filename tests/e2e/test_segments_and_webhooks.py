@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -184,3 +185,38 @@ def test_segments_are_the_same_after_a_restart(running: RunningService, tmp_path
     assert lancedb.connect(tmp_path).open_table("shoppers").count_rows() == len(before) + 1
     preview = running.cli("segments", "preview", json.dumps(SEGMENT))
     assert preview["members"] == len(before) + 1
+
+
+def test_discovered_segments_are_created_as_they_were_drafted(running: RunningService, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    known, came = (now - timedelta(days=days) for days in (60, 10))
+    sent: list[dict[str, Any]] = []
+    for number in range(600):
+        user, gold = f"d{number}", number % 3 == 0
+        traits = {"plan": "gold" if gold else ("basic", "plus")[number % 2]}
+        sent.append({"type": "identify", "userId": user, "traits": traits, "timestamp": known.isoformat()})
+        if number % 10 < (8 if gold else 2):
+            sent.append({"type": "track", "userId": user, "event": "Came Back", "timestamp": came.isoformat()})
+    with running.client() as client:
+        client.post("/v1/batch?wait=true", {"batch": sent})
+    spec = tmp_path / "comes_back.toml"
+    spec.write_text(
+        'name = "comes_back"\nhorizon_days = 25\noutcome = { kind = "event", event = "Came Back" }\n'
+        'features.plan = { trait = "plan", text = true }\n'
+    )
+    as_of = ("--as-of", (now - timedelta(days=30)).isoformat())
+    drafts = tmp_path / "drafts"
+    told = running.cli("segments", "discover", str(spec), *as_of, "--holdout", "10", "--output", str(drafts))
+    assert told["people"] == told["checked"] == 600
+    (group,) = (each for each in told["groups"] if each["conditions"] == ["plan is gold"])
+    assert (group["people"], group["verdict"]) == (200, "differs")
+    assert group["difference"]["low"] > 0.3
+    draft = drafts / f"{group['segment']['id']}.json"
+    assert json.loads(draft.read_text()) == group["segment"]
+    assert draft.stat().st_mode & 0o077 == 0
+    made = running.cli("segments", "create", str(draft))
+    assert running.cli("segments", "preview", str(draft))["members"] == 200
+    assert made["holdout"] == 10
+    usual = running.cli("segments", "discover", "--outcome", "event Came Back", "--horizon", "25", *as_of)
+    assert usual["groups"][0]["conditions"][0] == "plan is gold"
+    assert running.command("segments", "discover", "--outcome", "fame").returncode == 2

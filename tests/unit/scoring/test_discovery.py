@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.scoring.additive import Column
-from models.scoring.discovery import Condition, discover
+from models.scoring.discovery import Condition, difference_of, discover, mean_of
 
 
 def people(seed: int, effect: float, n: int = 4_000) -> tuple[dict[str, Column], np.ndarray, np.ndarray]:
@@ -36,8 +36,9 @@ def test_groups_cover_everybody_once() -> None:
 
 
 def test_where_nothing_differs_nothing_is_found() -> None:
-    found = [bool(discover(*people(seed, effect=0.0))) for seed in range(100)]
-    assert np.mean(found) <= 0.1
+    found = [discover(*people(seed, effect=0.0, n=1_500)) for seed in range(200)]
+    assert np.mean([bool(groups) for groups in found]) <= 0.05
+    assert np.mean([any(group.difference.told for group in groups) for groups in found]) <= 0.01
 
 
 def test_intervals_hold_what_people_bring_who_come_later() -> None:
@@ -52,6 +53,17 @@ def test_intervals_hold_what_people_bring_who_come_later() -> None:
             held.append(group.difference.low <= difference <= group.difference.high)
     assert len(held) > 100
     assert np.mean(held) >= 0.93
+
+
+@pytest.mark.parametrize("likely", [0.005, 0.03, 0.5, 0.99])
+def test_intervals_of_what_is_rare_hold_too(likely: float) -> None:
+    rng = np.random.default_rng(5)
+    held = []
+    for _ in range(1_000):
+        few, many = (rng.random(people) < likely for people in (60, 400))
+        told = mean_of(few.astype(np.float64)), difference_of(few.astype(np.float64), many.astype(np.float64))
+        held.append([told[0].low <= likely <= told[0].high, told[1].low <= 0 <= told[1].high])
+    assert (np.mean(held, axis=0) >= 0.94).all()
 
 
 def test_too_few_people_are_refused() -> None:
