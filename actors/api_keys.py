@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from actors.control_file import ControlFile, check_id
+from actors.control_file import ControlFile, check_id, check_source
 from actors.errors import Conflict, Invalid, NotFound
 
 Scope = Literal["ingest", "analyse", "read", "privacy", "admin"]
@@ -71,7 +71,7 @@ class ApiKeys(ControlFile):
         registry and `region` one of the settings, which the caller has checked, or "". Raises Invalid.
         """
         check_id("name", name)
-        check_id("source_id", source_id or name)
+        check_source(source_id or name)
         unknown = [scope for scope in scopes if scope not in SCOPES]
         if unknown or not scopes:
             raise Invalid(f"scopes: expected one or more of {', '.join(SCOPES)}")

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from actors.api_keys import ApiKeys
-from actors.control_file import check_id
+from actors.control_file import check_id, check_source
 from actors.errors import Conflict, NotFound
 from actors.model_registry import ModelRegistry
 from actors.tenants import TenantNames
@@ -44,7 +44,7 @@ class ControlStore(ApiKeys, ModelRegistry, TenantNames):
 
     def put_source(self, source: Source) -> None:
         """Makes or replaces a source. The schemas must have been checked (`models.events`). Raises Invalid."""
-        check_id("source_id", source.source_id)
+        check_source(source.source_id)
         with self._write():
             self._db.execute(
                 "INSERT OR REPLACE INTO sources VALUES (?, ?)", (source.source_id, msgspec.json.encode(source))

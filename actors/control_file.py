@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from actors.errors import Conflict, Invalid, NotFound
+from models.scoring.statements import SCORER_SOURCE
 
 SCHEMA_VERSION = 4
 
@@ -162,6 +163,13 @@ class ControlFile:
     def _row(self, statement: str, *values: Any) -> Any:
         with self._lock:
             return self._db.execute(statement, values).fetchone()
+
+
+def check_source(value: str) -> None:
+    """Raises Invalid unless `value` can be the id of a source that operators make."""
+    check_id("source_id", value)
+    if value == SCORER_SOURCE:
+        raise Invalid(f"source_id: {SCORER_SOURCE} is Onefold's own: choose another")
 
 
 def check_id(field: str, value: str) -> None:

@@ -3,7 +3,8 @@
 Shards know nothing of scorers, so that a slow or failing model holds nothing up. A scorer reads who has changed, from
 where it stood before, and everybody when other models are to count or a day has passed, since value and churn change by
 time alone. Whoever may not be scored any more loses all scores when they are looked at, which is as soon as they change
-or their consent ends. All that it writes can be made again.
+or their consent ends. All that it writes can be made again. Where scores have bands, those that are other ones
+now are stated as events (`actors.band_statements`) before it goes on.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from actors.band_statements import BandStatements
 from actors.errors import OnefoldError, Unavailable
 from actors.page_scrub import PageScrubber
 from actors.score_store import ScoreStore, Stale, Table, Values, scores_path
@@ -27,6 +29,7 @@ from actors.scoring import ScorerStatus
 from actors.shard_calls import ShardCalls
 from actors.shard_log import ShardLog
 from actors.shard_reads import resident_bytes
+from models.events.event import Event
 from models.identity.customer_id import shard_of
 from models.privacy.purposes import Purposes
 from models.profile.lifecycle import LifecycleRules
@@ -90,6 +93,7 @@ class Scorer:
         models: Models,
         purposes: Purposes,
         rules: LifecycleRules,
+        bands: BandStatements,
         now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._shard = shard
@@ -100,9 +104,10 @@ class Scorer:
         self._models = models
         self._purposes = purposes
         self._rules = rules
+        self._bands = bands
         self._now = now
         self._store = ScoreStore(self._path) if self._path.exists() else None
-        self._lineup = Lineup({}, purposes, rules)
+        self._lineup = Lineup({}, purposes, rules, bands.banding(()))
         self._numbers: list[int] = []  # of the lineup's models, in the file
         self._version = -1  # of the registry
         self._failing: set[str] = set()  # references of models that failed when they were asked last
@@ -130,7 +135,7 @@ class Scorer:
         if there is nothing else to do. Raises Unavailable."""
         await self._follow_registry()
         store = self._store
-        if store is None or not self._lineup.versions:
+        if store is None or not self._lineup.has_work:
             await asyncio.sleep(wait_s)
             return
         everybody = self._is_rescanning(store)
@@ -154,7 +159,8 @@ class Scorer:
             return
         async with self._working:
             states = await asyncio.to_thread(self._log.states_of, customer_ids)
-            await self._score(store, states, customer_ids)
+            statements = await self._score(store, states, customer_ids)
+        await self._bands.state(statements)
 
     # Asked by others
 
@@ -165,6 +171,7 @@ class Scorer:
         if store is None:
             return
         async with self._working:
+            self._bands.forget(customer_ids)
             await asyncio.to_thread(store.drop, [each for each in customer_ids if shard_of(each) == self._shard])
             await asyncio.to_thread(self._scrub, store)
 
@@ -208,6 +215,7 @@ class Scorer:
             everybody=store is not None and self._is_rescanning(store),
             scored=self._scored,
             failures=self._failures,
+            band_statements=self._bands.stated,
             resident_bytes=resident_bytes(),
         )
 
@@ -223,7 +231,9 @@ class Scorer:
         version = self._registry.version()
         if version == self._version:
             return
-        lineup = Lineup(self._registry.current_models(), self._purposes, self._rules)
+        former = "" if self._store is None else self._store.meta("banded", "")
+        banding = self._bands.banding(former.split())
+        lineup = Lineup(self._registry.current_models(), self._purposes, self._rules, banding)
         if self._store is None and lineup.versions:
             self._store = await asyncio.to_thread(ScoreStore, self._path)
         store = self._store
@@ -241,7 +251,7 @@ class Scorer:
         with store.transaction():
             for alias, table in _TABLES.items():
                 store.keep_names(table, lineup.names(alias))
-            store.set_meta(lineup=wanted, rescan_after=0)
+            store.set_meta(lineup=wanted, rescan_after=0, banded=" ".join(lineup.banded))
 
     async def _changed(self, position: int, wait_s: float) -> tuple[list[int], int]:
         timeout_s = wait_s + _CALL_S
@@ -268,17 +278,21 @@ class Scorer:
             known = await asyncio.to_thread(store.people_between, after, last)
             if after == 0:
                 await asyncio.to_thread(store.set_meta, failed=0)
-            await self._score(store, states, known)
-            if states:
-                await asyncio.to_thread(store.set_meta, rescan_after=last)
-                return
-            again = RETRY_MS if store.meta("failed", 0) else DAY_MS
-            await asyncio.to_thread(store.set_meta, rescan_after=-1, rescan_due=self._now() + again)
-            log.info("everybody is scored", extra={"fields": {"scorer": self._shard, "models": self._lineup.text}})
+            statements = await self._score(store, states, known)
+        await self._bands.state(statements)
+        if states:
+            await asyncio.to_thread(store.set_meta, rescan_after=last)
+            return
+        again = RETRY_MS if store.meta("failed", 0) else DAY_MS
+        banded = " ".join(self._bands.names)  # those of former ones are taken back
+        await asyncio.to_thread(store.set_meta, rescan_after=-1, rescan_due=self._now() + again, banded=banded)
+        log.info("everybody is scored", extra={"fields": {"scorer": self._shard, "models": self._lineup.text}})
 
-    async def _score(self, store: ScoreStore, states: Sequence[tuple[int, bytes]], known: Sequence[int]) -> None:
+    async def _score(
+        self, store: ScoreStore, states: Sequence[tuple[int, bytes]], known: Sequence[int]
+    ) -> list[tuple[int, Event]]:
         """Scores people of whom there are profiles. Those of `known` people who may not be scored, or are gone, lose
-        their scores."""
+        their scores. Returns what is to be stated of bands."""
         lineup, numbers = self._lineup, self._numbers
         people = await asyncio.to_thread(lineup.people, states, self._now())
         answers = await asyncio.gather(
@@ -288,6 +302,10 @@ class Scorer:
         gone = [each for each in known if each not in scored]
         await asyncio.to_thread(_write, store, lineup, answers, gone)
         self._scored += len(scored)
+        if not people.standings:
+            return []
+        changes = await asyncio.to_thread(lineup.band_changes, people, [rows for rows, _, _ in answers])
+        return self._bands.of(states, changes, lineup.champions, people.at)
 
     async def _answer(
         self, lineup: Lineup, number: int, model: int, people: People

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from actors.cluster import RayShards, die, end_if_failed
 from actors.control import ControlStore
+from actors.ingestion import Ingestion
 from actors.scoring import ScorerStatus
 from actors.shard_calls import ShardCalls
 from models.scoring.kept import KeptModel, Row
@@ -38,6 +39,7 @@ class ScorerActor:
         namespace: str,
     ) -> None:
         # Imported here: whoever starts the actor does without SciPy.
+        from actors.band_statements import BandStatements
         from actors.model_asking import ModelAsker
         from actors.model_host import ModelHosts
         from actors.scorer import Scorer, spare_the_collector
@@ -47,9 +49,20 @@ class ScorerActor:
         spare_the_collector()
         try:
             control = ControlStore(Path(data_dir) / "control.sqlite")
-            calls = ShardCalls(shards, RayShards(namespace))
+            reach = RayShards(namespace)
             models = ModelAsker(ModelHosts(Path(data_dir) / "models", scoring.hosts, namespace))
-            self._scorer = Scorer(shard, Path(data_dir), calls, control, models, settings.purposes, settings.lifecycle)
+            ingest = Ingestion(shards, reach).ingest
+            bands = BandStatements(scoring, settings.purposes, settings.identity, ingest)
+            self._scorer = Scorer(
+                shard,
+                Path(data_dir),
+                ShardCalls(shards, reach),
+                control,
+                models,
+                settings.purposes,
+                settings.lifecycle,
+                bands,
+            )
         except Exception as error:  # Ray would not start it again after an error of its constructor
             log.error("a scorer cannot start", exc_info=error)
             time.sleep(_PAUSE_S)

@@ -23,6 +23,7 @@ class ScorerStatus(msgspec.Struct):
     everybody: bool  # everybody is being scored anew
     scored: int  # people, each time that they were
     failures: int  # of models
+    band_statements: int
     resident_bytes: int
 
 

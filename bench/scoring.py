@@ -28,7 +28,9 @@ import pyarrow as pa
 from rich.console import Console
 from rich.progress import Progress
 
+from actors.band_statements import BandStatements
 from actors.control import ControlStore
+from actors.ingestion import Ingestion
 from actors.model_asking import ModelAsker
 from actors.reader import shard_path
 from actors.schema import connect
@@ -36,10 +38,12 @@ from actors.score_store import scores_path
 from actors.scorer import Scorer, spare_the_collector
 from actors.shard_calls import ShardCalls
 from bench.memory_fill import fill
+from models.identity.identifiers import IdentitySettings
 from models.privacy.purposes import NO_PURPOSES
 from models.profile.lifecycle import LifecycleRules
 from models.scoring.builtin import BUILTIN
 from models.scoring.registry import AliasChange, ModelVersion
+from models.scoring.settings import ScoringSettings
 
 SECONDS_BAR = 60.0
 PROFILES_BAR = 2_500_000
@@ -125,7 +129,8 @@ async def _score_shard(data_dir: Path, shard: int, shards: int) -> ShardScoring:
     control = ControlStore(data_dir / "control.sqlite")
     spare_the_collector()
     calls = ShardCalls(shards, _Quiet())
-    scorer = Scorer(shard, data_dir, calls, control, ModelAsker(_NoHosts()), NO_PURPOSES, LifecycleRules())
+    bands = BandStatements(ScoringSettings(), NO_PURPOSES, IdentitySettings(), Ingestion(shards, _Quiet()).ingest)
+    scorer = Scorer(shard, data_dir, calls, control, ModelAsker(_NoHosts()), NO_PURPOSES, LifecycleRules(), bands)
     started, cpu = time.perf_counter(), time.process_time()
     await scorer.look()
     while (await scorer.status()).everybody:

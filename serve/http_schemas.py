@@ -335,6 +335,7 @@ class ScorerEntry(msgspec.Struct, frozen=True):
     everybody: Annotated[bool, Meta(description="everybody is being scored anew")]
     scored: Annotated[int, Meta(description="people, each time that they were")]
     failures: Annotated[int, Meta(description="of models; the log tells more")]
+    band_statements: Annotated[int, Meta(description="of people whose score came into another band")]
     resident_bytes: int
 
 

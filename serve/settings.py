@@ -28,6 +28,7 @@ from models.privacy.residency import NO_RESIDENCY, Residency
 from models.privacy.settings import PrivacySettings
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
+from models.scoring.bands import policy_with_bands, purposes_with_bands
 from models.scoring.settings import ScoringSettings
 from serve.tls import TlsSettings
 
@@ -167,6 +168,7 @@ def load(
     values |= variables | texts
     settings = _build(Settings, values, "")
     _check(settings, values)
+    settings = _with_bands(settings)
     data_dir = Path(settings.data_dir).expanduser()
     if located and values.get("data_dir", ("", ""))[1] == str(located):
         data_dir = located.parent / data_dir  # a relative path in a file is relative to the file
@@ -306,6 +308,19 @@ def _check(settings: Settings, values: Mapping[str, tuple[Any, str]]) -> None:
         check_settings(settings.identity)
     except ValueError as error:
         raise SettingsError(str(error)) from None
+
+
+def _with_bands(settings: Settings) -> Settings:
+    """The settings with what follows from the bands of scores for the traits that have them."""
+    bands, privacy = settings.scoring.bands, settings.privacy
+    try:
+        profile = policy_with_bands(settings.profile, bands)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    purposes = purposes_with_bands(privacy.purposes, bands)
+    return msgspec.structs.replace(
+        settings, profile=profile, privacy=msgspec.structs.replace(privacy, purposes=purposes)
+    )
 
 
 def _expected(message: str) -> str:

@@ -21,7 +21,8 @@ class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
 
     message_id: str
-    type: str  # identify | track | page | screen | group | alias | merge; of operators also consent | correction
+    # identify | track | page | screen | group | alias | merge; by operators consent | correction; by scorers scored
+    type: str
     name: str  # event name of a track, name of a page or screen, else ""
     timestamp: int  # ms
     received_at: int  # ms

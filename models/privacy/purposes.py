@@ -15,6 +15,7 @@ from models.events.event import Event
 from models.privacy.corrections import CORRECTION
 from models.profile.behaviors import names_of
 from models.profile.state import DAY_MS, Observation
+from models.scoring.statements import SCORED
 
 Basis = Literal[
     "consent", "contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests"
@@ -114,11 +115,14 @@ class Purposes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def serving(self, kind: DataKind, name: str) -> list[str]:
         """The purposes that a piece of data serves: those that name it, else the default one; of a special category,
         those of them that may use it."""
-        found = [p for p, purpose in self.known.items() if _names(getattr(purpose.data, kind), name)]
-        found = found or [self.default]
+        found = self.named(kind, name) or [self.default]
         if self.labels and self.is_special(kind, name):
             return [p for p in found if self.known[p].basis in self.special_bases]
         return found
+
+    def named(self, kind: DataKind, name: str) -> list[str]:
+        """The purposes that name a piece of data."""
+        return [p for p, purpose in self.known.items() if _names(getattr(purpose.data, kind), name)]
 
     def labels_of(self, kind: DataKind, name: str) -> list[str]:
         """The labels of a piece of data."""
@@ -194,7 +198,7 @@ def admit(purposes: Purposes, event: Event, granted: frozenset[str]) -> Admissio
         return Admission(event)
     left_out: list[str] = []
     traits = event.traits
-    if event.type in ("identify", CORRECTION):
+    if event.type in ("identify", CORRECTION, SCORED):
         traits = _kept(purposes, traits, granted, "traits", left_out)
     context = event.context
     told = context.get("traits")
@@ -218,10 +222,13 @@ def admit(purposes: Purposes, event: Event, granted: frozenset[str]) -> Admissio
 
 
 def said(event: Event) -> dict[str, Any]:
-    """What of an event's context needs no basis: its signals of consent, and what operators state."""
+    """What of an event's context needs no basis: its signals of consent, what operators state, and which models gave
+    the scores of a statement."""
     given = event.context.get("consent")
     if event.type in (STATEMENT, CORRECTION):
         return {name: event.context[name] for name in ("consent", "correction") if name in event.context}
+    if event.type == SCORED:
+        return {name: event.context[name] for name in ("scores",) if name in event.context}
     signals = {name: given[name] for name in SIGNALS if name in given} if isinstance(given, dict) else {}
     return {"consent": signals} if signals else {}
 

@@ -22,6 +22,7 @@ from models.profile.corrections import cover, uncover
 from models.profile.realtime import MINUTE_MS
 from models.profile.reduce import time_of
 from models.profile.state import DAY_MS, Attribute, EventStats, Observation, Profile
+from models.scoring.statements import SCORER_SOURCE
 
 NOW = 1 << 62  # ms; kept from then on: nothing is
 _OPT_IN = "_opt_in"
@@ -105,9 +106,11 @@ def purge_profile(profile: Profile, terms: Terms) -> Purged:
 
 
 def is_empty(profile: Profile) -> bool:
-    """Whether nothing is kept of a person but that they exist, and what they have agreed to or refused."""
-    held = (profile.attributes, profile.events, profile.orders, profile.channels, profile.preferences, profile.groups)
-    return not any(held) and not profile.context and profile.folded is None
+    """Whether nothing is kept of a person but that they exist, what they have agreed to or refused, and what models
+    make of that."""
+    held = (profile.events, profile.orders, profile.channels, profile.preferences, profile.groups)
+    told = any(attribute.winner.source != SCORER_SOURCE for attribute in profile.attributes.values())
+    return not told and not any(held) and not profile.context and profile.folded is None
 
 
 class Left(NamedTuple):

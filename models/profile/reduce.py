@@ -26,6 +26,7 @@ from models.profile.registers import is_later, observe
 from models.profile.room import Room, leave_out
 from models.profile.state import IdentifierInfo, Observation, Profile, copy_of, tie_of
 from models.profile.transactions import bound_orders, merge_folded, merge_orders, observe_order
+from models.scoring.statements import SCORED
 
 
 def add_identifier(profile: Profile, identifier: str, event: Event) -> None:
@@ -51,6 +52,9 @@ def apply(profile: Profile, event: Event, policy: ProfilePolicy, purposes: Purpo
         return _apply_consents(profile, event, at, tie, policy, purposes)
     if event.type == CORRECTION:
         return [f"attributes.{name}" for name in observe_corrections(profile, event, at, tie, policy.limits)]
+    if event.type == SCORED:  # nor here
+        _apply_traits(profile, event, policy, at, tie, changed)
+        return changed
     if at > profile.last_seen:
         profile.last_seen = at
         changed.append("last_seen")
@@ -153,7 +157,7 @@ def _apply_traits(profile: Profile, event: Event, policy: ProfilePolicy, at: int
     traits = event.context.get("traits")
     if not isinstance(traits, dict):
         traits = {}
-    if event.type == "identify":
+    if event.type in ("identify", SCORED):
         traits = {**traits, **event.traits} if traits else event.traits
     corrected = uncover(profile) if profile.corrections else frozenset()
     attributes = profile.attributes

@@ -1,6 +1,6 @@
 """All models that score the same people: their features, read of each profile once, and rows made of their answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from models.privacy.visibility import looked_at_until, may_be_scored
 from models.profile.lifecycle import LifecycleRules
 from models.profile.parts import PartDecoder
 from models.profile.state import DAY_MS, Profile
+from models.scoring.bands import PARTS, Banding, Standing
 from models.scoring.contract import HIGH, LOW, RIVAL, VALUE
 from models.scoring.feature_age import recent
 from models.scoring.features import CUSTOMER, Feature, FeatureReader
@@ -26,26 +27,30 @@ Current = Mapping[tuple[str, Alias], ModelVersion]
 
 class People(NamedTuple):
     """Some people as models see them at a time, ms: n ids, when each is to be looked at again (ms, 0 for never), when
-    each was last seen (ms), and a batch of all features of all models."""
+    each was last seen (ms), and a batch of all features of all models; and how people stand in bands."""
 
     customer_ids: list[int]
     until: list[int]
     last_seen: list[int]
     features: pa.RecordBatch
     at: int
+    standings: list[Standing]  # of them and of those who may not be scored, if there are bands
 
 
 class Lineup:
     """The champions and challengers of a moment, in a fixed order."""
 
-    def __init__(self, current: Current, purposes: Purposes, rules: LifecycleRules) -> None:
+    def __init__(self, current: Current, purposes: Purposes, rules: LifecycleRules, banding: Banding) -> None:
         self.versions: list[tuple[Alias, ModelVersion]] = [
             (alias, version)
             for (_, alias), version in sorted(current.items(), key=lambda item: item[0])
             if not version.is_decision
         ]
         self._purposes = purposes
-        self._conditions = blake2b(msgspec.json.encode([purposes, rules]), digest_size=8).hexdigest()
+        self._banding = banding
+        self._conditions = blake2b(
+            msgspec.json.encode([purposes, rules, banding.conditions]), digest_size=8
+        ).hexdigest()
         features: dict[str, Feature] = {}  # by what they are: models share many
         self._columns: list[dict[str, str]] = []  # of each model: its feature -> the one of `features`
         for _, version in self.versions:
@@ -54,12 +59,27 @@ class Lineup:
             self._columns.append(keys)
         self._reader = FeatureReader(features, rules)
         permission = {"consents", "attributes"} if purposes.is_on else {"consents"}
-        self._decoder = PartDecoder(self._reader.parts | permission)
+        self._decoder = PartDecoder(self._reader.parts | permission | (PARTS if banding.names else set()))
 
     @property
     def text(self) -> str:
         """Which versions these are, as which, and under which settings: equal if everybody would score the same."""
         return " ".join([*(f"{alias}:{version.reference}" for alias, version in self.versions), self._conditions])
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is anybody to score, or bands to take back."""
+        return bool(self.versions or self.banded)
+
+    @property
+    def banded(self) -> list[str]:
+        """The scores whose bands are looked after."""
+        return self._banding.names
+
+    @property
+    def champions(self) -> dict[str, str]:
+        """The champion of each score, by its reference."""
+        return {version.name: version.reference for alias, version in self.versions if alias == "champion"}
 
     def names(self, alias: Alias) -> list[str]:
         """Of which scores there is a champion, or a challenger."""
@@ -68,17 +88,37 @@ class Lineup:
     def people(self, states: Sequence[tuple[int, bytes]], at: int) -> People:
         """Those of encoded profiles who may be scored at a time, ms."""
         profiles: list[Profile] = []
+        standings: list[Standing] = []
         for _, state in states:
             profile = self._decoder.decode(state)
-            if may_be_scored(profile, self._purposes, at):
+            is_scored = may_be_scored(profile, self._purposes, at)
+            if is_scored:
                 profiles.append(profile)
+            if self._banding.names and (standing := self._banding.standing(profile, is_scored, at)) is not None:
+                standings.append(standing)
         return People(
             [profile.customer_id for profile in profiles],
             [looked_at_until(profile, self._purposes, at) for profile in profiles],
             [profile.last_seen for profile in profiles],
             self._reader.batch(profiles, at),
             at,
+            standings,
         )
+
+    def band_changes(self, people: People, rows: Iterable[Sequence[Row]]) -> dict[int, dict[str, str | None]]:
+        """Customer id -> the bands to state (`Banding.changes`), of those whose bands are other ones now. `rows`: what
+        each model just gave, in their order."""
+        if not people.standings:
+            return {}
+        champions = self.champions
+        scores: dict[int, dict[str, float | str]] = {}
+        for (alias, _), mine in zip(self.versions, rows, strict=True):
+            for row in mine if alias == "champion" else ():
+                scores.setdefault(row.customer_id, {})[row.name] = row.value
+        found = {
+            s.customer_id: self._banding.changes(s, scores.get(s.customer_id, {}), champions) for s in people.standings
+        }
+        return {customer_id: changes for customer_id, changes in found.items() if changes}
 
     def question(self, number: int, people: People) -> tuple[list[int], pa.RecordBatch]:
         """What a model is asked, and about whom: places in `people`."""

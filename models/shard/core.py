@@ -83,7 +83,8 @@ class ShardCore(ShardState):
             self.replies.append((waiter.call, IngestResult(f"{self.shard}:{self.sequence}", waiter.results)))
 
     def refuse(self, intake: Intake) -> None:
-        """An event that was taken in is an erased person's: it goes no further."""
+        """An event that was taken in is an erased person's, or states something of somebody who is gone: it goes no
+        further."""
         self.events_suppressed += 1
         self.send(intake.shard, Unsee([dedupe_key(intake.event)]))
         self.report(intake, EventResult(intake.event.message_id, "suppressed"))

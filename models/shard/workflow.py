@@ -14,6 +14,7 @@ from models.identity.profile_record import is_matched_identifier, profile_digest
 from models.identity.resolution import plan
 from models.profile.reduce import add_identifier
 from models.profile.state import encode_profile
+from models.scoring.statements import SCORED
 from models.shard.core import ShardCore, exact_methods
 from models.shard.erasing import Erasures
 from models.shard.locking import Locking, coordinator_of
@@ -122,7 +123,8 @@ class Workflows:
     def _decide(self, workflow: Workflow, intake: Intake) -> None:
         core = self._core
         event = intake.event
-        if core.suppressions.refuses(event):
+        is_gone = event.type == SCORED and not any(workflow.owners.values())
+        if is_gone or core.suppressions.refuses(event):
             self.locking.unlock_profiles(workflow, list(workflow.candidates))
             self.locking.unlock_keys(workflow, {})
             core.workflows.delete(workflow.number)

@@ -24,7 +24,8 @@ WAIT_S = 60
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    with RunningService(tmp_path_factory.mktemp("scores") / "data") as running:
+    data_dir = tmp_path_factory.mktemp("scores") / "data"
+    with RunningService(data_dir, ONEFOLD_SCORING__BANDS='{"churn": {"low": 0, "high": 0.65}}') as running:
         yield running
 
 
@@ -58,14 +59,35 @@ def eventually(place: RunningService, person: str, purchases: int) -> dict[str, 
     raise AssertionError("no such scores appear")
 
 
+def members_eventually(place: RunningService, *expected: str) -> None:
+    """Waits until these are the members of the segment of people who are about to leave, and all changes are scored."""
+    deadline = time.monotonic() + WAIT_S
+    found: set[str] = set()
+    with place.client() as client:
+        ids = {client.get(f"/v1/profiles/user_id:{person}")["customer_id"] for person in expected}
+        while time.monotonic() < deadline:
+            found = {each["customer_id"] for each in client.get("/v1/segments/leaving/members")["data"]}
+            told = client.get("/v1/status")
+            behind = [each for each in told["scorers"] if each["position"] < told["shards"][each["scorer"]]["sequence"]]
+            if found == ids and not behind:
+                return
+            time.sleep(0.1)
+    raise AssertionError(f"{len(found)} members, not {len(ids)}")
+
+
 def test_scores_follow_events_and_show_everywhere(place: RunningService) -> None:
     with place.client() as client:
         client.post("/v1/batch?wait=true", {"batch": [order("ann", 1, 60), order("bob", 1, 30)]})
         assert client.get("/v1/profiles/user_id:ann")["scores"] == {}
+        criteria = {"type": "demographic", "trait": "churn_band", "operator": "equals", "value": "high"}
+        client.post("/v1/segments", {"id": "leaving", "name": "Leaving", "criteria": criteria})
         for name in ("churn", "lifetime_value"):
             promote(place, name)
-        first = eventually(place, "ann", 1)
         eventually(place, "bob", 1)
+        members_eventually(place, "ann", "bob")
+        first = eventually(place, "ann", 1)
+        seen = client.get("/v1/profiles/user_id:ann")["last_seen"]
+        assert (datetime.now(UTC) - datetime.fromisoformat(seen)).days >= 59  # to be scored is no activity
         assert (first["churn"]["version"], first["churn"]["horizon_days"]) == ("churn@1", 90)
         assert first["lifetime_value"]["unit"] == "USD in 90 days"
         told = client.get("/v1/profiles/user_id:ann")["scores"]
@@ -80,6 +102,8 @@ def test_scores_follow_events_and_show_everywhere(place: RunningService) -> None
             ask = ProfileServiceStub(channel).Get
             assert msgspec.json.decode(ask(GetRequest(key="user_id:ann"), metadata=metadata).scores_json) == told
             client.post("/v1/batch?wait=true", {"batch": [order("ann", 2, 1)]})
+            eventually(place, "ann", 2)
+            members_eventually(place, "bob")
             second = eventually(place, "ann", 2)
             assert second["churn"]["value"] < first["churn"]["value"]
             shown = msgspec.json.decode(ask(GetRequest(key="user_id:ann"), metadata=metadata).scores_json)

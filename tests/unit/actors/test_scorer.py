@@ -11,28 +11,38 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from actors.band_statements import BandStatements
 from actors.errors import Unavailable
+from actors.ingestion import Ingestion
 from actors.router import Router
 from actors.score_reader import ScoreReader
 from actors.score_store import scores_path
 from actors.scorer import RETRY_MS, Scorer
 from actors.shard_calls import ShardCalls
+from models.events.event import Event
+from models.identity.identifiers import IdentitySettings
 from models.privacy.needles import needles_of
 from models.privacy.purposes import NO_PURPOSES, RESTRICTED, DataScope, Purpose, Purposes
 from models.profile.lifecycle import LifecycleRules
+from models.profile.policy import ProfilePolicy
 from models.profile.state import DAY_MS
+from models.scoring.bands import policy_with_bands
 from models.scoring.builtin import BUILTIN
 from models.scoring.features import Feature
 from models.scoring.hosting import ModelFailed
 from models.scoring.kept import KeptScore
 from models.scoring.registry import Alias, ModelVersion
+from models.scoring.settings import ScoringSettings
 from models.segments.bulk_moves import pack_ids
 from models.shard.commands import Erasure
+from models.shard.protocol import IngestResult
+from models.shard.state import MachineSettings
 from pipelines.privacy_scan import scan
 from tests.strategies.purchase_models import order, version
 from tests.unit.actors.local_shards import NOW, LocalShards, identify, settings, track
 
 KEY = b"k" * 32
+UNBANDED = ScoringSettings()
 
 
 class Chosen:
@@ -66,22 +76,39 @@ class Chosen:
 class Bench:
     """One shard, its scorer and a reader, at a time that the test sets."""
 
-    def __init__(self, folder: Path, registry: Chosen, purposes: Purposes = NO_PURPOSES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        registry: Chosen,
+        purposes: Purposes = NO_PURPOSES,
+        scoring: ScoringSettings = UNBANDED,
+    ) -> None:
         self.folder = folder
         self.registry = registry
         self.purposes = purposes
+        self.scoring = scoring
         self.now = NOW + DAY_MS
         self.broken = ""
         self.asked = 0
         self.kept: list[str] = []
-        self.shards = LocalShards(folder, 1, msgspec.structs.replace(settings(), purposes=purposes))
+        self.shards = LocalShards(folder, 1, self._machine())
         self.shards.start_all()
         self.scorer = self._new()
         self.reader = ScoreReader(folder, 1, itertools.count().__next__)
 
+    def _machine(self) -> MachineSettings:
+        policy = policy_with_bands(ProfilePolicy(), self.scoring.bands)
+        return msgspec.structs.replace(settings(), purposes=self.purposes, policy=policy)
+
     def _new(self) -> Scorer:
         calls = ShardCalls(1, self.shards)
-        return Scorer(0, self.folder, calls, self.registry, self, self.purposes, LifecycleRules(), lambda: self.now)
+        bands = BandStatements(self.scoring, self.purposes, IdentitySettings(), self.ingest)
+        return Scorer(
+            0, self.folder, calls, self.registry, self, self.purposes, LifecycleRules(), bands, lambda: self.now
+        )
+
+    async def ingest(self, events: list[Event], wait: bool, timeout_s: float) -> IngestResult:
+        return await Ingestion(1, self.shards).ingest(events, wait, timeout_s)
 
     async def ask(self, model: ModelVersion, batch: pa.RecordBatch) -> pa.RecordBatch:
         self.asked += batch.num_rows
@@ -122,9 +149,16 @@ class Bench:
 Play = Callable[[Bench], Awaitable[None]]
 
 
-def play(folder: Path, scenario: Play, *champions: ModelVersion, purposes: Purposes = NO_PURPOSES) -> None:
+def play(
+    folder: Path,
+    scenario: Play,
+    *champions: ModelVersion,
+    purposes: Purposes = NO_PURPOSES,
+    scoring: ScoringSettings = UNBANDED,
+    kind: type[Bench] = Bench,
+) -> None:
     async def run() -> None:
-        bench = Bench(folder, Chosen(*champions), purposes)
+        bench = kind(folder, Chosen(*champions), purposes, scoring)
         try:
             await scenario(bench)
             assert not bench.shards.deaths

@@ -15,6 +15,7 @@ from actors.api_keys import KEY_PREFIX
 from actors.control import ControlStore, SchemaRule, Source
 from actors.errors import Conflict, Invalid, NotFound
 from models.delivery.webhook import Webhook
+from models.scoring.statements import SCORER_SOURCE
 
 
 @pytest.fixture
@@ -81,6 +82,17 @@ def test_a_key_makes_its_source_and_leaves_an_existing_one_alone(store: ControlS
     assert [source.source_id for source in store.sources()] == ["crm", "web"]
     with pytest.raises(NotFound, match="source_id"):
         store.source("gone")
+
+
+def test_nobody_writes_as_the_scorers(store: ControlStore) -> None:
+    for refused in (
+        lambda: store.create_key(SCORER_SOURCE, ["ingest"]),
+        lambda: store.create_key("web", ["ingest"], source_id=SCORER_SOURCE),
+        lambda: store.put_source(Source(SCORER_SOURCE)),
+    ):
+        with pytest.raises(Invalid, match=r"source_id: .*choose another"):
+            refused()
+    assert store.keys() == [] and store.sources() == []
 
 
 def test_revoking_by_name(store: ControlStore) -> None:

@@ -140,7 +140,7 @@ def test_scores_are_for_the_purposes_that_they_serve_while_these_have_a_basis(go
 def test_the_status_tells_how_scorers_stand(tmp_path: Path) -> None:
     service = HttpService(tmp_path)
     assert service.get("/v1/status").json()["scorers"] == []
-    status = ScorerStatus(0, ["churn@3"], [], 7, True, 100, 2, 1 << 20)
+    status = ScorerStatus(0, ["churn@3"], [], 7, True, 100, 2, 5, 1 << 20)
     service.router.scorers = [status]
     (told,) = service.get("/v1/status").json()["scorers"]
     assert (told["champions"], told["position"], told["everybody"], told["failures"]) == (["churn@3"], 7, True, 2)

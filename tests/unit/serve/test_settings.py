@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from models.profile.policy import AttributePolicy
+from models.scoring.statements import SCORER_SOURCE
 from serve.settings import Settings, SettingsError, flatten, load
 
 
@@ -78,6 +79,8 @@ def test_tables_lists_and_maps(tmp_path: Path) -> None:
             "5",
             "lapsed_days must be greater than lifecycle.at_risk_days (set by ONEFOLD_",
         ),
+        ("ONEFOLD_SCORING__BANDS", '{"churn": {}}', "scoring.bands.churn: expected at least one band"),
+        ("ONEFOLD_SCORING__BAND_MARGIN", "0.5", "scoring.band_margin: expected float < 0.5"),
         ("ONEFOLD_GRPC_PORT", "8080", "grpc_port: expected another port than http_port"),
     ],
 )
@@ -103,6 +106,22 @@ def test_errors_in_the_file(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load(environment={})
     assert message.format(path=path) in str(caught.value)
+
+
+def test_bands_say_what_their_traits_are(tmp_path: Path) -> None:
+    file = tmp_path / "onefold.toml"
+    file.write_text(
+        "[scoring.bands]\nchurn = { low = 0, high = 0.7 }\n"
+        '[privacy.purposes]\ndefault = "shop"\n[privacy.purposes.known.shop]\nbasis = "contract"\n'
+        '[privacy.purposes.known.ads]\nbasis = "consent"\ndata = { sections = ["scores"] }\n'
+    )
+    settings = load(environment={}, file=file).settings
+    assert settings.scoring.bands == {"churn": {"low": 0.0, "high": 0.7}}
+    assert settings.profile.attributes["churn_band"].sources == (SCORER_SOURCE,)
+    assert settings.privacy.purposes.serving("traits", "churn_band") == ["ads"]
+    file.write_text(file.read_text() + '[profile.attributes]\nchurn_band = { merge = "first" }\n')
+    with pytest.raises(SettingsError, match=r"profile\.attributes\.churn_band: .*leave it out here"):
+        load(environment={}, file=file)
 
 
 def test_merge_policies_of_attributes(tmp_path: Path) -> None:
