@@ -4,7 +4,7 @@ A read-only connection of its own, so that no page waits for a commit or holds o
 sequence numbers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -75,6 +75,16 @@ class ShardLog:
         """Automated decisions about these profiles, and reviews of them, oldest first."""
         statement = f"SELECT body FROM decisions WHERE customer_id IN ({_marks(customer_ids)}) ORDER BY at, record_id"  # nosec B608
         return [_decision.decode(body) for (body,) in self._db.execute(statement, customer_ids)]
+
+    def decisions_between(self, since: int, until: int) -> Iterator[DecisionRecord]:
+        """All of a time, ms, from `since` up to and without `until`. Reads the whole table."""
+        rows = self._db.execute("SELECT body FROM decisions WHERE at >= ? AND at < ?", (since, until))
+        return (_decision.decode(body) for (body,) in rows)
+
+    def merged_into(self, customer_id: int) -> int:
+        """Whom a profile of this shard was merged into; 0 if it was not."""
+        row = self._db.execute("SELECT target FROM redirects WHERE customer_id = ?", (customer_id,)).fetchone()
+        return 0 if row is None else int(row[0])
 
     def merges(self, customer_ids: Sequence[int]) -> list[MergeRecord]:
         """Merges, undone ones too, with any of these profiles on either side, oldest first."""

@@ -130,8 +130,7 @@ class PeopleAsOf:
         return Leaving(was_member, frozenset(left))
 
     def _person(self, present: Profile) -> Person | None:
-        lineage = list(dict.fromkeys([present.customer_id, *present.absorbed]))
-        events = self._events(lineage)
+        events = events_of(self._logs, present)
         then = profile_as_of(present.customer_id, events, self.at, self._policy, self._purposes)
         end = then
         if self.until > self.at:
@@ -141,13 +140,15 @@ class PeopleAsOf:
         after = tuple(event for event in events if self.at < time_of(event) <= self.until)
         return Person(present.customer_id, then, after, end, frozenset(present.memberships))
 
-    def _events(self, lineage: Sequence[int]) -> list[Event]:
-        found: list[Event] = []
-        for one in lineage:
-            log = self._logs[shard_of(one)]
-            if head := log.newest_of(one):
-                found += [stored.event for stored in log.chain(head, -1)]
-        return found
+
+def events_of(logs: Sequence[ShardLog], present: Profile) -> list[Event]:
+    """All events of a person, from the logs of all shards: also of those whom they were before merges."""
+    found: list[Event] = []
+    for one in dict.fromkeys([present.customer_id, *present.absorbed]):
+        log = logs[shard_of(one)]
+        if head := log.newest_of(one):
+            found += [stored.event for stored in log.chain(head, -1)]
+    return found
 
 
 def _people_of(change: SegmentChange | BulkMove) -> tuple[Sequence[int], Sequence[int]]:

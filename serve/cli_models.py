@@ -14,6 +14,7 @@ from actors.control import ControlStore
 from models.profile.state import DAY_MS
 from serve.cli_backfill import backfill_app
 from serve.cli_common import USAGE, AsJson, CommandError, ConfigFile, DataDir, emit, table
+from serve.cli_decision_models import evaluate_decision
 from serve.cli_model_common import instant, model_settings, now_ms, plain_errors, registry, version_of
 from serve.cli_training import people_as_of, training_app
 from serve.command_audit import command_actor, record_command
@@ -222,6 +223,12 @@ def _evaluated(
     champion = control.current_models().get((model.name, "champion"))
     if champion is not None and champion != model:
         versions.append(champion)
+    if model.is_decision:
+        now = now_ms()
+        with plain_errors():
+            found = evaluate_decision(settings, versions, instant("--as-of", as_of) if as_of else now, now, people)
+        control.add_evaluation(found)
+        return found
     try:
         gate = complete(settings.scoring.gates.get(model.name, Gate()), model.signature)
     except ValueError as error:

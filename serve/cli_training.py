@@ -15,6 +15,7 @@ from actors.control import ControlStore
 from models.profile.state import DAY_MS
 from models.segments.times import parse_instant
 from serve.cli_common import USAGE, AsJson, CommandError, ConfigFile, DataDir, emit, settings_of, table
+from serve.cli_decision_models import train_decision
 from serve.command_audit import command_actor, record_command
 from serve.http_schemas import time_text
 from serve.settings import Settings
@@ -36,6 +37,7 @@ class Trained(StrEnum):
     engagement = "engagement"
     unusual_order = "unusual_order"
     channel_preference = "channel_preference"
+    next_best_action = "next_best_action"
 
 
 class Form(StrEnum):
@@ -60,6 +62,9 @@ def train(
     ] = "",
     horizon: Horizon = 90,
     currency: Annotated[str, typer.Option("--currency", help="Of lifetime_value. (default: that of most people)")] = "",
+    decision: Annotated[
+        str, typer.Option("--decision", help="Of next_best_action: the decision point; --as-of: decisions before then.")
+    ] = "",
     people: People = 200_000,
     data_dir: DataDir = None,
     config: ConfigFile = None,
@@ -72,6 +77,8 @@ def train(
     settings, now = local_settings(data_dir, config), time.time_ns() // 1_000_000
     if (model is Trained.additive) != (spec is not None):
         raise CommandError("--spec: expected with additive, and with nothing else", USAGE, "usage")
+    if (model is Trained.next_best_action) != bool(decision):
+        raise CommandError("--decision: expected with next_best_action, and with nothing else", USAGE, "usage")
     asked = None if spec is None else read_spec(spec)
     days = horizon if asked is None else asked.horizon_days
     at = now - days * DAY_MS if not as_of else instant_of(as_of)
@@ -86,11 +93,16 @@ def train(
     if asked is not None:
         learners[Trained.additive] = lambda read: work.train_additive(read, asked, rules)
     try:
-        with closing(people_as_of(settings, at, days, now, people)) as read:
-            version = learners[model](read)
+        if decision:
+            version = train_decision(settings, decision, instant_of(as_of) if as_of else now, now, people)
+        else:
+            with closing(people_as_of(settings, at, days, now, people)) as read:
+                version = learners[model](read)
     except ValueError as error:
         raise CommandError(str(error), code="not_trained") from None
     with closing(ControlStore(settings.control_path)) as control:
+        if version.is_decision and any(not each.is_decision for each in control.model_versions(version.name)):
+            raise CommandError(f"{decision} is the name of a score too: rename the decision point", USAGE, "usage")
         made = control.register_model(msgspec.structs.replace(version, created_by=command_actor()))
     record_command(settings, "models train", model=made.reference)
     emit(as_json, made, lambda console: _print_version(console, made))

@@ -83,20 +83,34 @@ def uniform_of(decision: str, decision_id: str, customer_id: int) -> float:
     return int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "big") / 2**56
 
 
+def net_values(
+    point: DecisionPoint, learned: DecisionParameters, told: Mapping[str, Column] | None, people: int
+) -> Floats:
+    """What each action of the point is expected to bring after what it costs now, (n, k) of so many people: of each,
+    if they are `told` of (`columns`) and known to differ, else on average. -inf for actions that the model does not
+    know."""
+    model = learned.model
+    net: Floats = np.broadcast_to(np.array(model.means), (people, len(model.actions)))
+    if told is not None and model.is_personal:
+        gone = {f"{ALLOWED}{action}": ["no"] * people for action in model.actions}  # are for nobody any more
+        net = model.expected_values({**gone, **told})
+    found = np.full((people, len(point.actions)), -np.inf)
+    for place, (name, action) in enumerate(point.actions.items()):
+        if name in model.actions:
+            number = model.actions.index(name)
+            found[:, place] = net[:, number] + model.costs[number] - action.cost
+    return found
+
+
 def expected_values(
     point: DecisionPoint, champion: Champion, features: Mapping[str, Value] | None, allowed: Sequence[str]
 ) -> dict[str, float]:
-    """What each allowed action that the model knows is expected to bring after what it costs now: for a person with
+    """What each allowed action that the champion knows is expected to bring, after what it costs now: of a person with
     these features, or on average if they are None or people are not known to differ."""
     learned = champion.parameters
-    model = learned.model
-    net: Floats = np.array(model.means)
-    if features is not None and model.is_personal:
-        told = columns(learned.features, [features], [dict.fromkeys(allowed)])
-        told |= {f"{ALLOWED}{action}": ["no"] for action in model.actions if action not in allowed}
-        net = model.expected_values(told)[0]
-    gross = dict(zip(model.actions, (net + np.array(model.costs)).tolist(), strict=True))
-    return {name: gross[name] - point.actions[name].cost for name in allowed if name in gross}
+    told = None if features is None else columns(learned.features, [features], [dict.fromkeys(allowed)])
+    net = dict(zip(point.actions, net_values(point, learned, told, 1)[0].tolist(), strict=True))
+    return {name: net[name] for name in allowed if name in learned.model.actions}
 
 
 def choose(

@@ -25,6 +25,7 @@ Ints = NDArray[np.int64]
 
 _FOLDS = 3
 _WORTH_PRIOR = 100.0  # responses that everybody's worth counts for
+_UNKNOWN = -1e300  # least of all that is allowed
 _ALIKE = 10  # fewer responses, or fewer without one, tell nothing of who responds
 
 
@@ -169,10 +170,11 @@ def _mean(history: History, action: int) -> float:
 
 def policy(preferences: Floats, allowed: NDArray[np.bool_], explore: float) -> Floats:
     """How likely each action is to be taken for each person, (n, k): the best that is allowed, and with the probability
-    `explore` any that is. Raises ValueError if somebody may be done nothing for."""
+    `explore` any that is. Of what nothing is known the preference is -inf. Raises ValueError if somebody may be done
+    nothing for."""
     if not allowed.any(1).all():
         raise ValueError("allowed: each person needs an action, if only to be left alone")
-    best = np.where(allowed, preferences, -np.inf).argmax(1)
+    best = np.where(allowed, np.maximum(preferences, _UNKNOWN), -np.inf).argmax(1)
     likely: Floats = explore * allowed / allowed.sum(1, keepdims=True)
     likely[np.arange(len(best)), best] += 1 - explore
     return likely

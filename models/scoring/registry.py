@@ -79,7 +79,8 @@ def current(changes: Iterable[AliasChange]) -> dict[tuple[str, Alias], int]:
 
 def decides(gate: Gate, signature: Signature) -> Gate:
     """The gate with its measure."""
-    measure = gate.measure or ("auc" if signature.output.kind == "probability" else "mean_absolute_error")
+    measures = {"probability": "auc", "number": "mean_absolute_error", "label": "value"}
+    measure = gate.measure or measures[signature.output.kind]
     return msgspec.structs.replace(gate, measure=measure)
 
 

@@ -63,3 +63,20 @@ def test_what_does_not_fit_is_refused() -> None:
         policy_value(impossible, always(0, 4_000, 3))
     with pytest.raises(ValueError, match="same people"):
         policy_value(decisions._replace(outcomes=np.zeros(3)), always(0, 4_000, 3))
+
+
+def test_decisions_about_one_person_are_not_as_good_as_about_many() -> None:
+    once = decided(5, 0.0)
+    everybody = np.arange(4_000)
+    often = Decisions(
+        np.tile(once.actions, 4),
+        np.tile(once.propensities, (4, 1)),
+        np.tile(once.outcomes, 4),
+        np.tile(once.guesses, (4, 1)),
+        np.tile(everybody, 4),
+    )
+    policy = always(1, 4_000, 3)
+    one = policy_value(once, policy).estimate
+    assert policy_value(once._replace(about=everybody), policy).estimate == pytest.approx(one)
+    four = policy_value(often, always(1, 16_000, 3)).estimate
+    assert four == pytest.approx(one)

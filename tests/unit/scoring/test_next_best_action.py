@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.scoring.additive import Column
-from models.scoring.next_best_action import History, draw, fit_actions, policy
+from models.scoring.next_best_action import History, draw, fit_actions, guess_values, policy
 
 ACTIONS = ("nothing", "letter", "call")
 
@@ -60,3 +60,31 @@ def test_an_action_that_was_never_taken_is_named() -> None:
     told = history(7, True, 300)
     with pytest.raises(ValueError, match="call was never taken"):
         fit_actions(ACTIONS, told._replace(taken=np.minimum(told.taken, 1)), [0.0, 0.0, 0.0])
+
+
+def test_an_action_for_those_who_buy_more_anyway_is_no_better_for_that() -> None:
+    rng = np.random.default_rng(8)
+    n = 40_000
+    reachable = rng.random(n) < 0.3
+    propensities = np.where(reachable[:, None], [0.25, 0.5, 0.25], [0.4, 0.6, 0.0])
+    taken = draw(propensities, rng.random(n))
+    responded = rng.random(n) < np.where(reachable, 0.5, 0.1)  # whatever was done
+    features: dict[str, Column] = {"noise": rng.normal(size=n)}
+    told = History(features, taken, propensities, responded, np.where(responded, 10.0, 0.0))
+    model = fit_actions(ACTIONS, told, [0.0, 0.0, 0.0])
+    assert np.ptp(model.means) < 0.3  # of those who got the call, each brought 5, of all others 2.2
+    assert not model.is_personal
+    nobody = told._replace(propensities=np.where(reachable[:, None], propensities, [0.0, 1.0, 0.0]))
+    assert fit_actions(ACTIONS, nobody._replace(taken=np.where(reachable, taken, 1)), [0.0] * 3).means
+    with pytest.raises(ValueError, match="must be for everybody"):
+        only = np.where(reachable[:, None], [0.0, 0.5, 0.5], [1.0, 0.0, 0.0])
+        fit_actions(ACTIONS, told._replace(propensities=only, taken=draw(only, rng.random(n))), [0.0] * 3)
+
+
+def test_guesses_of_unseen_people_do_without_who_responds_where_nearly_nobody_does() -> None:
+    told = history(9, personal=True, n=3_000)
+    silent = told._replace(responded=told.responded & (told.taken > 0), values=told.values * (told.taken > 0))
+    guesses = guess_values(silent, [0.0, 1.0, 1.0])
+    kinds = np.array(told.features["kind"])
+    assert (guesses[:, 0] == 0).all()
+    assert guesses[kinds == "a", 1].mean() > guesses[kinds == "b", 1].mean() + 1

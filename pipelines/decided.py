@@ -1,0 +1,166 @@
+"""Decisions of a decision point: what was known of people when they were taken, and what came of them.
+
+Read from the shards' committed files, as `pipelines.people_as_of` does: features are those of the profile as it was at
+the time of the decision, made of the events up to then. A decision counts for whom the person is today, and once its
+horizon is over. An action that the settings do not have any more counts as if it had never been allowed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from actors.shard_log import ShardLog
+from models.identity.customer_id import shard_of
+from models.privacy.decisions import DecisionRecord
+from models.privacy.purposes import NO_PURPOSES, Purposes
+from models.privacy.visibility import may_be_scored
+from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules
+from models.profile.policy import ProfilePolicy
+from models.profile.reduce import time_of
+from models.profile.state import DAY_MS, Profile, decode_profile
+from models.scoring.deciding import columns
+from models.scoring.decision_point import DecisionPoint
+from models.scoring.features import FeatureReader, Value
+from models.scoring.next_best_action import History
+from models.scoring.outcomes import outcome_of
+from models.scoring.replay import profile_as_of
+from models.segments.holdout import is_held_out
+from pipelines.people_as_of import events_of, is_measured
+
+DECISIONS_MAX = 200_000
+_PAGE = 500  # people read at once
+_SAMPLE = "sample of decisions"  # salt
+
+
+class Decided(NamedTuple):
+    """n decisions whose horizon is over, k actions in the order of the settings."""
+
+    at: NDArray[np.int64]  # (n,), ms
+    history: History
+    waiting: int = 0  # decisions whose horizon is not over
+    withheld: int = 0  # about people who may not be scored
+    retired: int = 0  # for an action that is not in the settings any more
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """(n,), about whom nothing is learned from."""
+        return np.array([is_measured(each) for each in self.people.tolist()], np.bool_)
+
+    @property
+    def people(self) -> NDArray[np.int64]:
+        """(n,), customer ids."""
+        found = self.history.people
+        assert found is not None  # `collect_decisions` always says it
+        return found
+
+
+class Times(NamedTuple):
+    """When decisions were taken, from `since` up to and without `until`, and the present; ms."""
+
+    since: int
+    until: int
+    now: int
+
+
+class _Row(NamedTuple):
+    customer_id: int
+    record: DecisionRecord
+    features: Mapping[str, Value]
+    responded: bool
+    value: float
+
+
+def collect_decisions(
+    data_dir: Path,
+    shards: int,
+    name: str,
+    point: DecisionPoint,
+    times: Times,
+    policy: ProfilePolicy,
+    purposes: Purposes = NO_PURPOSES,
+    rules: LifecycleRules = DEFAULT_RULES,
+    decisions_max: int = DECISIONS_MAX,
+) -> Decided:
+    """Those of some time; of more than `decisions_max`, those of a part of the people. Raises NotFound if a shard's
+    file is not on this machine."""
+    horizon = point.horizon_days * DAY_MS
+    with ExitStack() as stack:
+        logs = [stack.enter_context(closing(ShardLog(data_dir, shard, shards))) for shard in range(shards)]
+        found: dict[int, list[DecisionRecord]] = {}
+        waiting = retired = 0
+        for record in _of_point(logs, name, times):
+            if record.at + horizon > times.now:
+                waiting += 1
+            elif record.action not in point.actions:
+                retired += 1
+            else:
+                found.setdefault(_present(logs, record.customer_id), []).append(record)
+        percent = min(100.0 * decisions_max / max(sum(map(len, found.values())), 1), 100.0)
+        people = [each for each in sorted(found) if percent >= 100 or is_held_out(_SAMPLE, each, percent)]
+        reader, rows, withheld = FeatureReader(point.features, rules), [], 0
+        for profile in _profiles(logs, people):
+            records = found[profile.customer_id]
+            if not may_be_scored(profile, purposes, times.now):
+                withheld += len(records)
+                continue
+            events = events_of(logs, profile)
+            for record in records:
+                end = record.at + horizon
+                then, later = (
+                    profile_as_of(profile.customer_id, events, at, policy, purposes) or Profile(profile.customer_id, at)
+                    for at in (record.at, end)
+                )
+                after = [event for event in events if record.at < time_of(event) <= end]
+                responded, value = (
+                    outcome_of(each, then, later, after, (record.at, end)) for each in (point.response, point.value)
+                )
+                features = reader.one(then, record.at)
+                rows.append(_Row(profile.customer_id, record, features, responded > 0, value))
+        return Decided(
+            np.array([row.record.at for row in rows], np.int64), _history(point, rows), waiting, withheld, retired
+        )
+
+
+def _of_point(logs: Sequence[ShardLog], name: str, times: Times) -> Iterator[DecisionRecord]:
+    for log in logs:
+        for record in log.decisions_between(times.since, times.until):
+            if (record.kind, record.subject, record.decided) == ("model", name, "taken"):
+                yield record
+
+
+def _present(logs: Sequence[ShardLog], customer_id: int) -> int:
+    """Whom somebody is today."""
+    while target := logs[shard_of(customer_id)].merged_into(customer_id):
+        customer_id = target
+    return customer_id
+
+
+def _profiles(logs: Sequence[ShardLog], people: Sequence[int]) -> Iterator[Profile]:
+    """Those who are there."""
+    for shard, log in enumerate(logs):
+        mine = [each for each in people if shard_of(each) == shard]
+        for start in range(0, len(mine), _PAGE):
+            for _, state in log.states_of(mine[start : start + _PAGE]):
+                yield decode_profile(state)
+
+
+def _history(point: DecisionPoint, rows: Sequence[_Row]) -> History:
+    places = {name: place for place, name in enumerate(point.actions)}
+    propensities = np.zeros((len(rows), len(places)))
+    for number, row in enumerate(rows):
+        for action, likely in row.record.propensities.items():
+            if action in places:
+                propensities[number, places[action]] = likely
+    propensities /= propensities.sum(1, keepdims=True)
+    return History(
+        columns(point.features, [row.features for row in rows], [row.record.propensities for row in rows]),
+        np.array([places[row.record.action] for row in rows], np.int64),
+        propensities,
+        np.array([row.responded for row in rows], np.bool_),
+        np.array([row.value for row in rows], np.float64),
+        np.array([row.customer_id for row in rows], np.int64),
+    )

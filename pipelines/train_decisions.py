@@ -1,0 +1,128 @@
+"""Teaches a decision point from its own decisions, and measures versions by what they would have brought.
+
+The decisions about three of ten people are never learned from: by these a version is measured, and beside it the
+champion.
+"""
+
+import time
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.impact.policy_value import policy_value
+from models.profile.state import DAY_MS
+from models.scoring.deciding import DecisionParameters, net_values
+from models.scoring.decision_point import DecisionPoint
+from models.scoring.evaluation import Report
+from models.scoring.next_best_action import fit_actions, guess_values, policy
+from models.scoring.registry import NEXT_BEST_ACTION, Evaluation, ModelVersion
+from pipelines.decided import Decided
+from pipelines.train_models import TooFew
+
+ACTION_MIN = 100  # decisions for an action that are learned from
+RESPONSES_MIN = 10  # of them with a response, and as many without
+MEASURED_MIN = 30  # decisions that are measured with
+_TIMED = 200  # people who are decided about one by one, to see how long that takes
+
+
+def train_actions(name: str, point: DecisionPoint, found: Decided) -> ModelVersion:
+    """What to do for whom at a decision point. Raises TooFew, and ValueError if there is nothing to learn."""
+    learn, measure = np.flatnonzero(~found.measured), np.flatnonzero(found.measured)
+    _check_enough(name, point, found, learn)
+    if len(measure) < MEASURED_MIN:
+        raise TooFew(f"{name}: {len(measure)} decisions to measure with; {MEASURED_MIN} are needed")
+    history = found.history.of(learn)
+    parameters = DecisionParameters(
+        name=name,
+        features=point.features,
+        response=point.response,
+        value=point.value,
+        horizon_days=point.horizon_days,
+        model=fit_actions(tuple(point.actions), history, point.costs),
+    )
+    last = int(found.at[learn].max())
+    return ModelVersion(
+        name=name,
+        version=0,
+        source="builtin",
+        target=NEXT_BEST_ACTION,
+        signature=parameters.signature,
+        parameters=msgspec.to_builtins(parameters),
+        learned={
+            "as_of": last,
+            "until": last + point.horizon_days * DAY_MS,
+            "people": len(np.unique(found.people[learn])),
+            "decisions": len(learn),
+            "withheld": found.withheld,
+        },
+        report=measure_actions(point, found, measure, parameters),
+    )
+
+
+def evaluate_actions(
+    point: DecisionPoint, found: Decided, versions: Mapping[int, DecisionParameters], name: str, now: int
+) -> Evaluation:
+    """Versions side by side, on the decisions that none has learned from. Raises TooFew."""
+    rows = np.flatnonzero(found.measured)
+    if len(rows) < MEASURED_MIN:
+        raise TooFew(f"{name}: {len(rows)} decisions to measure with; {MEASURED_MIN} are needed")
+    return Evaluation(
+        name=name,
+        at=now,
+        as_of=int(found.at[rows].max()),
+        until=int(found.at[rows].max()) + point.horizon_days * DAY_MS,
+        outcome=point.value.text,
+        reports={number: measure_actions(point, found, rows, each) for number, each in versions.items()},
+    )
+
+
+def measure_actions(
+    point: DecisionPoint, found: Decided, rows: NDArray[np.int64], learned: DecisionParameters
+) -> Report:
+    """What a version would have brought of a decision, of those that it has not learned from, after costs: by its
+    choices, and by the same for all (`rival_value`). `gain` is what choosing person by person adds, as it was when it
+    learned."""
+    history = found.history.of(rows)
+    people, allowed = len(rows), history.allowed
+    decisions = history.decisions(point.costs, guess_values(history, point.costs))
+    chosen = policy(net_values(point, learned, history.features, people), allowed, 0.0)
+    worth = policy_value(decisions, chosen)
+    same = policy_value(decisions, policy(net_values(point, learned, None, people), allowed, 0.0))
+    measures = {
+        "value": worth.estimate.value,
+        "value_low": worth.estimate.low,
+        "value_high": worth.estimate.high,
+        "rival_value": same.estimate.value,
+        "rival_value_low": same.estimate.low,
+        "rival_value_high": same.estimate.high,
+        "uncovered": worth.uncovered,
+        "personal": float(learned.model.is_personal),
+    }
+    if (gain := learned.model.gain) is not None:
+        measures |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
+    return Report(people=people, measures=measures, drift={}, milliseconds=_milliseconds(point, found, rows, learned))
+
+
+def _check_enough(name: str, point: DecisionPoint, found: Decided, learn: NDArray[np.int64]) -> None:
+    history = found.history.of(learn)
+    for number, action in enumerate(point.actions):
+        got = history.responded[history.taken == number]
+        responses = int(got.sum())
+        if len(got) < ACTION_MIN or min(responses, len(got) - responses) < RESPONSES_MIN:
+            raise TooFew(
+                f"{name}: {len(got)} decisions for {action} whose horizon is over, {responses} of them responded to; "
+                f"{ACTION_MIN} are needed, {RESPONSES_MIN} of them with a response and {RESPONSES_MIN} without"
+            )
+
+
+def _milliseconds(point: DecisionPoint, found: Decided, rows: NDArray[np.int64], learned: DecisionParameters) -> float:
+    """How long it takes to decide about one person, at the 99th percentile."""
+    took = []
+    for row in rows[:_TIMED]:
+        one = found.history.of(np.array([row]))
+        started = time.perf_counter()
+        net_values(point, learned, one.features, 1)
+        took.append(1000 * (time.perf_counter() - started))
+    return float(np.quantile(took, 0.99))

@@ -1,0 +1,67 @@
+"""What commands do with the decisions of a decision point: read them, learn from them, measure versions by them."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from actors.control import ControlStore
+from serve.cli_common import USAGE, CommandError
+from serve.settings import Settings
+
+if TYPE_CHECKING:  # with them come SciPy and PyArrow, for which no other command should wait
+    from models.scoring.decision_point import DecisionPoint
+    from models.scoring.registry import Evaluation, ModelVersion
+    from pipelines.decided import Decided, Times
+
+
+def decision_point(settings: Settings, name: str) -> "DecisionPoint":
+    """One of the settings. Raises CommandError."""
+    if name not in settings.scoring.decisions:
+        known = ", ".join(settings.scoring.decisions) or "none"
+        raise CommandError(f"{name}: expected a decision point of scoring.decisions ({known})", USAGE, "usage")
+    return settings.scoring.decisions[name]
+
+
+def read_decisions(settings: Settings, name: str, times: "Times", decisions_max: int) -> "Decided":
+    """What was decided, and what came of it. Raises CommandError, NotFound."""
+    from pipelines.decided import collect_decisions
+
+    point = decision_point(settings, name)
+    with closing(ControlStore(settings.control_path)) as control:
+        shards = control.meta("shards") or 0
+    return collect_decisions(
+        settings.data_path,
+        shards,
+        name,
+        point,
+        times,
+        settings.profile,
+        settings.privacy.purposes,
+        settings.lifecycle,
+        decisions_max,
+    )
+
+
+def train_decision(settings: Settings, name: str, until: int, now: int, decisions_max: int) -> "ModelVersion":
+    """A version that has learned from the decisions before a time, ms. Raises CommandError, ValueError."""
+    from pipelines.decided import Times
+    from pipelines.train_decisions import train_actions
+
+    point = decision_point(settings, name)
+    return train_actions(name, point, read_decisions(settings, name, Times(0, until, now), decisions_max))
+
+
+def evaluate_decision(
+    settings: Settings, versions: "Sequence[ModelVersion]", until: int, now: int, decisions_max: int
+) -> "Evaluation":
+    """Versions of one decision point side by side, by the decisions before a time, ms. Raises CommandError,
+    ValueError."""
+    from models.scoring.deciding import Champion
+    from pipelines.decided import Times
+    from pipelines.train_decisions import evaluate_actions
+
+    name = versions[0].name
+    point = decision_point(settings, name)
+    found = read_decisions(settings, name, Times(0, until, now), decisions_max)
+    learned = {each.version: Champion.of(each).parameters for each in versions}
+    return evaluate_actions(point, found, learned, name, now)

@@ -1,0 +1,137 @@
+"""Decisions on real shards' files: what is read of them, and what is learned where there is something to learn."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from actors.router import Router
+from models.privacy.purposes import DataScope, Purpose, Purposes
+from models.scoring.deciding import ALLOWED, Champion, choose
+from models.scoring.decision_point import Action
+from models.scoring.gate import Gate
+from models.scoring.registry import decides, obstacles
+from pipelines.decided import Times, collect_decisions
+from pipelines.train_decisions import evaluate_actions, train_actions
+from pipelines.train_models import TooFew
+from tests.unit.actors.local_shards import LocalShards, identify
+from tests.unit.pipelines.planted_decisions import (
+    NAME,
+    NOW,
+    POINT,
+    arrivals,
+    collect,
+    decide_all,
+    fill_decided,
+    is_reachable,
+)
+from tests.unit.pipelines.planted_shop import AT, POLICY, SHARDS
+
+PEOPLE = 1_500
+Shop = Callable[[bool], Path]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    made: dict[bool, Path] = {}
+
+    def folder(personal: bool) -> Path:
+        if personal not in made:
+            made[personal] = tmp_path_factory.mktemp("decided")
+            fill_decided(made[personal], PEOPLE, personal, seed=11)
+        return made[personal]
+
+    return folder
+
+
+def test_what_is_read_is_what_was_known_then_and_what_came_in_time(shop: Shop) -> None:
+    found = collect(shop(True))
+    history = found.history
+    assert (len(found.at), found.waiting, found.withheld, found.retired) == (PEOPLE, 0, 0, 0)
+    assert set(found.at.tolist()) == {AT}
+    assert sorted(history.features["plan"]) == sorted(["gold", "basic"] * (PEOPLE // 2))  # and nothing later
+    share = sum(map(is_reachable, range(PEOPLE))) / PEOPLE
+    assert history.allowed.mean(0) == pytest.approx([1.0, 1.0, share])
+    assert list(history.features[f"{ALLOWED}call"]).count("yes") == history.allowed[:, 2].sum()
+    assert (history.propensities[history.allowed[:, 2]] == 1 / 3).all()
+    assert (history.propensities[~history.allowed[:, 2]] == [0.5, 0.5, 0]).all()
+    assert (history.values > 0).tolist() == history.responded.tolist()  # the order after the horizon counts for none
+    assert len(set(found.people.tolist())) == PEOPLE
+
+
+def test_what_is_not_over_or_may_not_be_used_is_counted(shop: Shop) -> None:
+    early = collect(shop(True), now=AT + 1)
+    assert (len(early.at), early.waiting) == (0, PEOPLE)
+    fewer = {name: each for name, each in POINT.actions.items() if name != "call"}
+    without = collect(shop(True), actions=fewer)
+    assert without.retired + len(without.at) == PEOPLE
+    assert (without.history.propensities == 0.5).all()
+    consent = Purpose(basis="consent", data=DataScope(sections=("scores",)))
+    purposes = Purposes(known={"service": Purpose(basis="contract"), "scoring": consent}, default="service")
+    nobody = collect_decisions(shop(True), SHARDS, NAME, POINT, Times(0, NOW, NOW), POLICY, purposes)
+    assert (len(nobody.at), nobody.withheld) == (0, PEOPLE)
+    some = collect_decisions(shop(True), SHARDS, NAME, POINT, Times(0, NOW, NOW), POLICY, decisions_max=300)
+    assert 200 < len(some.at) < 400
+
+
+def test_a_personal_policy_is_found_where_there_is_one(shop: Shop) -> None:
+    found = collect(shop(True))
+    version = train_actions(NAME, POINT, found)
+    best = Champion.of(msgspec.structs.replace(version, version=1))
+    assert best.parameters.model.is_personal
+    everything = POINT.allowed({"reachable"})
+    for plan, action in (("gold", "letter"), ("basic", "call")):
+        assert choose(POINT, best, {"plan": plan}, everything, 0.5).action == action
+    report = version.report
+    assert report is not None and report.measures["value"] > report.measures["rival_value"]
+    assert version.learned["decisions"] + report.people == PEOPLE
+    worst = msgspec.structs.replace(best.parameters.model, responses=best.parameters.model.responses[::-1])
+    versions = {1: best.parameters, 2: msgspec.structs.replace(best.parameters, model=worst)}
+    evaluation = evaluate_actions(POINT, found, versions, NAME, NOW)
+    assert evaluation.reports[1].measures["value"] == pytest.approx(report.measures["value"])
+    gate = decides(Gate(people_min=50, milliseconds_max=1e9), version.signature)
+    assert gate.measure == "value"
+    assert not obstacles(gate, evaluation.reports[1], evaluation.reports[2])
+    (why,) = obstacles(gate, evaluation.reports[2], evaluation.reports[1])
+    assert "value" in why
+
+
+def test_people_who_respond_alike_get_what_is_best_for_all(shop: Shop) -> None:
+    model = Champion.of(train_actions(NAME, POINT, collect(shop(False)))).parameters.model
+    assert not model.is_personal
+    none, letter, call = model.means
+    assert letter > max(none, call)
+
+
+def test_too_few_decisions_say_how_many_there_are_and_are_needed(tmp_path: Path, shop: Shop) -> None:
+    few = collect_decisions(shop(True), SHARDS, NAME, POINT, Times(0, NOW, NOW), POLICY, decisions_max=200)
+    with pytest.raises(TooFew, match=r"decisions for none whose horizon is over, .* 100 are needed"):
+        train_actions(NAME, POINT, few)
+    more = msgspec.structs.replace(POINT, actions={**POINT.actions, "gift": Action()})
+    with pytest.raises(TooFew, match="0 decisions for gift"):
+        train_actions(NAME, more, collect(shop(True), actions=more.actions))
+
+
+def test_decisions_follow_who_people_are_today(tmp_path: Path) -> None:
+    async def main() -> None:
+        shards = LocalShards(tmp_path, SHARDS)
+        shards.start_all()
+        router = Router(SHARDS, tmp_path, shards, timeout_s=60)
+        try:
+            await router.ingest(arrivals(12), wait=True)
+            await decide_all(router, 12)
+            await router.merge("user_id:u1", "user_id:u2", "test", AT + 5)
+            await router.ingest([identify("m", "user_id:u1", at=AT + 9, plan="gold")], wait=True)
+        finally:
+            await shards.stop_all()
+
+    asyncio.run(main())
+    found = collect(tmp_path)
+    assert (len(found.at), len(np.unique(found.people))) == (12, 11)
+    folds = found.history.folds()
+    assert sum(map(len, folds)) == 12
+    where = [{int(each) for each in found.people[fold]} for fold in folds]
+    assert not any(one & other for place, one in enumerate(where) for other in where[place + 1 :])

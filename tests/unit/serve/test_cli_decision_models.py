@@ -1,0 +1,88 @@
+"""`onefold models train next_best_action` on a data directory in which decisions were logged, up to the champion."""
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from actors.control import ControlStore
+from actors.schema import create_shards
+from models.scoring.registry import AliasChange
+from serve.cli import run
+from tests.strategies.purchase_models import version
+from tests.unit.pipelines.planted_decisions import NAME, fill_decided
+from tests.unit.pipelines.planted_shop import SHARDS
+
+Call = Callable[..., tuple[int, str, str]]
+PEOPLE = 1_500
+SETTINGS = """
+[scoring.gates.welcome]
+people_min = 100
+milliseconds_max = 1e9
+[scoring.decisions.welcome]
+response = { kind = "event", event = "Product Viewed" }
+value = { kind = "revenue", currency = "EUR" }
+[scoring.decisions.welcome.features]
+plan = { trait = "plan", text = true }
+[scoring.decisions.welcome.actions]
+none = {}
+letter = { cost = 0.5 }
+call = { cost = 0.5, segment = "reachable" }
+"""
+
+
+@pytest.fixture
+def decided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Runs a command on a directory with people who were decided about: its exit code, and what it wrote."""
+    monkeypatch.chdir(tmp_path)
+    for variable in ("ONEFOLD_KEY", "ONEFOLD_URL", "ONEFOLD_CONFIG"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["onefold", *arguments])
+        capsys.readouterr()
+        return (run(), *capsys.readouterr())
+
+    assert call("init", "--shards", str(SHARDS))[0] == 0
+    data = tmp_path / "onefold-data"
+    create_shards(data, SHARDS)
+    fill_decided(data, PEOPLE, personal=True, seed=12)
+    (data / "onefold.toml").write_text(SETTINGS)
+    return call
+
+
+def test_a_decision_point_learns_and_its_version_becomes_the_champion(decided: Call, tmp_path: Path) -> None:
+    train = ("models", "train", "next_best_action", "--decision", NAME)
+    exit_code, out, told = decided(*train)
+    assert (exit_code, told) == (0, "")
+    assert "welcome@1: learned from" in out and "RIVAL (the same for all)" in out and "gain_low" in out
+    assert decided("models", "promote", "welcome@1")[0] == 0
+    exit_code, out, _ = decided(*train, "--json")
+    assert exit_code == 0 and json.loads(out)["report"]["measures"]["value"] > 5
+    exit_code, out, _ = decided("models", "evaluate", "welcome@2", "--json")
+    first, second = (json.loads(out)["reports"][number]["measures"] for number in ("1", "2"))
+    assert exit_code == 0 and first["value"] == pytest.approx(second["value"])
+    assert decided("models", "promote", "welcome@2")[0] == 0
+    with closing(ControlStore(tmp_path / "onefold-data" / "control.sqlite")) as control:
+        assert control.current_models()[NAME, "champion"].version == 2
+
+
+def test_what_cannot_be_learned_says_why(decided: Call, tmp_path: Path) -> None:
+    train = ("models", "train", "next_best_action")
+    for arguments, code, message in (
+        ((), 2, "--decision: expected with next_best_action"),
+        (("--decision", "bye"), 2, "expected a decision point of scoring.decisions (welcome)"),
+        (("--decision", NAME, "--as-of", "2020-01-01"), 1, "0 decisions for none whose horizon is over"),
+    ):
+        exit_code, _, told = decided(*train, *arguments)
+        assert (exit_code, message in told) == (code, True), told
+    with closing(ControlStore(tmp_path / "onefold-data" / "control.sqlite")) as control:
+        score = version("churn")
+        named = msgspec.structs.replace(score, name=NAME, signature=msgspec.structs.replace(score.signature, name=NAME))
+        control.set_model_aliases(AliasChange(NAME, "champion", control.register_model(named).version, 1, "test"))
+    exit_code, _, told = decided(*train, "--decision", NAME)
+    assert exit_code == 2 and "the name of a score too" in told
