@@ -20,7 +20,7 @@ from actors.private_file import open_private_store
 from models.scoring.kept import KeptModel, Row
 from models.scoring.registry import ModelVersion
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DIRECTORY = "scores"
 Table = Literal["scores", "shadow"]
 _SCORES = """
@@ -33,6 +33,7 @@ CREATE TABLE models (model INTEGER PRIMARY KEY, reference TEXT NOT NULL UNIQUE, 
 CREATE TABLE scores ({_SCORES}) WITHOUT ROWID;
 CREATE TABLE shadow ({_SCORES}) WITHOUT ROWID;
 CREATE INDEX scores_until ON scores (until) WHERE until > 0;
+CREATE INDEX shadow_until ON shadow (until) WHERE until > 0;
 """
 _COLUMNS = "customer_id, name, model, at, until, value, stale, body"
 _CHUNK = 500  # ids in one statement
@@ -163,9 +164,12 @@ class ScoreStore:
 
     def due(self, now: int, limit: int) -> list[int]:
         """Up to `limit` people who are to be looked at again by `now` ms."""
-        statement = "SELECT DISTINCT customer_id FROM scores WHERE until > 0 AND until <= ? ORDER BY until LIMIT ?"
+        found: dict[int, None] = {}
         with self._lock:
-            return [each for (each,) in self._db.execute(statement, (now, limit))]
+            for table in ("scores", "shadow"):
+                statement = f"SELECT customer_id FROM {table} WHERE until > 0 AND until <= ? ORDER BY until LIMIT ?"  # nosec B608
+                found.update((each, None) for (each,) in self._db.execute(statement, (now, limit)))
+        return list(found)[:limit]
 
     def scrub(self, scrub_pages: Callable[[], Scrubbed]) -> Scrubbed | None:
         """Empties the write-ahead log into the file, lets go of all pages, and has some scrubbed. None if a reader was

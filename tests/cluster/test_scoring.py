@@ -32,7 +32,7 @@ def running(tmp_path: Path) -> Iterator[Path]:
     """The data directory of running shards and scorers, on a Ray node of their own."""
     ControlStore(tmp_path / "control.sqlite", create=True).close()
     with local_node():
-        cluster.start(tmp_path, SHARDS, settings(), scoring=ScoringSettings())
+        cluster.start(tmp_path, SHARDS, settings(), scoring=ScoringSettings(bands={"churn": {"scored": 0.0}}))
         yield tmp_path
         cluster.stop(SHARDS)
 
@@ -77,13 +77,23 @@ def test_scores_follow_events_through_kills(running: Path) -> None:
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         await send([order(each, 2, 20) for each in people[3:]])
+        newcomers = [f"n{number}" for number in range(6)]
+        await send([order(each, 1, 20) for each in newcomers])
         for customer_id in ids:
             await scores(running, customer_id, 2)
         statuses = await router.scorer_statuses()
         assert [status.champions for status in statuses] == [["churn@1"]] * SHARDS
+        for _ in range(600):  # each band stated by the shard of the person's identifier, through the kills
+            found = await router.profiles([f"user_id:{each}" for each in (*people, *newcomers)])
+            told = [each.attributes.get("churn_band") for each in found if each is not None]
+            if [each.winner.value for each in told if each is not None] == ["scored"] * len(found):
+                break
+            await asyncio.sleep(0.05)
+        else:
+            raise AssertionError("no such bands appear")
         buyers = {"id": "buyers", "name": "Buyers", "criteria": BUYERS}
         await router.put_segment(resolve(parse_definition(buyers), EMPTY))
         told = (await router.segment_predictions("buyers"))["churn"]
-        assert (told.members, told.stale, sum(told.steps)) == (len(people), 0, len(people))
+        assert (told.members, told.stale, sum(told.steps)) == (len(found), 0, len(found))
 
     asyncio.run(scenario())

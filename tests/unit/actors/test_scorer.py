@@ -2,7 +2,9 @@
 
 import asyncio
 import itertools
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -346,6 +348,23 @@ def test_who_may_not_be_scored_has_no_scores(tmp_path: Path) -> None:
         assert bench.scores(ann) == {}
 
     play(tmp_path, scenario, version("churn"), purposes=CONSENT)
+
+
+def test_what_is_in_the_shadow_alone_ends_with_the_consent_too(tmp_path: Path) -> None:
+    def in_shadow() -> int:
+        with closing(sqlite3.connect(scores_path(tmp_path, 0))) as db:
+            return int(db.execute("SELECT count(*) FROM shadow").fetchone()[0])
+
+    async def scenario(bench: Bench) -> None:
+        bench.registry.choose("challenger", version("churn"))
+        await bench.send(order("ann", 1, 50), consent(1, True, bench.now))
+        await bench.settle()
+        assert in_shadow() == 1
+        bench.now += 10 * DAY_MS + 1
+        await bench.scorer.look()
+        assert in_shadow() == 0
+
+    play(tmp_path, scenario, purposes=CONSENT)
 
 
 def test_a_restriction_ends_scoring_without_a_registry_of_purposes(tmp_path: Path) -> None:
