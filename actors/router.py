@@ -36,6 +36,7 @@ from models.privacy.decisions import DecisionRecord
 from models.privacy.ledger import ConsentRecord
 from models.privacy.purposes import STATEMENT
 from models.profile.state import Profile
+from models.scoring.drift import DriftCounts
 from models.scoring.kept import KeptScore
 from models.segments.predictions import Prediction
 from models.shard.core import exact_methods
@@ -334,6 +335,10 @@ class Router(SegmentCalls):
         if not self._scoring.is_on:
             return {}
         return await self._scoring.predictions(await self.member_ids(segment_id), SEGMENTS_TIMEOUT_S)
+
+    async def model_drift(self) -> list[DriftCounts]:
+        """Who was counted for the drift of models, of each shard; nobody if scoring is off. Raises Unavailable."""
+        return await self._scoring.drift(self._timeout_s)
 
     async def scorer_statuses(self) -> list[ScorerStatus]:
         """How every scorer stands; none if scoring is off. Raises Unavailable."""

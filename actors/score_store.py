@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from actors.page_scrub import Scrubbed
 from actors.private_file import open_private_store
+from models.scoring.drift import DriftCounts
 from models.scoring.kept import KeptModel, Row
 from models.scoring.registry import ModelVersion
 
@@ -42,6 +43,7 @@ _ROWS = 20_000
 _BUSY_TIMEOUT_MS = 10_000
 _PROBES_MAX = 20_000  # people; of more, a name's values are read all at once
 
+_drift_counts = msgspec.json.Decoder(DriftCounts)
 _kept_model = msgspec.json.Decoder(KeptModel)
 
 
@@ -191,6 +193,10 @@ class ScoreStore:
         with self._lock:
             return models_of(self._db)
 
+    def drift(self) -> DriftCounts:
+        """Who was counted when everybody was scored last."""
+        return _drift_counts.decode(self.meta("drift", "{}"))
+
     def count(self) -> int:
         """How many scores of champions there are."""
         with self._lock:
@@ -246,6 +252,19 @@ def rows_of(db: sqlite3.Connection, customer_ids: Sequence[int]) -> list[Row]:
 def models_of(db: sqlite3.Connection) -> dict[int, KeptModel]:
     """What has made scores, by its number in a file of scores."""
     return {model: _kept_model.decode(body) for model, body in db.execute("SELECT model, body FROM models")}
+
+
+def drift_of(data_dir: Path, shard: int) -> DriftCounts:
+    """Who was counted when everybody of a shard was scored last, from its file; nobody if there is none."""
+    path = scores_path(data_dir, shard)
+    if not path.exists():
+        return DriftCounts()
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)) as db:
+        db.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+        if db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
+            return DriftCounts()
+        row = db.execute("SELECT value FROM meta WHERE key = 'drift'").fetchone()
+    return DriftCounts() if row is None else _drift_counts.decode(row[0])
 
 
 def _marks(values: Sequence[object]) -> str:

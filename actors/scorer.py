@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ from models.privacy.purposes import Purposes
 from models.profile.lifecycle import LifecycleRules
 from models.profile.state import DAY_MS
 from models.scoring.contract import Refused, checked
+from models.scoring.drift import DriftCounts, plus
 from models.scoring.feature_age import too_old
 from models.scoring.hosting import ModelFailed
 from models.scoring.kept import KeptModel, Row
@@ -51,7 +53,11 @@ RETRY_MS = 600_000  # until everybody is scored again after a model has failed
 _CALL_S = 10.0
 _SCRUBS = 100  # until readers that are in the way have gone
 _SCRUB_PAUSE_S = 0.1
+_NO_COUNTS = "{}"
 _TABLES: Mapping[Alias, Table] = {"champion": "scores", "challenger": "shadow"}
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(DriftCounts).decode
 
 log = logging.getLogger("onefold.scorer")
 
@@ -159,7 +165,7 @@ class Scorer:
             return
         async with self._working:
             states = await asyncio.to_thread(self._log.states_of, customer_ids)
-            statements = await self._score(store, states, customer_ids)
+            statements, _ = await self._score(store, states, customer_ids)
         await self._bands.state(statements)
 
     # Asked by others
@@ -203,6 +209,10 @@ class Scorer:
     async def count(self) -> int:
         """How many scores of champions there are."""
         return 0 if self._store is None else await asyncio.to_thread(self._store.count)
+
+    async def drift(self) -> DriftCounts:
+        """Who was counted when everybody was scored last, for the drift of models."""
+        return DriftCounts() if self._store is None else await asyncio.to_thread(self._store.drift)
 
     async def status(self) -> ScorerStatus:
         """Where it stands."""
@@ -277,22 +287,23 @@ class Scorer:
             last = states[-1][0] if states else (1 << 63) - 1
             known = await asyncio.to_thread(store.people_between, after, last)
             if after == 0:
-                await asyncio.to_thread(store.set_meta, failed=0)
-            statements = await self._score(store, states, known)
+                await asyncio.to_thread(store.set_meta, failed=0, counting=_NO_COUNTS)
+            statements, counted = await self._score(store, states, known, counting=True)
         await self._bands.state(statements)
+        total = _encode(plus(_decode(store.meta("counting", _NO_COUNTS)), counted)).decode()
         if states:
-            await asyncio.to_thread(store.set_meta, rescan_after=last)
+            await asyncio.to_thread(store.set_meta, rescan_after=last, counting=total)
             return
         again = RETRY_MS if store.meta("failed", 0) else DAY_MS
-        banded = " ".join(self._bands.names)  # those of former ones are taken back
-        await asyncio.to_thread(store.set_meta, rescan_after=-1, rescan_due=self._now() + again, banded=banded)
+        ends = {"banded": " ".join(self._bands.names), "drift": total}  # bands of former names are taken back
+        await asyncio.to_thread(store.set_meta, rescan_after=-1, rescan_due=self._now() + again, **ends)
         log.info("everybody is scored", extra={"fields": {"scorer": self._shard, "models": self._lineup.text}})
 
     async def _score(
-        self, store: ScoreStore, states: Sequence[tuple[int, bytes]], known: Sequence[int]
-    ) -> list[tuple[int, Event]]:
+        self, store: ScoreStore, states: Sequence[tuple[int, bytes]], known: Sequence[int], counting: bool = False
+    ) -> tuple[list[tuple[int, Event]], DriftCounts]:
         """Scores people of whom there are profiles. Those of `known` people who may not be scored, or are gone, lose
-        their scores. Returns what is to be stated of bands."""
+        their scores. Returns what is to be stated of bands, and with `counting` the counts for the drift of models."""
         lineup, numbers = self._lineup, self._numbers
         people = await asyncio.to_thread(lineup.people, states, self._now())
         answers = await asyncio.gather(
@@ -302,10 +313,11 @@ class Scorer:
         gone = [each for each in known if each not in scored]
         await asyncio.to_thread(_write, store, lineup, answers, gone)
         self._scored += len(scored)
+        counted = await asyncio.to_thread(_counted, lineup, people, answers) if counting else DriftCounts()
         if not people.standings:
-            return []
+            return [], counted
         changes = await asyncio.to_thread(lineup.band_changes, people, [rows for rows, _, _ in answers])
-        return self._bands.of(states, changes, lineup.champions, people.at)
+        return self._bands.of(states, changes, lineup.champions, people.at), counted
 
     async def _answer(
         self, lineup: Lineup, number: int, model: int, people: People
@@ -353,6 +365,16 @@ class Scorer:
                         "readers keep the write-ahead log of scores from being emptied: it is tried again"
                     )
                 time.sleep(_SCRUB_PAUSE_S)
+
+
+def _counted(lineup: Lineup, people: People, answers: Sequence[tuple[list[Row], list[Stale], bool]]) -> DriftCounts:
+    """Of whom a model has failed to tell anything nobody is counted for it."""
+    found = {
+        lineup.versions[number][1].reference: lineup.drift_counts(number, people, rows)
+        for number, (rows, _, failed) in enumerate(answers)
+        if not failed and people.customer_ids
+    }
+    return DriftCounts(people.at, {reference: counts for reference, counts in found.items() if counts})
 
 
 def _write(

@@ -12,6 +12,7 @@ from actors.control import ControlStore
 from actors.ingestion import Ingestion
 from actors.scoring import ScorerStatus
 from actors.shard_calls import ShardCalls
+from models.scoring.drift import DriftCounts
 from models.scoring.kept import KeptModel, Row
 from models.scoring.settings import ScoringSettings
 from models.segments.predictions import Prediction
@@ -78,6 +79,9 @@ class ScorerActor:
 
     async def predictions(self, members: bytes) -> dict[str, Prediction]:
         return await self._scorer.predictions(members)
+
+    async def drift(self) -> DriftCounts:
+        return await self._scorer.drift()
 
     async def status(self) -> ScorerStatus:
         return await self._scorer.status()

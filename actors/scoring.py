@@ -9,6 +9,7 @@ from actors.errors import OnefoldError
 from actors.lookups import by_shard
 from actors.shard_calls import ShardCalls
 from models.identity.customer_id import shard_of
+from models.scoring.drift import DriftCounts
 from models.scoring.kept import KeptModel, KeptScore, Row, kept_score
 from models.segments.predictions import Prediction, join_predictions
 
@@ -61,6 +62,10 @@ class Scoring:
             return {}
         calls: dict[int, tuple[object, ...]] = {shard: (ids,) for shard, ids in members.items()}
         return join_predictions((await self._scorers.each("predictions", calls, timeout_s)).values())
+
+    async def drift(self, timeout_s: float) -> list[DriftCounts]:
+        """Who was counted for the drift of models, of each shard; nobody if scoring is off. Raises Unavailable."""
+        return [] if self._scorers is None else await self._scorers.all("drift", timeout_s=timeout_s)
 
     async def statuses(self, timeout_s: float) -> list[ScorerStatus]:
         """How every scorer stands; none if scoring is off. Raises Unavailable."""

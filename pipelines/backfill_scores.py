@@ -14,16 +14,16 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules
 from models.profile.state import DAY_MS
 from models.scoring.contract import HIGH, LOW, RIVAL, VALUE, Refused, ScoringModel
-from models.scoring.feature_age import recent, too_old
+from models.scoring.feature_age import asked_of_recent, recent, too_old
 from models.scoring.features import CUSTOMER, FeatureReader, Value
 from models.scoring.hosting import ModelFailed
 from models.scoring.lineup import NO_SCORE
 from models.scoring.registry import ModelVersion
-from models.scoring.trial import asked
 from pipelines.people_as_of import PeopleAsOf, Person
 from pipelines.table_sinks import Format, open_sink
 
@@ -99,28 +99,31 @@ def _scored(
     version: ModelVersion, model: ScoringModel, page: Sequence[Person], at: int, reader: FeatureReader
 ) -> pa.RecordBatch:
     features = reader.batch([person.then for person in page], at)
-    days = np.array([(at - person.then.last_seen) / DAY_MS for person in page], np.float64)
-    places = np.flatnonzero(recent(version.signature, days))
-    told: dict[str, list[Value]] = {name: [None] * len(page) for name in _TOLD}
-    why = [too_old(version.signature)] * len(page)
-    answer: dict[str, list[Value]] = {}
+    days = days_since_seen(page, at)
+    told: dict[str, list[Value]] = {}
     reason = NO_SCORE
-    if len(places):
-        try:
-            answer = asked(model, features.take(pa.array(places)))
-        except (ModelFailed, Refused) as error:
-            reason = f"the model failed: {error}"
-    for row, place in enumerate(places.tolist()):
-        for name, column in answer.items():
-            told[name][place] = column[row]
-        why[place] = reason if told[VALUE][place] is None else ""
-        if why[place]:
-            told[LOW][place] = told[HIGH][place] = told[RIVAL][place] = None
+    try:
+        told = asked_of_recent(model, features, days)
+    except (ModelFailed, Refused) as error:
+        reason = f"the model failed: {error}"
+    nothing: list[Value] = [None] * len(page)
+    why = [reason if asked else too_old(version.signature) for asked in recent(version.signature, days).tolist()]
+    values = told.get(VALUE, nothing)
     columns = {
         CUSTOMER: features.column(CUSTOMER),
         AS_OF: [at] * len(page),
-        **told,
+        **{name: _where(values, told.get(name, nothing)) for name in _TOLD},
         VERSION: [version.reference] * len(page),
-        STALE: why,
+        STALE: ["" if value is not None else reason for value, reason in zip(values, why, strict=True)],
     }
     return pa.RecordBatch.from_pydict(columns, schema_of(version))
+
+
+def days_since_seen(page: Sequence[Person], at: int) -> NDArray[np.float64]:
+    """How many days before a time, ms, each of n people was last seen by then, (n,)."""
+    return np.array([(at - person.then.last_seen) / DAY_MS for person in page], np.float64)
+
+
+def _where(values: Sequence[Value], column: Sequence[Value]) -> list[Value]:
+    """A column where there is a score."""
+    return [None if value is None else told for value, told in zip(values, column, strict=True)]

@@ -1,7 +1,7 @@
 """Versions of a scoring model, measured side by side: on the same people as of a time, by what came of them after it.
 
 The people are those from whom built-in models never learn. Who has no score of one version, or no outcome, counts for
-none. How far people have changed since a version learned is told by its features then and now.
+none. How far they are from those a version learned from is told by its features and scores then and as of that time.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules
 from models.scoring.contract import RIVAL, VALUE, ScoringModel
-from models.scoring.evaluation import Report, measure_numbers, stability
-from models.scoring.feature_age import recent
+from models.scoring.drift import columns, counts, drift
+from models.scoring.evaluation import Report, measure_numbers
+from models.scoring.feature_age import asked_of_recent
 from models.scoring.features import CUSTOMER, Feature
 from models.scoring.gate import Gate
 from models.scoring.outcomes import Outcome, parse_outcome
 from models.scoring.registry import Evaluation, ModelVersion
-from models.scoring.trial import asked
 from pipelines.people_as_of import PeopleAsOf
 from pipelines.train_models import collect, measure_yes, milliseconds
 from pipelines.training_sets import TrainingSpec
@@ -29,7 +29,6 @@ ReadPeople = Callable[[int], PeopleAsOf]
 """The people of a time, ms; to be closed."""
 
 _SEEN = "seen"  # a column beside the features of versions
-_ANY = Outcome(kind="bought")  # where no outcome is asked for
 
 
 def evaluate(
@@ -73,7 +72,7 @@ def evaluate(
         reports[each.version] = Report(
             people=int(known.sum()),
             measures={**measures, "scored_share": float(np.isfinite(told).mean())},
-            drift=_drift(each, _question(each, found.features), people_as_of, rules),
+            drift=_drift(each, _question(each, found.features), told),
             milliseconds=milliseconds(model, question),
         )
     return Evaluation(name=version.name, at=now, as_of=at, until=until, outcome=gate.outcome, reports=reports)
@@ -96,26 +95,15 @@ def _question(version: ModelVersion, people: pa.RecordBatch) -> pa.RecordBatch:
 
 def _scores(model: ScoringModel, question: pa.RecordBatch, days_since_seen: Floats) -> tuple[Floats, Floats]:
     """Scores and the rival's, (n,) each, NaN where there is none."""
-    told, rival = np.full(question.num_rows, np.nan), np.full(question.num_rows, np.nan)
-    places = np.flatnonzero(recent(model.signature, days_since_seen))
-    columns = asked(model, question.take(pa.array(places)))
-    told[places] = columns[VALUE]
-    if RIVAL in columns:
-        rival[places] = columns[RIVAL]
+    found = asked_of_recent(model, question, days_since_seen)
+    nothing = [None] * question.num_rows
+    told, rival = (np.array(found.get(name, nothing), np.float64) for name in (VALUE, RIVAL))
     return told, rival
 
 
-def _drift(
-    version: ModelVersion, now: pa.RecordBatch, people_as_of: ReadPeople, rules: LifecycleRules
-) -> dict[str, float]:
-    """The stability index of each number among the features since the version learned; none if that is not known."""
-    learned_at = version.learned.get("as_of")
-    if not isinstance(learned_at, int):
-        return {}
-    features = {name: f for name, f in version.signature.features.items() if not f.is_text}
-    with closing(people_as_of(learned_at)) as people:
-        then = collect(people, _spec(features, _ANY, 1), rules).features
-    return {name: stability(_numbers(then, name), _numbers(now, name)) for name in features}
+def _drift(version: ModelVersion, features: pa.RecordBatch, told: Floats) -> dict[str, float]:
+    now = {**columns(version.signature, features, ()), VALUE: told}
+    return drift(version.distributions, counts(version.distributions, now))
 
 
 def _numbers(batch: pa.RecordBatch, name: str) -> Floats:

@@ -4,8 +4,9 @@ A model is loaded and tried on made-up people before it gets a number. What it s
 to.
 """
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,13 +15,25 @@ from actors.errors import Invalid
 from actors.model_artefacts import staged
 from actors.model_loading import code_digest, load_code, open_artefact
 from models.scoring.contract import Refused, ScoringModel, Signature
+from models.scoring.drift import Distribution
 from models.scoring.features import FeatureReader
 from models.scoring.registry import ModelVersion, Source
 from models.scoring.trial import try_model
 
 
+class Learned(NamedTuple):
+    """From whom a model learned: what is said of it, and how its features and scores were distributed among them."""
+
+    told: dict[str, Any]
+    distributions: Callable[[ScoringModel], dict[str, Distribution]]
+
+
+NOTHING = Learned({}, lambda model: {})
+"""That nothing is known of it."""
+
+
 def register_code(
-    control: ControlStore, source: Source, target: str, parameters: dict[str, Any], by: str, learned: dict[str, Any]
+    control: ControlStore, source: Source, target: str, parameters: dict[str, Any], by: str, learned: Learned = NOTHING
 ) -> ModelVersion:
     """Registers a built-in model, an entry point or an import path. Raises Invalid, ModelFailed."""
     model = load_code(source, target, parameters)
@@ -35,7 +48,8 @@ def register_code(
             parameters=parameters,
             digest=code_digest(source, target),
             created_by=by,
-            learned=learned,
+            learned=learned.told,
+            distributions=learned.distributions(model),
         )
     )
 
@@ -48,12 +62,13 @@ def register_artefact(
     signature: Signature,
     trust: bool,
     by: str,
-    learned: dict[str, Any],
+    learned: Learned = NOTHING,
 ) -> ModelVersion:
     """Registers a file or a folder, of which a copy is kept. `trust`: it may run code. Raises Invalid,
     ModelFailed."""
     with staged(artefact, models_dir) as (copy, place):
-        _try(open_artefact(source, copy, signature, trust))
+        model = open_artefact(source, copy, signature, trust)
+        _try(model)
         return control.register_model(
             ModelVersion(
                 name=signature.name,
@@ -62,7 +77,8 @@ def register_artefact(
                 target="",
                 signature=signature,
                 created_by=by,
-                learned=learned,
+                learned=learned.told,
+                distributions=learned.distributions(model),
             ),
             place,
         )

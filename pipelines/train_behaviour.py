@@ -34,6 +34,7 @@ from models.scoring.builtin_behaviour import (
 from models.scoring.builtin_purchases import numbers
 from models.scoring.channels import fit_channels
 from models.scoring.contract import RIVAL, VALUE, ScoringModel
+from models.scoring.drift import columns, distributions
 from models.scoring.engagement import scale_of
 from models.scoring.evaluation import Report, average_precision, measure_probabilities
 from models.scoring.features import Feature, FeatureReader
@@ -124,7 +125,12 @@ class _Split:
         self.people = people
         learned: list[Profile] = []
         self.measured: list[Person] = []
+        everybody: list[Profile] = []
+        unseen: list[int] = []
         for person in people:
+            if is_measured(person.customer_id):
+                unseen.append(len(everybody))
+            everybody.append(person.then)
             if not counts(person):
                 continue
             if is_measured(person.customer_id):
@@ -133,6 +139,8 @@ class _Split:
                 learned.append(person.then)
         if len(learned) < PEOPLE_MIN or not self.measured:
             raise TooFew(f"{len(learned)} people to learn from; {PEOPLE_MIN} are needed, and others to measure with")
+        self.everybody = self.reader.batch(everybody, people.at)
+        self.unseen = self.everybody.take(pa.array(unseen, pa.int64()))
         self.learn = self.reader.batch(learned, people.at)
         self.measure = self.reader.batch([person.then for person in self.measured], people.at)
 
@@ -146,6 +154,7 @@ def _version(
     model: ScoringModel, target: str, plain: dict[str, Any], found: _Split, measures: dict[str, float]
 ) -> ModelVersion:
     people = found.people
+    told = model.score(found.unseen).column(VALUE).to_pylist()
     return ModelVersion(
         name=target,
         version=0,
@@ -159,6 +168,7 @@ def _version(
             "people": found.learn.num_rows,
             "withheld": people.withheld,
         },
+        distributions=distributions(columns(model.signature, found.everybody, told)),
         report=Report(
             people=found.measure.num_rows, measures=measures, milliseconds=milliseconds(model, found.measure)
         ),

@@ -34,6 +34,7 @@ from models.scoring.builtin_purchases import (
     take,
 )
 from models.scoring.contract import RIVAL, VALUE, ScoringModel
+from models.scoring.drift import columns, distributions
 from models.scoring.evaluation import Report, measure_numbers, measure_probabilities
 from models.scoring.features import CUSTOMER
 from models.scoring.lifetime_value import churn_rival, fit_value
@@ -168,6 +169,7 @@ def _version(
     model = BUILTIN[target](plain)
     unseen = found.features.take(pa.array(measure))
     told, outcomes = model.score(unseen), found.labels[measure]
+    everybody = model.score(found.features.take(pa.array(found.measure))).column(VALUE).to_pylist()
     measures = measures_of(numbers(told, VALUE), outcomes)
     measures |= {f"rival_{name}": value for name, value in measures_of(numbers(told, RIVAL), outcomes).items()}
     report = Report(people=len(measure), measures=measures, drift={}, milliseconds=milliseconds(model, unseen))
@@ -179,6 +181,7 @@ def _version(
         signature=model.signature,
         parameters=plain,
         learned={"as_of": people.at, "until": people.until, "people": len(learn), "withheld": people.withheld},
+        distributions=distributions(columns(model.signature, found.features, everybody)),
         report=report,
     )
 

@@ -3,6 +3,7 @@
 Models are registered here and nowhere else: they are code, or may be, and are never taken from the network.
 """
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +23,10 @@ from serve.settings import Settings
 
 if TYPE_CHECKING:  # with them comes PyArrow, for which no other command should wait
     from models.scoring.registry import Evaluation, ModelVersion
+    from pipelines.register_models import Learned
     from serve.http_model_schemas import ModelEntry, ModelVersionEntry
+
+_DRIFTED_SHOWN = 3
 
 models = typer.Typer(no_args_is_help=True, help="Scoring models: train, register, measure, promote.")
 models.add_typer(training_app)
@@ -58,11 +62,14 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a model's versions and every move of its aliases, or all of one version."""
+    from actors.score_store import drift_of
     from serve.model_moves import model_entries
 
     model, at, _ = name.partition("@")
-    with registry(model_settings(data_dir, config)) as control:
-        (found,) = model_entries(control, model)
+    settings = model_settings(data_dir, config)
+    with registry(settings) as control:
+        drift = [drift_of(settings.data_path, shard) for shard in range(control.meta("shards") or 0)]
+        (found,) = model_entries(control, model, drift)
         if not at:
             emit(as_json, found, lambda console: _print_model(console, found))
             return
@@ -98,7 +105,7 @@ def register(
     """Try a model on made-up people and register it as the next version. Nobody is scored by it yet."""
     from actors.model_artefacts import DIRECTORY
     from models.scoring.registry import Source
-    from pipelines.register_models import read_signature, register_artefact, register_code
+    from pipelines.register_models import NOTHING, read_signature, register_artefact, register_code
 
     code: dict[Source, str] = {"builtin": builtin, "entry_point": entry_point, "import": import_path}
     artefacts: dict[Source, Path | None] = {"onnx": onnx, "sklearn": sklearn, "mlflow": mlflow}
@@ -111,7 +118,7 @@ def register(
     if bool(files) != (signature is not None):
         raise CommandError("--signature: expected with a file or folder, and with nothing else", USAGE, "usage")
     settings = model_settings(data_dir, config)
-    learned = {"as_of": instant("--learned-as-of", learned_as_of)} if learned_as_of else {}
+    learned = _learned(settings, instant("--learned-as-of", learned_as_of)) if learned_as_of else NOTHING
     by = command_actor()
     with registry(settings) as control, plain_errors():
         if signature is not None:
@@ -209,6 +216,21 @@ def retire(
     emit(as_json, _aliases(settings, model), lambda console: _print_line(console, f"{name} is no {' or '.join(ended)}"))
 
 
+def _learned(settings: Settings, at: int) -> "Learned":
+    """From people as of a time, who are read when a model is registered."""
+    from models.scoring.contract import ScoringModel
+    from models.scoring.drift import Distribution
+    from pipelines.learned_distributions import learned_distributions
+    from pipelines.people_as_of import PEOPLE_MAX
+    from pipelines.register_models import Learned
+
+    def read(model: ScoringModel) -> dict[str, Distribution]:
+        with closing(people_as_of(settings, at, 0, now_ms(), PEOPLE_MAX)) as people:
+            return learned_distributions(model, people, settings.lifecycle)
+
+    return Learned({"as_of": at}, read)
+
+
 def _evaluated(
     control: ControlStore, settings: Settings, model: "ModelVersion", as_of: str, people: int
 ) -> "Evaluation":
@@ -277,10 +299,10 @@ def _print_line(console: Console, line: str) -> None:
 
 def _print_model(console: Console, found: "ModelEntry") -> None:
     rows = [
-        (each.version, each.alias or "", each.source, each.created_at, each.created_by, _measured(each))
+        (each.version, each.alias or "", each.source, each.created_at, each.created_by, _measured(each), _drifted(each))
         for each in found.versions
     ]
-    table(console, ("VERSION", "ALIAS", "SOURCE", "REGISTERED", "BY", "MEASURED"), rows, "")
+    table(console, ("VERSION", "ALIAS", "SOURCE", "REGISTERED", "BY", "MEASURED", "DRIFT NOW"), rows, "")
     console.print()
     moves = [(move.at, move.alias, _number(move.version), move.by, move.reason) for move in found.moves]
     table(console, ("AT", "ALIAS", "VERSION", "BY", "REASON"), moves, "no version was promoted yet")
@@ -289,6 +311,15 @@ def _print_model(console: Console, found: "ModelEntry") -> None:
 def _measured(version: "ModelVersionEntry") -> str:
     measures = {} if version.report is None else version.report.measures
     return ", ".join(f"{name} {value:.4g}" for name, value in measures.items() if not name.startswith("rival_"))
+
+
+def _drifted(version: "ModelVersionEntry") -> str:
+    """What has changed most since it learned."""
+    if version.drift_now is None:
+        return ""
+    indices = version.drift_now.indices
+    most = sorted(indices, key=lambda name: -indices[name])[:_DRIFTED_SHOWN]
+    return ", ".join(f"{name} {indices[name]:.2g}" for name in most)
 
 
 def _print_evaluation(console: Console, found: "Evaluation") -> None:
@@ -303,6 +334,11 @@ def _print_evaluation(console: Console, found: "Evaluation") -> None:
     names = sorted({name for report in found.reports.values() for name in report.measures})
     rows: list[tuple[object, ...]] = [
         (name, *(_figure(report.measures.get(name)) for report in found.reports.values())) for name in names
+    ]
+    drifted = sorted({name for report in found.reports.values() for name in report.drift})
+    rows += [
+        (f"drift of {name}", *(_figure(report.drift.get(name)) for report in found.reports.values()))
+        for name in drifted
     ]
     rows.append(("milliseconds", *(_figure(report.milliseconds) for report in found.reports.values())))
     table(console, ("MEASURE", *(f"VERSION {number}" for number in found.reports)), rows, "nothing was measured")

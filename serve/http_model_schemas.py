@@ -18,9 +18,21 @@ class ModelReport(msgspec.Struct, frozen=True):
         dict[str, float], Meta(description="by name; rival_NAME is that of the simplest thing that does the same")
     ]
     drift: Annotated[
-        dict[str, float], Meta(description="stability index of features since it learned; above 0.25 is another people")
+        dict[str, float],
+        Meta(
+            description="of the people measured: stability index of each feature, and of the scores as `value`, since "
+            "it learned; above 0.25 they are commonly taken as others"
+        ),
     ]
     milliseconds: Annotated[float, Meta(description="to score one person, at the 99th percentile")]
+
+
+class ModelDrift(msgspec.Struct, frozen=True):
+    """How far the people who are scored now are from those a version learned from, when everybody was scored last."""
+
+    as_of: Time
+    people: int
+    indices: Annotated[dict[str, float], Meta(description="as `drift` of the report")]
 
 
 class ModelVersionEntry(msgspec.Struct, frozen=True):
@@ -40,6 +52,10 @@ class ModelVersionEntry(msgspec.Struct, frozen=True):
     created_at: Time
     created_by: str
     report: Annotated[ModelReport | None, Meta(description="the latest that there is")]
+    drift_now: Annotated[
+        ModelDrift | None,
+        Meta(description="of what stands for something, where one model is asked for; null where it is not known"),
+    ]
 
 
 class AliasMove(msgspec.Struct, frozen=True):

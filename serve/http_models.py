@@ -1,8 +1,13 @@
 """/v1/models: scoring models, their versions, what aliases stand for. They are registered by the command line alone."""
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from actors.errors import Unavailable
+from models.scoring.drift import DriftCounts
 from serve.http_audit import tell
 from serve.http_body import read_json
 from serve.http_context import Caller, Context, authorise, respond
@@ -22,8 +27,11 @@ async def list_models(context: Context) -> Response:
 
 @router.get("/{model}", responses=answers(ModelEntry, 401, 403, 404), response_class=Response)
 async def get_model(model: str, context: Context) -> Response:
-    """A model, its versions, and every move of its aliases."""
-    return respond(_entry(context, model))
+    """A model, its versions, how far people have drifted from them, and every move of its aliases."""
+    drift: list[DriftCounts] = []
+    with suppress(Unavailable):  # what it is and stands for is told without scorers too
+        drift = await context.services.router.model_drift()
+    return respond(_entry(context, model, drift))
 
 
 @router.post("/rescore", responses=answers(RescoreAnswer, 401, 403, status=202), response_class=Response)
@@ -57,6 +65,6 @@ async def put_alias(model: str, alias: AliasName, request: Request, context: Con
     return respond(_entry(context, model))
 
 
-def _entry(context: Context, model: str) -> ModelEntry:
-    (found,) = model_entries(context.services.control, model)
+def _entry(context: Context, model: str, drift: Sequence[DriftCounts] = ()) -> ModelEntry:
+    (found,) = model_entries(context.services.control, model, drift)
     return found

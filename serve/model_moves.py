@@ -1,22 +1,23 @@
 """Moves of models' aliases and what they ask for, the same over HTTP and from the command line."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from actors.control import ControlStore
 from actors.errors import Conflict, Invalid, NotFound
+from models.scoring.drift import DriftCounts, live_drift
 from models.scoring.evaluation import Report
 from models.scoring.gate import Gate
 from models.scoring.registry import Alias, AliasChange, ModelVersion, current, decides, obstacles
-from serve.http_model_schemas import AliasMove, ModelEntry, ModelReport, ModelVersionEntry
+from serve.http_model_schemas import AliasMove, ModelDrift, ModelEntry, ModelReport, ModelVersionEntry
 from serve.http_schemas import time_text
 
 REASON_MAX = 500
 
 
-def model_entries(control: ControlStore, name: str = "") -> list[ModelEntry]:
-    """All models, or one. Raises NotFound."""
+def model_entries(control: ControlStore, name: str = "", drift: Sequence[DriftCounts] = ()) -> list[ModelEntry]:
+    """All models, or one. `drift`: what scorers have counted, of each shard. Raises NotFound."""
     versions, moves = control.model_versions(name), control.model_alias_history(name)
     if name and not versions:
         raise NotFound("model: there is no such model; `onefold models list` shows them")
@@ -26,7 +27,7 @@ def model_entries(control: ControlStore, name: str = "") -> list[ModelEntry]:
             each,
             standing.get((each, "champion")),
             standing.get((each, "challenger")),
-            [_entry(control, version, standing) for version in reversed(versions) if version.name == each],
+            [_entry(control, version, standing, drift) for version in reversed(versions) if version.name == each],
             [
                 AliasMove(move.alias, move.version or None, time_text(move.at), move.by, move.reason)
                 for move in reversed(moves)
@@ -92,9 +93,15 @@ def obstacles_of(control: ControlStore, gates: Mapping[str, Gate], model: ModelV
     return [f"it was not measured{beside}; `onefold models evaluate {model.reference}` does that"]
 
 
-def _entry(control: ControlStore, model: ModelVersion, standing: Mapping[tuple[str, Alias], int]) -> ModelVersionEntry:
+def _entry(
+    control: ControlStore,
+    model: ModelVersion,
+    standing: Mapping[tuple[str, Alias], int],
+    drift: Sequence[DriftCounts],
+) -> ModelVersionEntry:
     aliases = [alias for (name, alias), version in standing.items() if (name, version) == (model.name, model.version)]
     evaluation = control.latest_evaluation(model.name, model.version)
+    now = live_drift(model.distributions, model.reference, drift)
     report = model.report if evaluation is None else evaluation.reports[model.version]
     return ModelVersionEntry(
         name=model.name,
@@ -111,6 +118,7 @@ def _entry(control: ControlStore, model: ModelVersion, standing: Mapping[tuple[s
         created_at=time_text(model.created_at),
         created_by=model.created_by,
         report=None if report is None else report_entry(report),
+        drift_now=None if now is None else ModelDrift(time_text(now.as_of), now.people, now.indices),
     )
 
 

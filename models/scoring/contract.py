@@ -65,8 +65,9 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             raise ValueError("name: expected a lower-case letter, then at most 63 of a-z, 0-9 and _")
         if not 1 <= len(self.features) <= FEATURES_MAX:
             raise ValueError(f"features: expected 1 to {FEATURES_MAX}")
-        if CUSTOMER in self.features:
-            raise ValueError(f"features: {CUSTOMER} is taken")
+        for name in (CUSTOMER, VALUE):
+            if name in self.features:
+                raise ValueError(f"features: {name} is taken: give it another name")
 
 
 class ScoringModel(Protocol):

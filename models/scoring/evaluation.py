@@ -1,4 +1,4 @@
-"""How good scores are, told from what came of the people, and how far the people have changed since a model learned.
+"""How good scores are, told from what came of the people.
 
 All measures are of n people, (n,) each, who had no part in the learning.
 """
@@ -11,7 +11,6 @@ Floats = NDArray[np.float64]
 Yes = NDArray[np.bool_]
 
 BINS = 10
-_LEAST_SHARE = 1e-4
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +18,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     people: int
     measures: dict[str, float]  # see PROBABILITY and NUMBER
-    drift: dict[str, float] = {}  # population stability index of each feature, and of the score as "value"
+    drift: dict[str, float] = {}  # of features and scores since it learned (`models.scoring.drift`)
     milliseconds: float = 0.0  # to score one person, at the 99th percentile
 
 
@@ -73,20 +72,3 @@ def calibration_error(told: Floats, yes: Yes) -> float:
     """How far probabilities are from shares, on average, in BINS groups of equally many people."""
     groups = np.array_split(np.argsort(told, kind="stable"), min(BINS, max(len(told), 1)))
     return float(sum(abs(told[group].mean() - yes[group].mean()) * len(group) for group in groups) / len(told))
-
-
-def stability(before: Floats, now: Floats) -> float:
-    """The population stability index of numbers: 0 for the same distribution; above 0.25 is commonly taken as another.
-
-    Missing ones (NaN) are a group of their own.
-    """
-    known = before[np.isfinite(before)]
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1])) if known.size else np.zeros(0)
-
-    def shares(values: Floats) -> Floats:
-        there = values[np.isfinite(values)]
-        counts = np.bincount(np.searchsorted(edges, there, "right"), minlength=len(edges) + 1)
-        return np.maximum(np.append(counts, len(values) - len(there)) / max(len(values), 1), _LEAST_SHARE)
-
-    then, there = shares(before), shares(now)
-    return float(((there - then) * np.log(there / then)).sum())

@@ -4,9 +4,12 @@ The same rule wherever models score: live, as of times past, and where they are 
 """
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from models.scoring.contract import Signature
+from models.scoring.contract import VALUE, ScoringModel, Signature
+from models.scoring.features import Value
+from models.scoring.trial import asked
 
 
 def recent(signature: Signature, days_since_seen: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -19,3 +22,19 @@ def recent(signature: Signature, days_since_seen: NDArray[np.float64]) -> NDArra
 def too_old(signature: Signature) -> str:
     """Why there is no score of anybody else."""
     return f"the person was last seen more than {signature.feature_age_max_days:g} days ago"
+
+
+def asked_of_recent(
+    model: ScoringModel, features: pa.RecordBatch, days_since_seen: NDArray[np.float64]
+) -> dict[str, list[Value]]:
+    """The checked columns of a model's answer about n people, None of those about whom it is not asked. Raises Refused
+    and ModelFailed."""
+    places = np.flatnonzero(recent(model.signature, days_since_seen))
+    answer: dict[str, list[Value]] = {VALUE: []}
+    if len(places):
+        answer = asked(model, features.take(pa.array(places)))
+    found: dict[str, list[Value]] = {name: [None] * features.num_rows for name in answer}
+    for name, column in answer.items():
+        for place, value in zip(places.tolist(), column, strict=True):
+            found[name][place] = value
+    return found

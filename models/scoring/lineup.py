@@ -14,7 +14,8 @@ from models.profile.lifecycle import LifecycleRules
 from models.profile.parts import PartDecoder
 from models.profile.state import DAY_MS, Profile
 from models.scoring.bands import PARTS, Banding, Standing
-from models.scoring.contract import HIGH, LOW, RIVAL, VALUE
+from models.scoring.contract import HIGH, LOW, RIVAL, VALUE, Signature
+from models.scoring.drift import columns, counts
 from models.scoring.feature_age import recent
 from models.scoring.features import CUSTOMER, Feature, FeatureReader
 from models.scoring.kept import Row, body_of
@@ -122,14 +123,21 @@ class Lineup:
 
     def question(self, number: int, people: People) -> tuple[list[int], pa.RecordBatch]:
         """What a model is asked, and about whom: places in `people`."""
-        keys = self._columns[number]
-        signature = self.versions[number][1].signature
-        columns = [people.features.column(CUSTOMER), *(people.features.column(key) for key in keys.values())]
-        batch = pa.RecordBatch.from_arrays(columns, names=[CUSTOMER, *keys])
+        signature, batch = self._asked(number, people)
         places = np.flatnonzero(recent(signature, (people.at - np.array(people.last_seen, np.float64)) / DAY_MS))
         if len(places) < len(people.customer_ids):
             batch = batch.take(pa.array(places))
         return places.tolist(), batch
+
+    def drift_counts(self, number: int, people: People, rows: Sequence[Row]) -> dict[str, list[int]]:
+        """Of people who are scored: how many are where, against those from whom a model learned; `rows`: their scores
+        by it."""
+        version = self.versions[number][1]
+        if not version.distributions:
+            return {}
+        _, batch = self._asked(number, people)
+        told = [*(row.value for row in rows), *[None] * (len(people.customer_ids) - len(rows))]
+        return counts(version.distributions, columns(version.signature, batch, told))
 
     def rows(
         self,
@@ -143,7 +151,7 @@ class Lineup:
         name = self.versions[number][1].name
         places, batch = question
         nothing: list[float | str | None] = [None] * len(places)
-        columns = zip(
+        answered = zip(
             places,
             answer[VALUE],
             answer.get(LOW, nothing),
@@ -156,6 +164,12 @@ class Lineup:
             Row(
                 people.customer_ids[p], name, model, people.at, people.until[p], value, "", body_of(low, high, rival, f)
             )
-            for p, value, low, high, rival, f in columns
+            for p, value, low, high, rival, f in answered
             if value is not None
         ]
+
+    def _asked(self, number: int, people: People) -> tuple[Signature, pa.RecordBatch]:
+        """A model's signature and its features of all people."""
+        keys = self._columns[number]
+        given = [people.features.column(CUSTOMER), *(people.features.column(key) for key in keys.values())]
+        return self.versions[number][1].signature, pa.RecordBatch.from_arrays(given, names=[CUSTOMER, *keys])

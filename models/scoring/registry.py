@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from models.scoring.contract import Signature
+from models.scoring.drift import Distribution
 from models.scoring.evaluation import Report
 from models.scoring.gate import DEFAULT_OUTCOMES, Gate
 
@@ -35,7 +36,8 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""  # SHA-256 of the artefact
     created_at: int = 0  # ms
     created_by: str = ""
-    learned: dict[str, Any] = {}  # from whom and as of when, and how the features were distributed
+    learned: dict[str, Any] = {}  # from whom and as of when
+    distributions: dict[str, Distribution] = {}  # of features and scores then, by `models.scoring.drift.columns`
     report: Report | None = None  # on people who had no part in it
 
     @property

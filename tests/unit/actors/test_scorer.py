@@ -18,7 +18,7 @@ from actors.errors import Unavailable
 from actors.ingestion import Ingestion
 from actors.router import Router
 from actors.score_reader import ScoreReader
-from actors.score_store import scores_path
+from actors.score_store import drift_of, scores_path
 from actors.scorer import RETRY_MS, Scorer
 from actors.shard_calls import ShardCalls
 from models.events.event import Event
@@ -30,6 +30,7 @@ from models.profile.policy import ProfilePolicy
 from models.profile.state import DAY_MS
 from models.scoring.bands import policy_with_bands
 from models.scoring.builtin import BUILTIN
+from models.scoring.drift import Distribution
 from models.scoring.features import Feature
 from models.scoring.hosting import ModelFailed
 from models.scoring.kept import KeptScore
@@ -233,6 +234,32 @@ def test_everybody_is_scored_again_when_it_is_asked_for(tmp_path: Path) -> None:
         assert {bench.scores(each)["churn"].score.at for each in people} == {bench.now}
 
     play(tmp_path, scenario, version("churn"))
+
+
+def test_drift_is_counted_of_everybody_through_restarts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.scorer.PAGE", 3)
+    often = {"repeat_purchases": Distribution((0.5,), (0.5, 0.5, 0.0)), "value": Distribution((0.5,), (0.5, 0.5, 0.0))}
+
+    async def scenario(bench: Bench) -> None:
+        people = [f"p{number}" for number in range(8)]
+        ids = await bench.send(*(order(each, 1, 50) for each in people), order("p0", 2, 30))
+        await bench.send(identify("i1", "user_id:none"))
+        await bench.scorer.look()
+        bench.restart()
+        await bench.settle()
+        values = [float(bench.scores(each)["churn"].score.value) for each in ids[:-1]]
+        expected = {
+            "repeat_purchases": [7, 1, 1],
+            "value": [sum(v < 0.5 for v in values), sum(v >= 0.5 for v in values), 1],
+        }
+        assert (await bench.scorer.drift()).models == {"churn@1": expected} == drift_of(tmp_path, 0).models
+        bench.broken = "it does not answer"
+        bench.now += DAY_MS
+        await bench.settle()
+        assert (await bench.scorer.drift()).models == {}
+        assert drift_of(tmp_path, 1).models == {}
+
+    play(tmp_path, scenario, msgspec.structs.replace(version("churn"), distributions=often))
 
 
 def test_a_failing_model_keeps_its_last_score_until_it_answers_again(tmp_path: Path) -> None:

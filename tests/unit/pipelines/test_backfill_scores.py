@@ -31,9 +31,17 @@ def people(folder: Path, now: int, purposes: Purposes | None = None) -> Callable
     return lambda at: PeopleAsOf(folder, 1, at, at, now, settings().policy, purposes or Purposes())
 
 
+class Signed:
+    """The model of a version, with the version's signature."""
+
+    def __init__(self, made: ModelVersion) -> None:
+        self.signature = made.signature
+        self.score = BUILTIN[made.target](made.parameters).score
+
+
 def written(bench: Bench, name: str, times: list[int], output: str, model: ModelVersion | None = None) -> pa.Table:
     chosen = model or MODELS[name]
-    asked = BUILTIN[chosen.target](chosen.parameters)
+    asked = Signed(chosen)
     read = people(bench.folder, bench.now, bench.purposes)
     backfill(chosen, asked, times, read, bench.folder / output)
     return pq.read_table(bench.folder / output / "scores.parquet")

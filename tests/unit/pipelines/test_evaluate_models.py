@@ -14,10 +14,12 @@ from models.privacy.purposes import Purposes
 from models.profile.state import DAY_MS
 from models.scoring.builtin import BUILTIN
 from models.scoring.contract import Output, Refused, Signature
+from models.scoring.evaluation import Report
 from models.scoring.features import Feature
 from models.scoring.gate import Gate
 from models.scoring.registry import ModelVersion, complete, obstacles
 from pipelines.evaluate_models import evaluate
+from pipelines.learned_distributions import learned_distributions
 from pipelines.people_as_of import PeopleAsOf, is_measured
 from pipelines.train_models import train_churn
 from tests.unit.pipelines.planted_shop import AT, HORIZON_DAYS, NOW, POLICY, SHARDS, fill, histories
@@ -117,9 +119,15 @@ def test_who_was_not_seen_for_too_long_is_measured_of_no_version(shop: Path) -> 
 
 def test_drift_is_told_since_a_version_learned(shop: Path) -> None:
     model = Told(silence)
-    long_ago = version(model, 1, learned={"as_of": AT - 90 * 86_400_000})
-    found = evaluate([(long_ago, model)], gate(model.signature), AT, people(shop))
-    assert found.reports[1].drift["silent"] > 0.1
+    reports: dict[int, Report] = {}
+    for number, learned_at in enumerate((AT - 90 * DAY_MS, AT), start=1):
+        with closing(people(shop)(learned_at)) as then:
+            made = version(model, number, distributions=learned_distributions(model, then))
+        reports |= evaluate([(made, model)], gate(model.signature), AT, people(shop)).reports
+    assert reports[1].drift["silent"] > 0.1 and reports[1].drift["value"] > 0.1
+    assert reports[2].drift == {"silent": 0.0, "value": 0.0}
+    (why,) = obstacles(gate(model.signature, drift_max=0.1, calibration_error_max=1), reports[1], None)
+    assert why == "silent, value changed since it learned: stability index above 0.1"
 
 
 def test_what_cannot_be_measured_is_refused(shop: Path) -> None:

@@ -12,7 +12,6 @@ from models.scoring.evaluation import (
     calibration_error,
     measure_numbers,
     measure_probabilities,
-    stability,
 )
 from models.scoring.gate import Gate
 from models.scoring.registry import AliasChange, current, obstacles
@@ -57,15 +56,6 @@ def test_probabilities_and_numbers_are_measured() -> None:
     assert numbers == pytest.approx(
         {"mean_absolute_error": 1, "root_mean_squared_error": (5 / 3) ** 0.5, "bias": 1, "top_tenth_share": 1 / 3}
     )
-
-
-def test_people_who_have_changed_are_noticed() -> None:
-    rng = np.random.default_rng(2)
-    before = rng.normal(size=10_000)
-    assert stability(before, rng.normal(size=10_000)) < 0.01
-    assert stability(before, rng.normal(1.0, 1.0, 10_000)) > 0.25
-    assert stability(before, np.where(rng.random(10_000) < 0.5, np.nan, before)) > 0.25
-    assert stability(np.zeros(10), np.zeros(10)) == 0
 
 
 def test_the_champion_is_whom_the_alias_stood_for_last() -> None:

@@ -33,6 +33,7 @@ from models.profile import reduce
 from models.profile.lifecycle import DEFAULT_RULES
 from models.profile.policy import ProfilePolicy
 from models.profile.state import Profile, decode_profile, encode_profile
+from models.scoring.drift import DriftCounts
 from models.scoring.kept import KeptScore
 from models.segments.analytics import Summary, add_conversions, join, summarise
 from models.segments.catalogue import Resolved
@@ -87,6 +88,7 @@ class FakeRouter:
         self._decisions: dict[str, DecisionRecord] = {}
         self.kept_scores: dict[int, list[KeptScore]] = {}
         self.scorers: list[ScorerStatus] = []
+        self.drift: list[DriftCounts] = []
         self.predictions: dict[str, Prediction] = {}
         self.lifted: list[str] = []  # identifiers whose suppression was lifted
 
@@ -243,6 +245,9 @@ class FakeRouter:
 
     async def scores(self, customer_ids: Sequence[int]) -> dict[int, list[KeptScore]]:
         return {each: self.kept_scores[each] for each in customer_ids if each in self.kept_scores}
+
+    async def model_drift(self) -> list[DriftCounts]:
+        return self.drift
 
     async def scorer_statuses(self) -> list[ScorerStatus]:
         return self.scorers

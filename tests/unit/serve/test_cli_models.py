@@ -106,7 +106,7 @@ def test_a_version_is_promoted_by_what_is_measured_of_it(onefold: Call, tmp_path
     assert onefold("backfill", "lifetime_value@2", "--as-of", AS_OF, "--output", "second")[0] == DONE
     exit_code, _, err = onefold("backfill", "lifetime_value", "--as-of", AS_OF, "--output", "past")
     assert exit_code == USAGE and "is there already" in err
-    assert measured["reports"]["2"]["drift"] == {"often": 0.0, "events": 0.0}
+    assert measured["reports"]["2"]["drift"] == {"often": 0.0, "events": 0.0, "value": 0.0}
     assert "VERSION 1" in onefold("evaluate", "lifetime_value@2", "--as-of", AS_OF)[1]
     assert standing(onefold, "lifetime_value") == (1, None)
     shown = json.loads(onefold("show", "lifetime_value@2", "--json")[1])

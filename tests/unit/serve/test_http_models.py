@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from models.scoring.contract import Output, Signature
+from models.scoring.drift import Distribution, DriftCounts
 from models.scoring.evaluation import Report
 from models.scoring.features import Feature
 from models.scoring.registry import Evaluation, ModelVersion
@@ -66,6 +67,28 @@ def test_models_are_listed_and_retired(service: HttpService) -> None:
         assert service.request("GET" if "aliases" not in path else "PUT", path, {"version": 1}).status_code == 404
     assert service.request("PUT", CHALLENGER, {"version": 9}).status_code == 404
     assert service.request("PUT", CHALLENGER, {"version": 0}).status_code == 400
+
+
+def test_drift_of_all_shards_is_told_of_a_model(service: HttpService) -> None:
+    then = Distribution((1.0,), (0.5, 0.5, 0.0))
+    learned = ModelVersion(
+        name="upgrade",
+        version=0,
+        source="import",
+        target="x:y",
+        signature=SIGNATURE,
+        distributions={"events": then, "value": then},
+    )
+    service.control.register_model(learned)
+    assert service.get("/v1/models/upgrade").json()["versions"][0]["drift_now"] is None
+    shards = ([40, 10, 0], [10, 40, 0])
+    service.router.drift = [
+        DriftCounts(1_000 * (number + 1), {"upgrade@4": {"events": counts, "value": [50, 0, 0]}})
+        for number, counts in enumerate(shards)
+    ]
+    told = service.get("/v1/models/upgrade").json()["versions"][0]["drift_now"]
+    assert (told["as_of"], told["people"]) == ("1970-01-01T00:00:01.000Z", 100)
+    assert told["indices"]["events"] == 0 and told["indices"]["value"] > 0.25
 
 
 def test_everybody_is_scored_again_when_it_is_asked_for(service: HttpService) -> None:

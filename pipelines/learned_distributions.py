@@ -1,0 +1,34 @@
+"""How the features and scores of a model were distributed among the people from whom it learned elsewhere."""
+
+import pyarrow as pa
+
+from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules
+from models.scoring.contract import VALUE, ScoringModel
+from models.scoring.drift import Distribution, columns, distributions
+from models.scoring.feature_age import asked_of_recent
+from models.scoring.features import FeatureReader, Value
+from pipelines.backfill_scores import days_since_seen
+from pipelines.people_as_of import PeopleAsOf, is_measured
+
+_ROWS = 2_000  # people who are scored together, as live
+
+
+def learned_distributions(
+    model: ScoringModel, people: PeopleAsOf, rules: LifecycleRules = DEFAULT_RULES
+) -> dict[str, Distribution]:
+    """Those of all people of a time; of scores those of people who are measured, as evaluations tell them.
+
+    Raises ValueError if there was nobody, Refused and ModelFailed.
+    """
+    reader = FeatureReader(model.signature.features, rules)
+    features: list[pa.RecordBatch] = []
+    told: list[Value] = []
+    for page in people.pages(_ROWS):
+        batch = reader.batch([person.then for person in page], people.at)
+        answer = asked_of_recent(model, batch, days_since_seen(page, people.at))[VALUE]
+        told += [value for person, value in zip(page, answer, strict=True) if is_measured(person.customer_id)]
+        features.append(batch)
+    everybody = pa.Table.from_batches(features).combine_chunks().to_batches()
+    if not everybody:
+        raise ValueError("learned-as-of: nobody was known here then: leave it out, and drift is not told")
+    return distributions(columns(model.signature, everybody[0], told))
