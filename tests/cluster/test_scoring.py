@@ -91,10 +91,11 @@ def test_scores_follow_events_through_kills(running: Path) -> None:
         assert sum(counted) == len(people)
         statuses = await router.scorer_statuses()
         assert [status.champions for status in statuses] == [["churn@1"]] * SHARDS
-        for _ in range(600):  # each band stated by the shard of the person's identifier, through the kills
-            found = await router.profiles([f"user_id:{each}" for each in (*people, *newcomers)])
-            told = [each.attributes.get("churn_band") for each in found if each is not None]
-            if [each.winner.value for each in told if each is not None] == ["scored"] * len(found):
+        everybody = [f"user_id:{each}" for each in (*people, *newcomers)]
+        for _ in range(600):  # each band stated by way of the shard of the person's identifier, through the kills
+            profiles = await router.profiles(everybody)
+            bands = [each.attributes.get("churn_band") for each in profiles if each is not None]
+            if [band.winner.value for band in bands if band is not None] == ["scored"] * len(everybody):
                 break
             await asyncio.sleep(0.05)
         else:
@@ -102,6 +103,6 @@ def test_scores_follow_events_through_kills(running: Path) -> None:
         buyers = {"id": "buyers", "name": "Buyers", "criteria": BUYERS}
         await router.put_segment(resolve(parse_definition(buyers), EMPTY))
         told = (await router.segment_predictions("buyers"))["churn"]
-        assert (told.members, told.stale, sum(told.steps)) == (len(found), 0, len(found))
+        assert (told.members, told.stale, sum(told.steps)) == (len(everybody), 0, len(everybody))
 
     asyncio.run(scenario())
