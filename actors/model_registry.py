@@ -89,6 +89,13 @@ class ModelRegistry(ControlFile):
                 return found
         return None
 
+    def champion(self, name: str) -> ModelVersion | None:
+        """The version of a model that counts."""
+        from models.scoring.registry import current
+
+        number = current(self.model_alias_history(name)).get((name, "champion"), 0)
+        return self.model_version(name, number) if number else None
+
     def current_models(self) -> dict[tuple[str, Alias], ModelVersion]:
         """(name, alias) -> what it stands for; aliases that stand for nothing are left out."""
         from models.scoring.registry import current

@@ -4,12 +4,14 @@ A model is loaded and tried on made-up people before it gets a number. What it s
 to.
 """
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
+from actors import affinity_file
 from actors.control import ControlStore
 from actors.errors import Invalid
 from actors.model_artefacts import staged
@@ -82,6 +84,21 @@ def register_artefact(
             ),
             place,
         )
+
+
+def register_affinity(
+    control: ControlStore, models_dir: Path, version: ModelVersion, learned: bytes, by: str
+) -> ModelVersion:
+    """Registers what was learned of products, with its file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / affinity_file.FILE
+        path.write_bytes(learned)
+        with staged(path, models_dir) as (_, place):
+            # The target stays the name of what comes with Onefold: `actors.affinity_file` knows where the file is.
+            return control.register_model(
+                msgspec.structs.replace(version, created_by=by),
+                lambda numbered: msgspec.structs.replace(place(numbered), target=version.target),
+            )
 
 
 def read_signature(path: Path) -> Signature:

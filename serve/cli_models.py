@@ -23,6 +23,7 @@ from serve.settings import Settings
 
 if TYPE_CHECKING:  # with them comes PyArrow, for which no other command should wait
     from models.scoring.registry import Evaluation, ModelVersion
+    from pipelines.people_as_of import PeopleAsOf
     from pipelines.register_models import Learned
     from serve.http_model_schemas import ModelEntry, ModelVersionEntry
 
@@ -235,11 +236,13 @@ def _evaluated(
     control: ControlStore, settings: Settings, model: "ModelVersion", as_of: str, people: int
 ) -> "Evaluation":
     """Measures a version, and the champion that it would replace, and keeps what came of it."""
+    from actors.affinity_file import read_affinity
     from actors.model_artefacts import DIRECTORY
     from actors.model_loading import load
     from models.scoring.gate import Gate
     from models.scoring.registry import complete
     from pipelines.evaluate_models import evaluate as measure
+    from pipelines.train_affinity import evaluate_affinity
 
     versions = [model]
     champion = control.current_models().get((model.name, "champion"))
@@ -255,17 +258,18 @@ def _evaluated(
         gate = complete(settings.scoring.gates.get(model.name, Gate()), model.signature)
     except ValueError as error:
         raise CommandError(str(error), USAGE, "usage") from None
-    now = now_ms()
+    now, folder = now_ms(), settings.data_path / DIRECTORY
     at = instant("--as-of", as_of) if as_of else now - gate.horizon_days * DAY_MS
+
+    def read(time_ms: int) -> "PeopleAsOf":
+        return people_as_of(settings, time_ms, gate.horizon_days if time_ms == at else 1, now, people)
+
     with plain_errors():
-        loaded = [(each, load(each, settings.data_path / DIRECTORY)) for each in versions]
-        found = measure(
-            loaded,
-            gate,
-            at,
-            lambda time_ms: people_as_of(settings, time_ms, gate.horizon_days if time_ms == at else 1, now, people),
-            settings.lifecycle,
-        )
+        if model.is_affinity:
+            found = evaluate_affinity([(each, read_affinity(each, folder)) for each in versions], gate, at, read)
+        else:
+            loaded = [(each, load(each, folder)) for each in versions]
+            found = measure(loaded, gate, at, read, settings.lifecycle)
     control.add_evaluation(found)
     return found
 

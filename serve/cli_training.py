@@ -38,6 +38,7 @@ class Trained(StrEnum):
     unusual_order = "unusual_order"
     channel_preference = "channel_preference"
     next_best_action = "next_best_action"
+    affinity = "affinity"
 
 
 class Form(StrEnum):
@@ -71,8 +72,11 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Learn a model from people as of a time, measure it on others, and register it as the next version."""
+    from actors.model_artefacts import DIRECTORY
     from pipelines import train_behaviour
     from pipelines import train_models as work
+    from pipelines.register_models import register_affinity
+    from pipelines.train_affinity import train_affinity
 
     settings, now = local_settings(data_dir, config), time.time_ns() // 1_000_000
     if (model is Trained.additive) != (spec is not None):
@@ -92,18 +96,25 @@ def train(
     }
     if asked is not None:
         learners[Trained.additive] = lambda read: work.train_additive(read, asked, rules)
+    learned = b""  # what is too large to be part of a version
     try:
         if decision:
             version = train_decision(settings, decision, instant_of(as_of) if as_of else now, now, people)
         else:
             with closing(people_as_of(settings, at, days, now, people)) as read:
-                version = learners[model](read)
+                if model is Trained.affinity:
+                    version, learned = train_affinity(read, days)
+                else:
+                    version = learners[model](read)
     except ValueError as error:
         raise CommandError(str(error), code="not_trained") from None
     with closing(ControlStore(settings.control_path)) as control:
         if version.is_decision and any(not each.is_decision for each in control.model_versions(version.name)):
             raise CommandError(f"{decision} is the name of a score too: rename the decision point", USAGE, "usage")
-        made = control.register_model(msgspec.structs.replace(version, created_by=command_actor()))
+        if version.is_affinity:
+            made = register_affinity(control, settings.data_path / DIRECTORY, version, learned, command_actor())
+        else:
+            made = control.register_model(msgspec.structs.replace(version, created_by=command_actor()))
     record_command(settings, "models train", model=made.reference)
     emit(as_json, made, lambda console: _print_version(console, made))
 

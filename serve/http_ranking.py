@@ -44,5 +44,8 @@ async def rank_items(key: Key, request: Request, context: Context, purpose: Purp
     for section in ("transactions", "insights"):
         personal &= serves(purposes, purpose, "sections", section)
     items = [Item(each.id, each.category, each.popularity, each.margin) for each in asked.items]
-    found = rank(items, profile if personal else None, now)
-    return respond(RankAnswer(to_text(profile.customer_id), personal, [RankedItem(*each) for each in found]))
+    learned = context.learned.affinity
+    found = rank(items, profile if personal else None, now, learned)
+    ranked = [RankedItem(*each) for each in found]
+    version = None if learned is None else learned.version
+    return respond(RankAnswer(to_text(profile.customer_id), personal, ranked, version))

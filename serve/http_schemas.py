@@ -119,7 +119,7 @@ class RankItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: Annotated[str, Meta(min_length=1, max_length=256, description="of the product, as in orders")]
     category: Annotated[str, Meta(max_length=256)] = ""
-    popularity: Annotated[float, Meta(gt=0, le=1e12, description="against the others: how often it is bought")] = 1.0
+    popularity: Annotated[float, Meta(gt=0, le=1e12, description="against the others: how often bought")] | None = None
     margin: Annotated[float, Meta(ge=0, le=1e12, description="what a purchase brings")] = 1.0
 
 
@@ -144,6 +144,7 @@ class RankAnswer(msgspec.Struct, frozen=True):
     customer_id: CustomerId
     personal: Annotated[bool, Meta(description="false: by popularity alone")]
     items: list[RankedItem]
+    version: Annotated[str | None, Meta(description="of the model of what people buy; null if none has learned it")]
 
 
 class DecideRequest(msgspec.Struct, forbid_unknown_fields=True):

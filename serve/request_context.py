@@ -11,9 +11,9 @@ from actors.reader import parse_sequence
 from models.identity.identifiers import InvalidKey
 from models.privacy.visibility import may_read, readable_until, serves, serves_all, visible
 from models.profile.document import document, valid_until
-from models.profile.state import Profile
+from models.profile.state import DAY_MS, Profile
 from models.scoring.features import Feature, reads_of
-from models.scoring.insights import LifeEvents, affinities, told_affinities, told_signs
+from models.scoring.insights import LifeEvents, told_signs
 from models.scoring.kept import KeptScore, told
 from models.segments.catalogue import catalogue_of
 from models.segments.compile import TraitReader, trait_readers
@@ -25,6 +25,7 @@ from serve.decision_points import DecisionPoints
 from serve.errors import Forbidden
 from serve.http_schemas import time_text
 from serve.intake import Intake
+from serve.learned_insights import Learned, LearnedInsights
 from serve.rate_limit import CallLimits
 from serve.score_explanations import ScoreExplanations
 from serve.services import Services
@@ -52,6 +53,8 @@ class RequestContext:
         self.explanations = ScoreExplanations(services.control)
         self.decisions = DecisionPoints(services)
         self._life_events = LifeEvents(services.settings.scoring.life_events)
+        settings = services.settings
+        self._learned = LearnedInsights(services.control, settings.data_path, settings.scoring.enabled, services.now)
         self._segment_names = Snapshot(services.control, self._load_segment_names, services.now)
         self._trait_readers = Snapshot(services.control, self._load_trait_readers, services.now)
 
@@ -65,12 +68,19 @@ class RequestContext:
         """Readers of the computed traits, at most half a second behind the control store."""
         return self._trait_readers.get()
 
+    @property
+    def learned(self) -> Learned:
+        """What models have learned that is told as people are read, at most half a second behind the control store."""
+        return self._learned.get()
+
     def insights(self, profile: Profile, purpose: str, now: int) -> tuple[dict[str, Any], int, int]:
         """The document's section `insights` for a purpose at `now` ms: of computed traits those that are made of what
         serves it, and signs, affinities and next best actions as far as they are. Also until when (ms) it is so if
         nothing happens, and how many computed traits were withheld."""
         readers, beside = self.trait_readers, self._beside(profile, purpose, now)
-        lasts = now + _RECOMMENDED_MS if "next_best_actions" in beside else NEVER
+        # What is recommended is looked at again soon; purchases grow old by days.
+        soon = now + _RECOMMENDED_MS if "next_best_actions" in beside else NEVER
+        lasts = min(soon, NEVER if self.learned.affinity is None else (now // DAY_MS + 1) * DAY_MS)
         if not readers:
             return beside, lasts, 0
         shown = {
@@ -87,8 +97,8 @@ class RequestContext:
         orders = serves(purposes, purpose, "sections", "transactions")
         found = self._life_events.signs(profile, now, lambda name: serves(purposes, purpose, "events", name), orders)
         told: dict[str, Any] = {"life_events": told_signs(found, time_text)} if found else {}
-        if bought := affinities(profile) if orders else {}:
-            told["affinities"] = told_affinities(bought)
+        engagement = serves(purposes, purpose, "sections", "engagement")
+        told |= self._learned.told(profile, now, orders, engagement)
         if recommended := self.decisions.recommended(profile, purpose, now):
             told["next_best_actions"] = recommended
         return told

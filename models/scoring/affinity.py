@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.optimize import minimize_scalar
 from scipy.special import gammaln
 
 Floats = NDArray[np.float64]
@@ -20,6 +19,9 @@ Ints = NDArray[np.int64]
 NEIGHBOURS = 50  # of each product
 _MIXES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 _WORTH_MIN, _WORTH_MAX = 0.1, 1e4
+_LEAST = 1e-2  # purchases that every product is taken to have
+_MIXED_MAX = 10_000  # people who tell how far to trust neighbours: more do not change it
+_ROWS = 500  # people whose scores of all products are held at once
 
 
 class Purchases(NamedTuple):
@@ -57,11 +59,29 @@ class AffinityModel(NamedTuple):
         return scores
 
     def new_scores(self, counts: sparse.csr_matrix) -> Floats:
-        """How much each product suits each person among those that they never bought, (n, k); of bought ones, -inf."""
-        near = np.asarray((counts.sqrt() @ self.similarities).todense(), np.float64)
-        near /= np.maximum(near.sum(1, keepdims=True), 1e-12)
-        scores = self.mix * near + (1 - self.mix) * self.novelty
-        return np.where(np.asarray(counts.todense()) > 0, -np.inf, scores)
+        """How likely what each person tries next is each product that they never bought, (n, k); of bought ones,
+        -inf."""
+        bought = counts.toarray() > 0
+        return np.where(bought, -np.inf, self._tried(counts, bought))
+
+    def likely(self, counts: sparse.csr_matrix) -> Floats:
+        """How likely each person's next purchase is each product, bought before or not, (n, k): 1 together."""
+        own = counts.toarray()
+        bought = own > 0
+        again = np.where(bought, own + self.worth * self.popularity, 0.0) / (own.sum(1, keepdims=True) + self.worth)
+        scores: Floats = again + (1 - again.sum(1, keepdims=True)) * self._tried(counts, bought)
+        scores /= scores.sum(1, keepdims=True)  # of who has bought everything nothing is left to try
+        return scores
+
+    def nearness(self, counts: sparse.csr_matrix) -> Floats:
+        """How near each product is to what each person bought, (n, k), 0 or more."""
+        near: Floats = (counts.sqrt() @ self.similarities).toarray()
+        return near
+
+    def _tried(self, counts: sparse.csr_matrix, bought: NDArray[np.bool_]) -> Floats:
+        """Shares of products that were not bought yet in what is tried next, (n, k)."""
+        near = self.mix * _shares(self.nearness(counts)) if self.mix else np.zeros(bought.shape)
+        return _shares(np.where(bought, 0.0, near + (1 - self.mix) * self.novelty))
 
 
 def fit_affinity(
@@ -81,14 +101,15 @@ def fit_affinity(
     outcomes = recent.counts(size, now, np.inf)
     worth = _likeliest_worth(counts, outcomes, earlier.popularity)
     tried = sparse.csr_matrix(outcomes - outcomes.multiply(counts > 0))
-    mix = max(_MIXES, key=lambda each: _mean_hit(earlier._replace(mix=each), counts, tried))
+    some = np.flatnonzero(np.asarray((tried > 0).sum(1)).ravel())[:_MIXED_MAX]
+    mix = max(_MIXES, key=lambda each: _mean_hit(earlier._replace(mix=each), counts[some], tried[some]))
     return _fit(purchases.between(-np.inf, now), size, now, half_life)._replace(worth=worth, mix=mix)
 
 
 def _fit(purchases: Purchases, size: tuple[int, int], now: float, half_life: float) -> AffinityModel:
     counts = purchases.counts(size, now, half_life)
-    popularity = np.asarray(counts.sum(0), np.float64).ravel() + 1e-9
-    buyers = np.asarray((counts > 0).sum(0), np.float64).ravel() + 1e-9
+    popularity = np.asarray(counts.sum(0), np.float64).ravel() + _LEAST
+    buyers = np.asarray((counts > 0).sum(0), np.float64).ravel() + _LEAST
     similarities = _similarities(sparse.csr_matrix((counts > 0).astype(np.float64)))
     return AffinityModel(popularity / popularity.sum(), buyers / buyers.sum(), 1.0, similarities, 0.0, half_life)
 
@@ -112,20 +133,36 @@ def _similarities(bought: sparse.csr_matrix) -> sparse.csr_matrix:
 
 def _likeliest_worth(counts: sparse.csr_matrix, outcomes: sparse.csr_matrix, popularity: Floats) -> float:
     """The worth under which what was bought next was likeliest (Dirichlet-multinomial)."""
-    own, then = np.asarray(counts.todense()), np.asarray(outcomes.todense())
+    from scipy.optimize import minimize_scalar  # half a second, for which those who learn nothing should not wait
+
+    then = outcomes.tocoo()  # of what was not bought nothing is told
+    own = np.asarray(counts[then.row, then.col], np.float64).ravel()
+    own_total, then_total = (np.asarray(each.sum(1), np.float64).ravel() for each in (counts, outcomes))
 
     def loss(log: float) -> float:
-        prior = own + np.exp(log) * popularity
-        told = gammaln(prior + then) - gammaln(prior)
-        total = gammaln(prior.sum(1) + then.sum(1)) - gammaln(prior.sum(1))
-        return float(total.sum() - told.sum())
+        worth = np.exp(log)
+        prior, total = own + worth * popularity[then.col], own_total + worth
+        told = gammaln(prior + then.data) - gammaln(prior)
+        return float((gammaln(total + then_total) - gammaln(total)).sum() - told.sum())
 
     return float(np.exp(minimize_scalar(loss, bounds=(np.log(_WORTH_MIN), np.log(_WORTH_MAX)), method="bounded").x))
 
 
 def _mean_hit(model: AffinityModel, counts: sparse.csr_matrix, tried: sparse.csr_matrix, first: int = 10) -> float:
-    """Share of what people tried that was among the first of what the model would have shown them."""
-    return hit_rate(model.new_scores(counts), tried, first)
+    """Share of what people tried, each of them something, that was among the first of what the model would have shown
+    them."""
+    people: int = counts.shape[0]
+    parts = [slice(start, min(start + _ROWS, people)) for start in range(0, people, _ROWS)]
+    hits: list[float] = [
+        hit_rate(model.new_scores(counts[part]), tried[part], first) * (part.stop - part.start) for part in parts
+    ]
+    return sum(hits) / max(people, 1)
+
+
+def _shares(weights: Floats) -> Floats:
+    """Each row as shares of its sum; of a row without any, nothing."""
+    shares: Floats = weights / np.maximum(weights.sum(1, keepdims=True), 1e-12)
+    return shares
 
 
 def hit_rate(scores: Floats, bought: sparse.csr_matrix, first: int) -> float:

@@ -149,7 +149,7 @@ class ChannelPreference:
     )
 
     def __init__(self, parameters: ChannelParameters) -> None:
-        self._model = ChannelModel(np.array(parameters.rates), np.array(parameters.worths), parameters.readiness_worth)
+        self._model = channel_model(parameters)
 
     def score(self, features: pa.RecordBatch) -> pa.RecordBatch:
         """Columns value and rival, (n,), null of who was never contacted."""
@@ -183,6 +183,11 @@ class ChannelPreference:
             added[rows, place], before = told() - before, told()
         columns |= {f"{channel}_responses": added[:, place] for place, channel in enumerate(CHANNELS)}
         return _where(contacts.sum(axis=1) > 0, {**columns, **dict(zip(CHANNELS, likely.T, strict=True))})
+
+
+def channel_model(parameters: ChannelParameters) -> ChannelModel:
+    """What has learned them."""
+    return ChannelModel(np.array(parameters.rates), np.array(parameters.worths), parameters.readiness_worth)
 
 
 def engagement(parameters: dict[str, Any]) -> Engagement:

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import betaln
+from scipy.special import betaincinv, betaln
 
 Floats = NDArray[np.float64]
 
+LEVELS = (0.1, 0.9)  # of intervals
 _WORTH_MIN, _WORTH_MAX = 0.5, 5_000.0  # contacts
 _LEAST = 1e-4  # a rate is never known to be less, or to be all but this
 _STEPS = 30
@@ -34,6 +34,13 @@ class ChannelModel(NamedTuple):
         prior = self._ready(contacts, responses)
         likely: Floats = (responses + self.worths * prior) / (contacts + self.worths)
         return likely
+
+    def intervals(self, contacts: Floats, responses: Floats) -> tuple[Floats, Floats]:
+        """Between what these probabilities are with a chance of eight in ten, (n, k) each."""
+        prior = self._ready(contacts, responses)
+        yes, no = responses + self.worths * prior, contacts - responses + self.worths * (1 - prior)
+        low, high = (np.asarray(betaincinv(yes, no, level), np.float64) for level in LEVELS)
+        return low, high
 
     def _ready(self, contacts: Floats, responses: Floats) -> Floats:
         """The channels' rates as they are for each person, judged by all other channels, (n, k)."""
@@ -85,6 +92,8 @@ def _loss(contacts: Floats, responses: Floats, prior: Floats, worth: float) -> f
 
 def _search(loss: Callable[[float], float], low: float, high: float) -> float:
     """Where a loss is least between two numbers above 0, on a logarithmic scale."""
+    from scipy.optimize import minimize_scalar  # half a second, for which those who learn nothing should not wait
+
     found = minimize_scalar(
         lambda log: loss(float(np.exp(log))), bounds=(np.log(low), np.log(high)), options={"maxiter": _STEPS}
     )

@@ -6,13 +6,15 @@ import msgspec
 from msgspec import Meta
 
 # What built-in models tell, in words of `models.scoring.outcomes.parse_outcome`.
-DEFAULT_OUTCOMES = {"churn": "not bought", "lifetime_value": "revenue"}
+DEFAULT_OUTCOMES = {"affinity": "bought", "churn": "not bought", "lifetime_value": "revenue"}
+# Of those that are measured by what others are not.
+DEFAULT_MEASURES = {"affinity": "log_loss", "channel_preference": "log_loss"}
 
 
 class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a version must reach to become the champion."""
 
-    measure: str = ""  # that decides; "": auc, of numbers mean_absolute_error, of actions value
+    measure: str = ""  # that decides; "": DEFAULT_MEASURES, auc, of numbers mean_absolute_error, of actions value
     outcome: str = ""  # that tells how good it is (`models.scoring.outcomes.parse_outcome`); "": see DEFAULT_OUTCOMES
     horizon_days: Annotated[int, Meta(ge=0, le=3650)] = 0  # in which the outcome is looked for; 0: as the model says
     gain: float = 0.0  # by how much it must be better than the champion's, in its own unit

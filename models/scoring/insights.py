@@ -9,11 +9,15 @@ from fnmatch import translate
 from math import exp2
 from typing import Any
 
+import numpy as np
+
 from models.profile.state import DAY_MS, Order, Profile
 from models.profile.transactions import is_sale
+from models.scoring.channels import ChannelModel
+from models.scoring.history_features import CHANNELS, contacts, responses
 from models.scoring.life_events import Occurrence, OnsetRule, Sign, signs
+from models.scoring.product_affinity import AFFINITY_DAYS, Likely, ProductAffinity, decayed_purchases
 
-AFFINITY_DAYS = 60.0  # half-life of a purchase
 AFFINITIES_MAX = 5
 
 # Of moves, pets and travel alone: what tells of health, family or belief is for those to decide who have the basis.
@@ -67,6 +71,42 @@ def affinities(profile: Profile) -> dict[str, list[tuple[str, float]]]:
     return {kind: shares for kind, shares in found.items() if shares}
 
 
+def told_prospects(learned: ProductAffinity, profile: Profile, now: int) -> dict[str, Any]:
+    """What of `affinities` a model tells: what a buyer will likely buy again and what for the first time, as of the day
+    of `now`, ms; nothing of who has bought nothing."""
+    bought = decayed_purchases(profile, now // DAY_MS * DAY_MS)
+    if not bought:
+        return {}
+    found = learned.prospects(bought)
+    return {"likely_again": _told(found.again), "likely_first": _told(found.first_time), "version": learned.version}
+
+
+def told_channels(version: str, model: ChannelModel, profile: Profile) -> dict[str, Any]:
+    """How likely somebody responds to the next contact on each channel, between what, likeliest first, and by which
+    version; nothing of who was never contacted."""
+    known = {channel: profile.channels.get(channel) for channel in CHANNELS}
+    sent = np.array([[0.0 if stats is None else contacts(stats) for stats in known.values()]])
+    answered = np.minimum(sent, [[0.0 if stats is None else responses(stats) for stats in known.values()]])
+    if not sent.any():
+        return {}
+    columns = (model.probabilities(sent, answered), *model.intervals(sent, answered), sent, answered)
+    told = zip(CHANNELS, *(column[0].tolist() for column in columns), strict=True)
+    return {
+        "channels": [
+            {
+                "channel": channel,
+                "likely": round(likely, 4),
+                "low": round(low, 4),
+                "high": round(high, 4),
+                "contacts": int(number),
+                "responses": int(came),
+            }
+            for channel, likely, low, high, number, came in sorted(told, key=lambda each: -each[1])
+        ],
+        "version": version,
+    }
+
+
 def told_signs(found: list[Sign], time_text: Callable[[int], str]) -> list[dict[str, Any]]:
     """Signs as a document has them, with the evidence."""
     return [
@@ -79,11 +119,15 @@ def told_signs(found: list[Sign], time_text: Callable[[int], str]) -> list[dict[
     ]
 
 
-def told_affinities(found: Mapping[str, list[tuple[str, float]]]) -> dict[str, list[dict[str, Any]]]:
+def told_affinities(found: Mapping[str, list[tuple[str, float]]]) -> dict[str, Any]:
     """Affinities as a document has them."""
     return {
         kind: [{"name": name, "share": round(share, 4)} for name, share in shares] for kind, shares in found.items()
     }
+
+
+def _told(likely: Likely) -> list[dict[str, Any]]:
+    return [{"name": name, "likely": round(each, 4)} for name, each in likely]
 
 
 def _sales(profile: Profile) -> list[Order]:

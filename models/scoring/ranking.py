@@ -2,18 +2,18 @@
 
 Two steps of the same kind: how likely a category is, and how likely an item within it. Each is what the person bought,
 late purchases weighing more, shrunk to popularity as far as their history is short (Dirichlet-multinomial, as in
-`models.scoring.affinity`). So somebody without purchases is shown what is popular.
+`models.scoring.affinity`). So somebody without purchases is shown what is popular. With a model that has learned, it
+says how popular products are unless the caller does, what that is worth, and how far those that the person has not
+bought yet come forward because people who bought the same bought them.
 """
 
-from collections.abc import Sequence
-from math import exp2
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from models.profile.state import DAY_MS, Profile
-from models.profile.transactions import is_sale
-from models.scoring.insights import AFFINITY_DAYS
+from models.profile.state import Profile
+from models.scoring.product_affinity import ProductAffinity, decayed_purchases
 
-WORTH = 5.0  # purchases of one's own that popularity is worth
+WORTH = 5.0  # purchases of one's own that popularity is worth, as long as no model has learned that
 
 
 class Item(NamedTuple):
@@ -21,7 +21,7 @@ class Item(NamedTuple):
 
     id: str  # of the product
     category: str = ""
-    popularity: float = 1.0  # against the others, such as how often it is bought; above 0
+    popularity: float | None = None  # against the others, such as how often it is bought; above 0
     margin: float = 1.0  # what a purchase brings
 
 
@@ -34,36 +34,53 @@ class Ranked(NamedTuple):
     bought: bool  # before
 
 
-def rank(items: Sequence[Item], profile: Profile | None, now: int) -> list[Ranked]:
+def rank(
+    items: Sequence[Item], profile: Profile | None, now: int, learned: ProductAffinity | None = None
+) -> list[Ranked]:
     """The items, best first; of equals, in their order. Without a profile by popularity alone."""
-    own = {} if profile is None else _count(profile, now, categories=False)
-    total = sum(item.popularity for item in items)
+    own = {} if profile is None else decayed_purchases(profile, now)
+    worth = WORTH if learned is None else learned.model.worth
+    popularity = _popularity(items, learned)
+    total = sum(popularity)
     popular: dict[str, float] = {}
     within: dict[str, float] = {}
-    for item in items:
-        popular[item.category] = popular.get(item.category, 0.0) + item.popularity
+    for item, each in zip(items, popularity, strict=True):
+        popular[item.category] = popular.get(item.category, 0.0) + each
         within[item.category] = within.get(item.category, 0.0) + own.get(item.id, 0.0)
-    bought = {} if profile is None else _count(profile, now, categories=True)
+    bought = {} if profile is None else decayed_purchases(profile, now, categories=True)
     # A category counts by all that was bought of it, also what is not among the items.
     mine = {category: max(count, bought.get(category, 0.0) if category else 0.0) for category, count in within.items()}
     whole = sum(mine.values())
-    ranked = []
-    for item in items:
+    likely = []
+    for item, each in zip(items, popularity, strict=True):
         of_category = popular[item.category]
-        likely = (mine[item.category] + WORTH * of_category / total) / (whole + WORTH)
-        likely *= (own.get(item.id, 0.0) + WORTH * item.popularity / of_category) / (within[item.category] + WORTH)
-        ranked.append(Ranked(item.id, likely * item.margin, likely, item.id in own))
+        share = (mine[item.category] + worth * of_category / total) / (whole + worth)
+        likely.append(share * (own.get(item.id, 0.0) + worth * each / of_category) / (within[item.category] + worth))
+    if learned is not None and own and learned.model.mix:
+        _bring_near_forward(likely, items, own, learned)
+    ranked = [
+        Ranked(item.id, each * item.margin, each, item.id in own) for item, each in zip(items, likely, strict=True)
+    ]
     return sorted(ranked, key=lambda each: -each.score)
 
 
-def _count(profile: Profile, now: int, categories: bool) -> dict[str, float]:
-    """Decayed purchases by product, or by category."""
-    counts: dict[str, float] = {}
-    for order in profile.orders.values():
-        if not is_sale(order):
-            continue
-        weight = exp2(min(order.timestamp - now, 0) / (AFFINITY_DAYS * DAY_MS))
-        names = order.categories if categories else [product for product, _, _ in order.products]
-        for name in names:
-            counts[name] = counts.get(name, 0.0) + weight
-    return counts
+def _popularity(items: Sequence[Item], learned: ProductAffinity | None) -> list[float]:
+    """What the caller says of each, or the model if they say nothing of any."""
+    if learned is not None and all(item.popularity is None for item in items):
+        return learned.popularity(item.id for item in items)
+    return [1.0 if item.popularity is None else item.popularity for item in items]
+
+
+def _bring_near_forward(
+    likely: list[float], items: Sequence[Item], own: Mapping[str, float], learned: ProductAffinity
+) -> None:
+    """Divides the model's share of what the known products that are new to the person have together by how near they
+    are to what was bought."""
+    nearness = learned.nearness(own, [item.id for item in items])
+    near = {place: each for place, each in enumerate(nearness) if each is not None and items[place].id not in own}
+    total, mix = sum(near.values()), learned.model.mix
+    if not total:
+        return
+    shared = mix * sum(likely[place] for place in near)
+    for place, each in near.items():
+        likely[place] = (1 - mix) * likely[place] + shared * each / total

@@ -13,15 +13,16 @@ import msgspec
 from models.scoring.contract import Signature
 from models.scoring.drift import Distribution
 from models.scoring.evaluation import Report
-from models.scoring.gate import DEFAULT_OUTCOMES, Gate
+from models.scoring.gate import DEFAULT_MEASURES, DEFAULT_OUTCOMES, Gate
 
 Alias = Literal["champion", "challenger"]
 Source = Literal["builtin", "entry_point", "import", "onnx", "sklearn", "mlflow"]
 
 NEXT_BEST_ACTION = "next_best_action"  # target of versions that choose at a decision point
+AFFINITY = "affinity"  # target of versions that tell of products (`models.scoring.product_affinity`)
 
 # Of these measures less is better; of all others more is.
-LESS_IS_BETTER = ("brier", "calibration_error", "mean_absolute_error", "root_mean_squared_error")
+LESS_IS_BETTER = ("brier", "calibration_error", "log_loss", "mean_absolute_error", "root_mean_squared_error")
 
 
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +50,11 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     def is_decision(self) -> bool:
         """Whether it chooses at a decision point (`models.scoring.deciding`), and is no score of people."""
         return (self.source, self.target) == ("builtin", NEXT_BEST_ACTION)
+
+    @property
+    def is_affinity(self) -> bool:
+        """Whether it tells of products, and is no score of people."""
+        return (self.source, self.target) == ("builtin", AFFINITY)
 
 
 class AliasChange(msgspec.Struct, frozen=True):
@@ -82,7 +88,7 @@ def current(changes: Iterable[AliasChange]) -> dict[tuple[str, Alias], int]:
 def decides(gate: Gate, signature: Signature) -> Gate:
     """The gate with its measure."""
     measures = {"probability": "auc", "number": "mean_absolute_error", "label": "value"}
-    measure = gate.measure or measures[signature.output.kind]
+    measure = gate.measure or DEFAULT_MEASURES.get(signature.name) or measures[signature.output.kind]
     return msgspec.structs.replace(gate, measure=measure)
 
 

@@ -8,12 +8,19 @@ from typing import Any
 
 import grpc
 import msgspec
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from scipy import sparse
 
 from actors.control import ControlStore
-from models.scoring.registry import AliasChange
+from models.scoring.affinity import AffinityModel
+from models.scoring.contract import Output, Signature
+from models.scoring.features import Feature
+from models.scoring.product_affinity import ProductAffinity
+from models.scoring.registry import AliasChange, ModelVersion
 from models.scoring.trial import TOLERANCE
+from pipelines.register_models import register_affinity
 from protos.onefold.v1.profile_pb2 import GetRequest
 from protos.onefold.v1.profile_pb2_grpc import ProfileServiceStub
 from tests.e2e.service import RunningService
@@ -132,3 +139,30 @@ def test_scores_follow_events_and_show_everywhere(place: RunningService) -> None
     assert {name: each["value"] for name, each in after.items()} == {
         name: each["value"] for name, each in second.items()
     }
+
+
+def test_what_was_learned_of_products_is_noticed(place: RunningService) -> None:
+    near = sparse.csr_matrix(([1.0], ([1], [2])), (3, 3))
+    model = AffinityModel(np.array([0.2, 0.5, 0.3]), np.array([0.6, 0.3, 0.1]), 2.0, near, 0.9, 60.0)
+    features = {"repeat_purchases": Feature(history="repeat_purchases")}
+    signature = Signature(name="affinity", features=features, output=Output(kind="probability"))
+    learned = ModelVersion(name="affinity", version=0, source="builtin", target="affinity", signature=signature)
+    tea = order("eve", 1, 3)
+    tea["properties"]["products"] = [{"product_id": "tea", "price": 20.0}]
+    with place.client() as client, closing(ControlStore(place.data_dir / "control.sqlite")) as control:
+        client.post("/v1/batch?wait=true", {"batch": [tea]})
+        items = {"items": [{"id": "new"}, {"id": "soap"}, {"id": "cup"}]}
+        plain = client.post("/v1/profiles/user_id:eve/rank", items)
+        assert plain["version"] is None and [each["id"] for each in plain["items"]] == ["new", "soap", "cup"]
+        data = ProductAffinity("", ["soap", "tea", "cup"], model).encode()
+        made = register_affinity(control, place.data_dir / "models", learned, data, "test")
+        control.set_model_aliases(AliasChange("affinity", "champion", made.version, 1, "test"))
+        deadline = time.monotonic() + WAIT_S
+        while (ranked := client.post("/v1/profiles/user_id:eve/rank", items))["version"] is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert ranked["items"][0]["id"] == "cup"
+        told = client.get("/v1/profiles/user_id:eve")["insights"]["affinities"]
+        assert (told["version"], told["likely_again"][0]["name"]) == ("affinity@1", "tea")
+        assert told["likely_first"][0]["name"] == "cup"
+        place.cli("models", "retire", "affinity")

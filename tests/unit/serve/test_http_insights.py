@@ -3,9 +3,20 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
+from scipy import sparse
+
 from models.privacy.purposes import DataScope, Purpose, Purposes
 from models.privacy.settings import PrivacySettings
 from models.profile.state import Observation
+from models.scoring.affinity import AffinityModel
+from models.scoring.builtin import BUILTIN
+from models.scoring.contract import Output, Signature
+from models.scoring.features import Feature
+from models.scoring.product_affinity import ProductAffinity
+from models.scoring.registry import AliasChange, ModelVersion
+from pipelines.register_models import register_affinity
 from serve.settings import Settings
 from tests.unit.serve.http_service import HttpService
 
@@ -78,6 +89,79 @@ def test_items_are_ranked_for_a_person(tmp_path: Path) -> None:
     assert service.post("/v1/profiles/user_id:none/rank", ITEMS).status_code == 404
     twice = service.post("/v1/profiles/user_id:u1/rank", {"items": [{"id": "a"}, {"id": "a"}]})
     assert twice.status_code == 400 and "each id once" in twice.json()["message"]
+
+
+def promote(service: HttpService, affinity: ProductAffinity) -> str:
+    """Makes it the champion; its reference."""
+    features = {"repeat_purchases": Feature(history="repeat_purchases")}
+    version = ModelVersion(
+        name="affinity", version=0, source="builtin", target="affinity",
+        signature=Signature(name="affinity", features=features, output=Output(kind="probability")),
+    )  # fmt: skip
+    folder = service.services.settings.data_path / "models"
+    made = register_affinity(service.control, folder, version, affinity.encode(), "test")
+    service.control.set_model_aliases(AliasChange("affinity", "champion", made.version, 1, "test"))
+    service.pass_time(1_000)
+    return made.reference
+
+
+def test_what_was_learned_of_products_is_told_and_ranks(tmp_path: Path) -> None:
+    service = HttpService(tmp_path, Settings(data_dir=str(tmp_path)))
+    service.send(*orders("u1"), {"type": "identify", "userId": "u2"})
+    items = {"items": [{"id": "new"}, {"id": "p1"}, {"id": "lamp"}]}
+    before = service.post("/v1/profiles/user_id:u2/rank", items).json()
+    assert before["version"] is None and [each["id"] for each in before["items"]] == ["new", "p1", "lamp"]
+    near = sparse.csr_matrix(([1.0], ([1], [2])), (3, 3))
+    model = AffinityModel(np.array([0.2, 0.5, 0.3]), np.array([0.6, 0.3, 0.1]), 2.0, near, 0.9, 60.0)
+    reference = promote(service, ProductAffinity("", ["p9", "p1", "lamp"], model))
+    told = service.get("/v1/profiles/user_id:u1").json()["insights"]["affinities"]
+    assert told["version"] == reference == "affinity@1"
+    assert [each["name"] for each in told["likely_again"]] == ["p1"]
+    assert [each["name"] for each in told["likely_first"]] == ["lamp", "p9"]
+    assert sum(each["likely"] for part in ("likely_again", "likely_first") for each in told[part]) == pytest.approx(1)
+    assert service.get("/v1/profiles/user_id:u2").json()["insights"] == {}
+    after = service.post("/v1/profiles/user_id:u2/rank", items).json()
+    assert after["version"] == reference and [each["id"] for each in after["items"]] == ["p1", "lamp", "new"]
+    service.control.set_model_aliases(AliasChange("affinity", "champion", 0, 2, "test"))
+    service.pass_time(1_000)
+    assert "likely_again" not in service.get("/v1/profiles/user_id:u1").json()["insights"]["affinities"]
+
+
+def test_a_file_that_is_not_what_was_registered_takes_nothing_from_a_profile(tmp_path: Path) -> None:
+    service = HttpService(tmp_path, Settings(data_dir=str(tmp_path)))
+    service.send(*orders("u1"))
+    flat = AffinityModel(np.ones(1), np.ones(1), 2.0, sparse.csr_matrix((1, 1)), 0.0, 60.0)
+    promote(service, ProductAffinity("", ["p1"], flat))
+    (tmp_path / "models" / "affinity" / "1" / "affinity.msgpack").write_bytes(b"other")
+    found = service.get("/v1/profiles/user_id:u1").json()["insights"]["affinities"]
+    assert found["products"] and "likely_again" not in found
+
+
+def test_each_channel_has_a_probability_with_its_interval(tmp_path: Path) -> None:
+    service = HttpService(tmp_path, Settings(data_dir=str(tmp_path)))
+    mails = [
+        {"type": "track", "event": f"Email {did}", "userId": "u1", "messageId": f"{did}{number}"}
+        for did, times in (("Delivered", 6), ("Opened", 5))
+        for number in range(times)
+    ]
+    service.send(*mails, {"type": "identify", "userId": "u2"})
+    parameters = {"rates": [0.2, 0.3, 0.1], "worths": [10.0, 10.0, 10.0], "readiness_worth": 5.0}
+    signature = BUILTIN["channel_preference"](parameters).signature
+    version = ModelVersion(
+        name=signature.name, version=0, source="builtin", target=signature.name, signature=signature,
+        parameters=parameters,
+    )  # fmt: skip
+    made = service.control.register_model(version)
+    service.control.set_model_aliases(AliasChange(made.name, "champion", made.version, 1, "test"))
+    service.pass_time(1_000)
+    told = service.get("/v1/profiles/user_id:u1").json()["insights"]["channel_responses"]
+    assert told["version"] == "channel_preference@1"
+    first, *others = told["channels"]
+    assert (first["channel"], first["contacts"], first["responses"]) == ("email", 6, 5)
+    assert first["likely"] == pytest.approx((5 + 10 * 0.2) / 16, abs=1e-4)
+    assert first["low"] < first["likely"] < first["high"]
+    assert {each["channel"] for each in others} == {"sms", "push"}
+    assert service.get("/v1/profiles/user_id:u2").json()["insights"] == {}
 
 
 def test_purchases_rank_for_purposes_that_they_serve_alone(tmp_path: Path) -> None:
