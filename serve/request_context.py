@@ -15,10 +15,10 @@ from models.profile.state import DAY_MS, Profile
 from models.scoring.features import Feature, reads_of
 from models.scoring.insights import LifeEvents, told_signs
 from models.scoring.kept import KeptScore, told
+from models.scoring.unusual import anomalies, told_anomalies
 from models.segments.catalogue import catalogue_of
 from models.segments.compile import TraitReader, trait_readers
 from models.segments.computed import computed_values
-from models.segments.spans import NEVER
 from models.shard.protocol import SegmentChange
 from serve.auth import Principal
 from serve.decision_points import DecisionPoints
@@ -78,9 +78,9 @@ class RequestContext:
         serves it, and signs, affinities and next best actions as far as they are. Also until when (ms) it is so if
         nothing happens, and how many computed traits were withheld."""
         readers, beside = self.trait_readers, self._beside(profile, purpose, now)
-        # What is recommended is looked at again soon; purchases grow old by days.
-        soon = now + _RECOMMENDED_MS if "next_best_actions" in beside else NEVER
-        lasts = min(soon, NEVER if self.learned.affinity is None else (now // DAY_MS + 1) * DAY_MS)
+        # Purchases grow old, and silences long, by days; what is recommended is looked at again sooner.
+        midnight = (now // DAY_MS + 1) * DAY_MS
+        lasts = min(midnight, now + _RECOMMENDED_MS) if "next_best_actions" in beside else midnight
         if not readers:
             return beside, lasts, 0
         shown = {
@@ -99,6 +99,8 @@ class RequestContext:
         told: dict[str, Any] = {"life_events": told_signs(found, time_text)} if found else {}
         engagement = serves(purposes, purpose, "sections", "engagement")
         told |= self._learned.told(profile, now, orders, engagement)
+        if unusual := anomalies(profile, now, lambda name: serves(purposes, purpose, "events", name), orders):
+            told["anomalies"] = told_anomalies(unusual, time_text)
         if recommended := self.decisions.recommended(profile, purpose, now):
             told["next_best_actions"] = recommended
         return told

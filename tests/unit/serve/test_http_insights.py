@@ -137,6 +137,28 @@ def test_a_file_that_is_not_what_was_registered_takes_nothing_from_a_profile(tmp
     assert found["products"] and "likely_again" not in found
 
 
+def test_a_burst_is_told_for_purposes_that_its_events_serve(tmp_path: Path) -> None:
+    purposes = Purposes(
+        known={
+            "shop": Purpose(basis="contract", data=DataScope(events=("*",), sections=("*",))),
+            "orders": Purpose(basis="contract", data=DataScope(events=("Order *",), sections=("*",))),
+        },
+        default="shop",
+    )
+    service = HttpService(tmp_path, Settings(data_dir=str(tmp_path), privacy=PrivacySettings(purposes=purposes)))
+    service.router.purposes = purposes
+    days = [*(f"2026-02-{day:02}T10:00:00Z" for day in range(1, 20, 2)), *["2026-02-28T10:00:00Z"] * 40]
+    service.send(*({"type": "track", "event": "Login Failed", "userId": "u1", "timestamp": day} for day in days))
+    by_purpose = {
+        purpose: service.get("/v1/profiles/user_id:u1", **{"Onefold-Purpose": purpose}).json()["insights"]
+        for purpose in purposes.known
+    }
+    (burst,) = by_purpose["shop"]["anomalies"]
+    assert (burst["name"], burst["at"][:10]) == ("burst", "2026-02-28")
+    assert (burst["count"], burst["usual"], burst["days"]) == (40, 1, 10)
+    assert by_purpose["orders"] == {}
+
+
 def test_each_channel_has_a_probability_with_its_interval(tmp_path: Path) -> None:
     service = HttpService(tmp_path, Settings(data_dir=str(tmp_path)))
     mails = [
