@@ -15,6 +15,7 @@ from models.profile.state import DAY_MS, Profile
 from models.scoring.features import Feature, reads_of
 from models.scoring.insights import LifeEvents, told_signs
 from models.scoring.kept import KeptScore, told
+from models.scoring.rate_changes import RateChanges
 from models.scoring.unusual import anomalies, told_anomalies
 from models.segments.catalogue import catalogue_of
 from models.segments.compile import TraitReader, trait_readers
@@ -55,6 +56,7 @@ class RequestContext:
         self._life_events = LifeEvents(services.settings.scoring.life_events)
         settings = services.settings
         self._learned = LearnedInsights(services.control, settings.data_path, settings.scoring.enabled, services.now)
+        self._rate_changes = RateChanges(services.settings.scoring.rate_changes)
         self._segment_names = Snapshot(services.control, self._load_segment_names, services.now)
         self._trait_readers = Snapshot(services.control, self._load_trait_readers, services.now)
 
@@ -95,11 +97,18 @@ class RequestContext:
         """The insights that are no computed traits."""
         purposes = self.purposes
         orders = serves(purposes, purpose, "sections", "transactions")
-        found = self._life_events.signs(profile, now, lambda name: serves(purposes, purpose, "events", name), orders)
+
+        def may_read(event: str) -> bool:
+            return serves(purposes, purpose, "events", event)
+
+        found = [
+            *self._life_events.signs(profile, now, may_read, orders),
+            *self._rate_changes.signs(profile, now, may_read, orders),
+        ]
         told: dict[str, Any] = {"life_events": told_signs(found, time_text)} if found else {}
         engagement = serves(purposes, purpose, "sections", "engagement")
         told |= self._learned.told(profile, now, orders, engagement)
-        if unusual := anomalies(profile, now, lambda name: serves(purposes, purpose, "events", name), orders):
+        if unusual := anomalies(profile, now, may_read, orders):
             told["anomalies"] = told_anomalies(unusual, time_text)
         if recommended := self.decisions.recommended(profile, purpose, now):
             told["next_best_actions"] = recommended

@@ -15,7 +15,7 @@ from models.profile.state import DAY_MS, Order, Profile
 from models.profile.transactions import is_sale
 from models.scoring.channels import ChannelModel
 from models.scoring.history_features import CHANNELS, contacts, responses
-from models.scoring.life_events import Occurrence, OnsetRule, Sign, signs
+from models.scoring.life_events import Occurrence, OnsetRule, Pace, Sign, signs
 from models.scoring.product_affinity import AFFINITY_DAYS, Likely, ProductAffinity, decayed_purchases
 
 AFFINITIES_MAX = 5
@@ -108,15 +108,17 @@ def told_channels(version: str, model: ChannelModel, profile: Profile) -> dict[s
 
 
 def told_signs(found: list[Sign], time_text: Callable[[int], str]) -> list[dict[str, Any]]:
-    """Signs as a document has them, with the evidence."""
-    return [
-        {
-            "name": sign.name,
-            "since": time_text(sign.since),
-            "evidence": [{"at": time_text(each.at), each.kind: each.name} for each in sign.evidence],
-        }
-        for sign in found
-    ]
+    """Signs as a document has them, latest first, with the evidence."""
+    told: list[dict[str, Any]] = []
+    for sign in sorted(found, key=lambda sign: (-sign.since, sign.name)):
+        paces = {} if sign.paces is None else dict(zip(("before", "after"), map(_told_pace, sign.paces), strict=True))
+        evidence = [{"at": time_text(each.at), each.kind: each.name} for each in sign.evidence]
+        told.append({"name": sign.name, "since": time_text(sign.since), **paces, "evidence": evidence})
+    return told
+
+
+def _told_pace(pace: Pace) -> dict[str, int]:
+    return pace._asdict()
 
 
 def told_affinities(found: Mapping[str, list[tuple[str, float]]]) -> dict[str, Any]:

@@ -1,14 +1,11 @@
 """Life events: signs that something in somebody's life has changed, with the events that say so. A sign, never a fact.
 
 An onset is several things of a kind within a short time, by somebody who was known long enough before and did none of
-them. A change point is a moment after which somebody does something at another rate than before (likelihood ratio of
-Poisson rates, penalised for having looked at every moment: Chen and Gupta, "Parametric Statistical Change Point
-Analysis", 2012).
+them. Changes of rate are in `models.scoring.rate_changes`.
 """
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
-from math import log
 from typing import NamedTuple
 
 import msgspec
@@ -16,8 +13,6 @@ import msgspec
 from models.profile.state import DAY_MS
 
 _EVIDENCE_MAX = 10  # occurrences that are told of
-_MOMENTS_MAX = 2000  # latest occurrences that are looked at for a change point
-_COUNT_MIN = 5  # occurrences without which no rate is known
 
 
 class OnsetRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -44,8 +39,15 @@ class Occurrence(NamedTuple):
     """Something that somebody did."""
 
     at: int  # ms
-    kind: str  # "event" or "category"
+    kind: str  # "event", "category" or "order"
     name: str
+
+
+class Pace(NamedTuple):
+    """How often something was done."""
+
+    times: int
+    days: int  # within so many
 
 
 class Sign(NamedTuple):
@@ -54,15 +56,7 @@ class Sign(NamedTuple):
     name: str
     since: int
     evidence: tuple[Occurrence, ...]
-
-
-class ChangePoint(NamedTuple):
-    """From `at` on, ms, somebody did something so often a day, and before that so often."""
-
-    at: int
-    before: float
-    after: float
-    evidence: float  # natural logarithm of how much likelier a change is than none, after the penalty
+    paces: tuple[Pace, Pace] | None = None  # before and after, of a change of rate
 
 
 def signs(rules: dict[str, OnsetRule], occurrences: Iterable[Occurrence], known_since: int, now: int) -> list[Sign]:
@@ -85,31 +79,3 @@ def _onset(name: str, rule: OnsetRule, past: Sequence[Occurrence], known_since: 
                 found = Sign(name, first.at, evidence[:_EVIDENCE_MAX])
         previous = first.at
     return found
-
-
-def change_point(times: Sequence[int], start: int, now: int) -> ChangePoint | None:
-    """The moment at which a rate has changed most, from occurrences, ms ascending, seen from `start` until `now`; None
-    if no change is likelier than none."""
-    seen = [at for at in times if start <= at <= now][-_MOMENTS_MAX:]
-    if len(seen) == _MOMENTS_MAX:
-        start = seen[0]
-    total, whole = len(seen), (now - start) / DAY_MS
-    if total < _COUNT_MIN or whole <= 0:
-        return None
-    best: ChangePoint | None = None
-    for count, at in enumerate(seen):
-        for moment, until in ((at, count), (at + 1, count + 1)):  # a rate may rise with an occurrence or fall after it
-            days = (moment - start) / DAY_MS
-            if not 0 < days < whole:
-                continue
-            before, after = until / days, (total - until) / (whole - days)
-            gain = _likelihood(until, days) + _likelihood(total - until, whole - days) - _likelihood(total, whole)
-            evidence = gain - 1.5 * log(max(total, 2))  # a rate and a moment more, by Schwarz's criterion
-            if best is None or evidence > best.evidence:
-                best = ChangePoint(moment, before, after, evidence)
-    return best if best is not None and best.evidence > 0 else None
-
-
-def _likelihood(count: int, days: float) -> float:
-    """Of so many occurrences in so many days at their most likely rate, but for what all rates share."""
-    return count * log(count / days) if count else 0.0

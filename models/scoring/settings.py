@@ -11,6 +11,7 @@ from models.scoring.gate import Gate
 from models.scoring.hosting import HostSettings
 from models.scoring.insights import DEFAULT_LIFE_EVENTS
 from models.scoring.life_events import OnsetRule
+from models.scoring.rate_changes import DEFAULT_RATE_CHANGES, RateRule
 
 
 class ScoringSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +27,7 @@ class ScoringSettings(msgspec.Struct, frozen=True, kw_only=True):
     band_margin: Annotated[float, Meta(ge=0, lt=0.5)] = 0.1
     # What makes a sign, by its name.
     life_events: dict[str, OnsetRule] = msgspec.field(default_factory=DEFAULT_LIFE_EVENTS.copy)
+    rate_changes: dict[str, RateRule] = msgspec.field(default_factory=DEFAULT_RATE_CHANGES.copy)
 
     def __post_init__(self) -> None:
         check_decisions(self.decisions)

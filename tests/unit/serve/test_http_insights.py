@@ -9,7 +9,7 @@ from scipy import sparse
 
 from models.privacy.purposes import DataScope, Purpose, Purposes
 from models.privacy.settings import PrivacySettings
-from models.profile.state import Observation
+from models.profile.state import DAY_MS, Observation
 from models.scoring.affinity import AffinityModel
 from models.scoring.builtin import BUILTIN
 from models.scoring.contract import Output, Signature
@@ -17,6 +17,7 @@ from models.scoring.features import Feature
 from models.scoring.product_affinity import ProductAffinity
 from models.scoring.registry import AliasChange, ModelVersion
 from pipelines.register_models import register_affinity
+from serve.http_schemas import time_text
 from serve.settings import Settings
 from tests.unit.serve.http_service import HttpService
 
@@ -68,6 +69,29 @@ def test_insights_are_made_of_what_serves_the_purpose(tmp_path: Path) -> None:
     }
     assert set(by_purpose["shop"]) == {"life_events", "affinities"}
     assert by_purpose["profiling"] == {}
+
+
+def test_that_somebody_stops_is_told_by_time_alone(tmp_path: Path) -> None:
+    service = HttpService(tmp_path, Settings(privacy=PrivacySettings(purposes=PURPOSES)))
+    service.router.purposes = PURPOSES
+    for number in range(30):
+        at = time_text(service.now - (210 - 7 * number) * DAY_MS)
+        properties = {"order_id": f"o{number}", "revenue": 10, "currency": "EUR"}
+        service.send(
+            {"type": "track", "event": "Order Completed", "userId": "u1", "timestamp": at, "properties": properties}
+        )
+
+    def told(purpose: str = "shop") -> list[dict[str, Any]]:
+        found = service.get("/v1/profiles/user_id:u1", **{"Onefold-Purpose": purpose}).json()["insights"]
+        signs: list[dict[str, Any]] = found.get("life_events", [])
+        return signs
+
+    assert told() == []
+    service.pass_time(120 * DAY_MS)
+    (sign,) = told()
+    assert (sign["name"], sign["before"]["times"], sign["after"]["times"]) == ("bought_less", 29, 0)
+    assert [each["order"] for each in sign["evidence"]] == [f"o{number}" for number in range(25, 30)]
+    assert told("profiling") == []
 
 
 ITEMS = {"items": [{"id": "p1", "category": "Furniture"}, {"id": "new", "category": "Other", "popularity": 1.5}]}
