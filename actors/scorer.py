@@ -317,7 +317,7 @@ class Scorer:
         if not people.standings:
             return [], counted
         changes = await asyncio.to_thread(lineup.band_changes, people, [rows for rows, _, _ in answers])
-        return self._bands.of(states, changes, lineup.champions, people.at), counted
+        return await asyncio.to_thread(self._bands.of, states, changes, lineup.champions, people.at), counted
 
     async def _answer(
         self, lineup: Lineup, number: int, model: int, people: People

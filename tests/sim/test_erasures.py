@@ -10,6 +10,7 @@ from models.identity.identifiers import IdentitySettings
 from models.privacy.suppression import FOREVER, refused_until
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
+from models.scoring.statements import band_trait, statement
 from models.segments.criteria import SegmentDefinition
 from models.shard.commands import Accept, Suppress
 from models.shard.protocol import IngestResult
@@ -155,6 +156,33 @@ def test_an_erased_person_who_was_merged_and_taken_apart(seed: int) -> None:
         assert remains(world, 1) == remains(world, 2) == []
         assert not any(disk.profiles or disk.redirects or disk.events for disk in world.disks)
     world.check_at_rest()
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_nobody_comes_back_by_what_models_say(seed: int) -> None:
+    rng = random.Random(seed)
+    world = World(seed, shards=1 + seed % 5, settings=SETTINGS)
+    people = {person: events_of(rng, person, 8) for person in range(3)}
+    world.unacknowledged = [event for events in people.values() for event in events]
+    world.settle()
+    later = START + 20_000_000  # than the erasure: no identifier is refused then
+
+    def said(person: int, at: int) -> list[Event]:
+        known = sorted({i for event in people[person] for i in event.identifiers})
+        return [statement(person, i, {f"s{n}": canary(person)}, {}, later + at + n) for n, i in enumerate(known)]
+
+    world.unacknowledged = [event for person in people for event in said(person, 0)]
+    rng.shuffle(world.unacknowledged)
+    for _ in range(rng.randrange(150)):
+        world.step()
+    assert erase_all(world, 0, START + 10_000_000)  # in the middle of it all
+    world.settle()
+    world.unacknowledged = said(0, 1_000)
+    world.settle()
+    world.check_at_rest()
+    assert remains(world, 0) == []
+    told = {trait for profile in world.profiles().values() for trait in profile.attributes if trait != "note"}
+    assert told == {band_trait(f"s{n}") for n in range(max(len(said(person, 0)) for person in (1, 2)))}
 
 
 def _merges(world: World, shard: int) -> list[str]:

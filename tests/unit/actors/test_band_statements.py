@@ -39,6 +39,7 @@ class RiskBench(Bench):
     """Whose model says what the trait `risk` is."""
 
     is_away = False
+    greatest = 0  # of the batches of statements
 
     async def ask(self, model: ModelVersion, batch: pa.RecordBatch) -> pa.RecordBatch:
         self.asked += batch.num_rows
@@ -47,6 +48,7 @@ class RiskBench(Bench):
     async def ingest(self, events: list[Event], wait: bool, timeout_s: float) -> IngestResult:
         if self.is_away:
             raise Unavailable("the shard is away")
+        self.greatest = max(self.greatest, len(events))
         return await super().ingest(events, wait, timeout_s)
 
     @property
@@ -258,5 +260,6 @@ def test_what_could_not_be_delivered_is_stated_later(tmp_path: Path) -> None:
         await bench.settle()
         bands = [await bench.band(each) for each in people]
         assert bands == ["low"] * 60 + ["medium"] * 80 + ["high"] * 60
+        assert bench.greatest == 100  # at a time
 
     run(tmp_path, scenario)
