@@ -256,6 +256,9 @@ class Scorer:
                     await asyncio.to_thread(self._begin_anew, store, lineup, wanted)
         await self._models.keep(each for _, each in lineup.versions)
         self._version = version
+        if lineup.misfits:
+            fields = {"scorer": self._shard, "scores": lineup.misfits}
+            log.warning("scoring.bands: numbers need bands, and labels are bands themselves", extra={"fields": fields})
 
     def _begin_anew(self, store: ScoreStore, lineup: Lineup, wanted: str) -> None:
         with store.transaction():

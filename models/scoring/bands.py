@@ -19,7 +19,8 @@ from models.profile.policy import AttributePolicy, ProfilePolicy
 from models.profile.state import Profile
 from models.scoring.statements import SCORER_SOURCE, band_trait
 
-Edges = Mapping[str, float]  # of one score: name of a band -> the least score in it, up to the next greater one
+Edges = Mapping[str, float]
+"""Of one score: name of a band -> the least score in it, up to the next one. Nothing for labels: each is a band."""
 
 PARTS = frozenset({"attributes", "consents"})  # of a profile that are read here
 _NAME_MAX = 64  # characters
@@ -29,8 +30,6 @@ _OTHERS = ""  # the band that others than scorers have told: none that a score c
 def check_edges(bands: Mapping[str, Edges]) -> None:
     """Raises ValueError if they are no bands, with their place in the settings."""
     for name, edges in bands.items():
-        if not edges:
-            raise ValueError(f"scoring.bands.{name}: expected at least one band, such as high = 0.7")
         if any(not 0 < len(band) <= _NAME_MAX for band in edges):
             raise ValueError(f"scoring.bands.{name}: expected names of 1 to {_NAME_MAX} characters")
         if len(set(edges.values())) < len(edges) or not all(map(isfinite, edges.values())):
@@ -49,9 +48,15 @@ class Bands:
         around = [gaps[max(place - 1, 0) : place + 1] or [abs(edge)] for place, edge in enumerate(self._edges)]
         self._margins = [margin * min(distances) for distances in around]
 
-    def of(self, score: float, held: str | None) -> str | None:
+    def fit(self, is_label: bool) -> bool:
+        """Whether a score of that kind can be in one of them."""
+        return is_label != bool(self._edges)
+
+    def of(self, score: float | str, held: str | None) -> str | None:
         """The band of a score of somebody who is in the band `held`; None below all bands."""
         edges, margins = self._edges, self._margins
+        if isinstance(score, str):
+            return None if edges else score
         place = bisect_right(edges, score) - 1
         before = self._places.get(held or "")
         if before is not None and place > before and score < edges[place] + margins[place]:
@@ -88,6 +93,10 @@ class Banding:
         self._bands = {name: Bands(edges, margin) for name, edges in bands.items()}
         self._purposes = purposes
 
+    def misfits(self, is_label: Mapping[str, bool]) -> list[str]:
+        """Of these scores, by name, those whose bands are not of their kind: nobody is ever in one."""
+        return [name for name, label in is_label.items() if name in self._bands and not self._bands[name].fit(label)]
+
     def standing(self, profile: Profile, is_scored: bool, at: int) -> Standing | None:
         """How a person stands at a time, ms; None if nothing may be changed: their processing is restricted."""
         if is_restricted(profile.consents):
@@ -117,7 +126,7 @@ class Banding:
             bands, wanted = self._bands.get(name), None
             if bands is not None and name in champions and standing.is_scored and held.may_be_kept:
                 score = scores.get(name)
-                if isinstance(score, int | float):  # else there is none, or a label
+                if score is not None:
                     wanted = bands.of(score, held.band)
                 elif held.band != _OTHERS:
                     continue

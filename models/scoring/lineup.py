@@ -82,6 +82,12 @@ class Lineup:
         """The champion of each score, by its reference."""
         return {version.name: version.reference for alias, version in self.versions if alias == "champion"}
 
+    @property
+    def misfits(self) -> list[str]:
+        """The scores of champions whose bands are not of their kind: edges of labels, or no edges of numbers."""
+        champions = [version for alias, version in self.versions if alias == "champion"]
+        return self._banding.misfits({each.name: each.signature.output.kind == "label" for each in champions})
+
     def names(self, alias: Alias) -> list[str]:
         """Of which scores there is a champion, or a challenger."""
         return [version.name for each, version in self.versions if each == alias]

@@ -21,7 +21,7 @@ class ScoringSettings(msgspec.Struct, frozen=True, kw_only=True):
     hosts: HostSettings = HostSettings()
     gates: dict[str, Gate] = {}  # by the name of the score
     decisions: dict[str, DecisionPoint] = {}  # points at which one of several actions is chosen, by name
-    # By the name of the score: the name of each band -> the least score in it.
+    # By the name of the score: the name of each band -> the least score in it; none for labels.
     bands: dict[str, dict[str, float]] = {}
     # How far beyond an edge a score must be for another band, as a part of the distance to the next edge.
     band_margin: Annotated[float, Meta(ge=0, lt=0.5)] = 0.1

@@ -66,7 +66,6 @@ def test_nobody_changes_bands_by_less_than_a_margin(
 @pytest.mark.parametrize(
     ("edges", "problem"),
     [
-        ({}, "at least one band"),
         ({"": 1.0}, "names of 1 to 64 characters"),
         ({"low": 1.0, "high": 1.0}, "a different number"),
         ({"low": float("nan")}, "a different number"),
@@ -115,6 +114,16 @@ def test_a_statement_is_renewed_before_it_is_purged_and_never_twice_at_once(
     again = changes(person(band, age_days), score, purposes)
     assert bool(again) == (age_days * DAY_MS > days * DAY_MS / 2 + 1) or abs(2 * age_days - days) < 1e-6
     assert changes(person(band, 0.0), score, purposes) == {}
+
+
+def test_a_label_is_its_own_band() -> None:
+    banding = Banding({**CHURN, "channel": {}}, 0.1, NO_PURPOSES)
+    standing = banding.standing(person("high"), True, NOW)
+    assert standing is not None
+    assert banding.changes(standing, {"churn": 0.9, "channel": "email"}, ["churn", "channel"]) == {"channel": "email"}
+    assert banding.changes(standing, {"churn": "email", "channel": 0.9}, ["churn", "channel"]) == {"churn": None}
+    assert banding.misfits({"churn": True, "channel": False, "other": True}) == ["churn", "channel"]
+    assert banding.misfits({"churn": False, "channel": True}) == []
 
 
 def test_what_models_make_of_somebody_does_not_keep_them() -> None:

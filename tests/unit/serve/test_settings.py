@@ -79,7 +79,7 @@ def test_tables_lists_and_maps(tmp_path: Path) -> None:
             "5",
             "lapsed_days must be greater than lifecycle.at_risk_days (set by ONEFOLD_",
         ),
-        ("ONEFOLD_SCORING__BANDS", '{"churn": {}}', "scoring.bands.churn: expected at least one band"),
+        ("ONEFOLD_SCORING__BANDS", '{"churn": {"": 1}}', "scoring.bands.churn: expected names of 1 to 64"),
         ("ONEFOLD_SCORING__BAND_MARGIN", "0.5", "scoring.band_margin: expected float < 0.5"),
         ("ONEFOLD_GRPC_PORT", "8080", "grpc_port: expected another port than http_port"),
     ],
