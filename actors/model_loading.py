@@ -30,6 +30,8 @@ ARTEFACTS: tuple[Source, ...] = ("onnx", "sklearn", "mlflow")
 
 def load(model: ModelVersion, models_dir: Path) -> ScoringModel:
     """The model of a version. Raises Invalid, Conflict, and ModelFailed for what code that is plugged in raises."""
+    if not model.is_score:
+        raise Invalid(f"model: {model.reference} scores nobody: it is asked when people are read or decided about")
     if model.source in ARTEFACTS:
         return open_artefact(model.source, checked_path(model, models_dir), model.signature)
     if model.digest and code_digest(model.source, model.target) != model.digest:

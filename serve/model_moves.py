@@ -54,7 +54,7 @@ def move_champion(
 
 def move_challenger(control: ControlStore, model: ModelVersion, by: str, now: int, reason: str) -> None:
     """Has a version score in the shadow. Raises Conflict, Invalid."""
-    if model.is_affinity:
+    if not model.is_score:
         raise Conflict("version: it scores nobody, so there is no shadow; `onefold models evaluate` compares it")
     if _standing(control, model.name, "champion") == model.version:
         raise Conflict("version: it is the champion; only another version can be compared with it")

@@ -45,7 +45,7 @@ class Lineup:
         self.versions: list[tuple[Alias, ModelVersion]] = [
             (alias, version)
             for (_, alias), version in sorted(current.items(), key=lambda item: item[0])
-            if not (version.is_decision or version.is_affinity)
+            if version.is_score
         ]
         self._purposes = purposes
         self._banding = banding

@@ -52,6 +52,11 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
         return (self.source, self.target) == ("builtin", NEXT_BEST_ACTION)
 
     @property
+    def is_score(self) -> bool:
+        """Whether it scores people, rather than to choose for them or to tell of products."""
+        return not (self.is_decision or self.is_affinity)
+
+    @property
     def is_affinity(self) -> bool:
         """Whether it tells of products, and is no score of people."""
         return (self.source, self.target) == ("builtin", AFFINITY)

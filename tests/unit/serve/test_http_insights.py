@@ -161,6 +161,27 @@ def test_a_file_that_is_not_what_was_registered_takes_nothing_from_a_profile(tmp
     assert found["products"] and "likely_again" not in found
 
 
+def test_channels_are_told_for_purposes_that_engagement_serves(tmp_path: Path) -> None:
+    scopes = {"care": ("insights", "engagement"), "ads": ("insights",)}
+    purposes = Purposes(
+        known={
+            name: Purpose(basis="contract", data=DataScope(events=("*",), sections=sections))
+            for name, sections in scopes.items()
+        },
+        default="care",
+    )
+    service = HttpService(tmp_path, Settings(data_dir=str(tmp_path), privacy=PrivacySettings(purposes=purposes)))
+    service.router.purposes = purposes
+    service.send({"type": "track", "event": "Email Delivered", "userId": "u1"})
+    promote_channels(service)
+    told = {
+        purpose: "channel_responses"
+        in service.get("/v1/profiles/user_id:u1", **{"Onefold-Purpose": purpose}).json()["insights"]
+        for purpose in scopes
+    }
+    assert told == {"care": True, "ads": False}
+
+
 def test_a_burst_is_told_for_purposes_that_its_events_serve(tmp_path: Path) -> None:
     purposes = Purposes(
         known={
@@ -183,14 +204,7 @@ def test_a_burst_is_told_for_purposes_that_its_events_serve(tmp_path: Path) -> N
     assert by_purpose["orders"] == {}
 
 
-def test_each_channel_has_a_probability_with_its_interval(tmp_path: Path) -> None:
-    service = HttpService(tmp_path, Settings(data_dir=str(tmp_path)))
-    mails = [
-        {"type": "track", "event": f"Email {did}", "userId": "u1", "messageId": f"{did}{number}"}
-        for did, times in (("Delivered", 6), ("Opened", 5))
-        for number in range(times)
-    ]
-    service.send(*mails, {"type": "identify", "userId": "u2"})
+def promote_channels(service: HttpService) -> None:
     parameters = {"rates": [0.2, 0.3, 0.1], "worths": [10.0, 10.0, 10.0], "readiness_worth": 5.0}
     signature = BUILTIN["channel_preference"](parameters).signature
     version = ModelVersion(
@@ -200,6 +214,17 @@ def test_each_channel_has_a_probability_with_its_interval(tmp_path: Path) -> Non
     made = service.control.register_model(version)
     service.control.set_model_aliases(AliasChange(made.name, "champion", made.version, 1, "test"))
     service.pass_time(1_000)
+
+
+def test_each_channel_has_a_probability_with_its_interval(tmp_path: Path) -> None:
+    service = HttpService(tmp_path, Settings(data_dir=str(tmp_path)))
+    mails = [
+        {"type": "track", "event": f"Email {did}", "userId": "u1", "messageId": f"{did}{number}"}
+        for did, times in (("Delivered", 6), ("Opened", 5))
+        for number in range(times)
+    ]
+    service.send(*mails, {"type": "identify", "userId": "u2"})
+    promote_channels(service)
     told = service.get("/v1/profiles/user_id:u1").json()["insights"]["channel_responses"]
     assert told["version"] == "channel_preference@1"
     first, *others = told["channels"]
