@@ -218,5 +218,5 @@ def test_discovered_segments_are_created_as_they_were_drafted(running: RunningSe
     assert running.cli("segments", "preview", str(draft))["members"] == 200
     assert made["holdout"] == 10
     usual = running.cli("segments", "discover", "--outcome", "event Came Back", "--horizon", "25", *as_of)
-    assert usual["groups"][0]["conditions"][0] == "plan is gold"
+    assert any("plan is gold" in each["conditions"] for each in usual["groups"])
     assert running.command("segments", "discover", "--outcome", "fame").returncode == 2

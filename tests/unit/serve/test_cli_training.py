@@ -94,3 +94,33 @@ def test_a_training_set_is_written_once(onefold: Call, tmp_path: Path) -> None:
 def test_what_cannot_be_says_why(onefold: Call, arguments: tuple[str, ...], code: int, message: str) -> None:
     exit_code, _, told = onefold("models", *arguments)
     assert (exit_code, message in told) == (code, True), told
+
+
+def test_segments_are_suggested_with_files_to_create(onefold: Call, tmp_path: Path) -> None:
+    fill(tmp_path / "onefold-data", histories(600, seed=9))
+    asked = ("segments", "discover", "--outcome", "bought", "--as-of", AS_OF, "--horizon", str(HORIZON_DAYS))
+    exit_code, out, _ = onefold(*asked, "--output", "drafts", "--json")
+    told = json.loads(out)
+    assert exit_code == 0 and told["people"] == 600
+    drafts = {path.name for path in (tmp_path / "drafts").iterdir()}
+    assert drafts == {"discovery.json", *(f"{group['segment']['id']}.json" for group in told["groups"])}
+    exit_code, out, _ = onefold(*asked)
+    assert exit_code == 0 and out.startswith("a purchase, ") and "everybody " in out
+    assert all(group["verdict"] in out for group in told["groups"])
+    exit_code, _, error = onefold(*asked, "--output", "drafts")
+    assert exit_code == 2 and "is there already" in error
+    with closing(AuditLog(tmp_path / "onefold-data")) as log:
+        assert len(log.entries(EntryFilter(action="onefold segments discover"), 1 << 62, 10)) == 2
+
+
+def test_what_cannot_be_discovered_says_why(onefold: Call) -> None:
+    timed = ("--as-of", AS_OF, "--horizon", str(HORIZON_DAYS))
+    for options, why in (
+        ((), "give a file with an outcome, or --outcome"),
+        (("spec.toml", "--outcome", "bought"), "one of them"),
+        (("--outcome", "fame"), "--outcome: expected bought, revenue"),
+        (("spec.toml", "--as-of", AS_OF), "features.often: no criterion says this"),
+        (("--outcome", "bought", *timed), "people: expected 100 or more in each half"),
+    ):
+        exit_code, _, error = onefold("segments", "discover", *options)
+        assert exit_code == 2 and why in error, error
