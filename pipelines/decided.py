@@ -44,6 +44,7 @@ class Decided(NamedTuple):
     waiting: int = 0  # decisions whose horizon is not over
     withheld: int = 0  # about people who may not be scored
     retired: int = 0  # for an action that is not in the settings any more
+    share: float = 1.0  # of people who are in it, if there were more decisions than were asked for
 
     @property
     def measured(self) -> NDArray[np.bool_]:
@@ -121,7 +122,12 @@ def collect_decisions(
                 features = reader.one(then, record.at)
                 rows.append(_Row(profile.customer_id, record, features, responded > 0, value))
         return Decided(
-            np.array([row.record.at for row in rows], np.int64), _history(point, rows), waiting, withheld, retired
+            np.array([row.record.at for row in rows], np.int64),
+            _history(point, rows),
+            waiting,
+            withheld,
+            retired,
+            percent / 100,
         )
 
 

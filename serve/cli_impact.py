@@ -1,5 +1,7 @@
 """`onefold impact`: what treating people brought, and how many people it takes to know."""
 
+import time
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 import typer
 
+from actors.control import ControlStore
 from serve.cli_common import (
     USAGE,
     AsJson,
@@ -18,6 +21,8 @@ from serve.cli_common import (
     connect,
     emit,
 )
+from serve.cli_model_common import instant
+from serve.cli_training import local_settings
 
 impact = typer.Typer(no_args_is_help=True, help="Measure what treating a segment brings.")
 
@@ -58,6 +63,43 @@ def report(
     if svg is not None:
         svg.write_text(picture)
     emit(as_json, found, lambda console: console.print(found, end="", markup=False, highlight=False))
+
+
+@impact.command("policy")
+def policy(
+    decision: Annotated[str, typer.Argument(metavar="DECISION", help="The decision point.", show_default=False)],
+    since: Annotated[str, typer.Option("--since", help="ISO 8601: decisions from then on. (default: all)")] = "",
+    until: Annotated[str, typer.Option("--until", help="ISO 8601: decisions before then. (default: now)")] = "",
+    svg: Annotated[
+        Path | None, typer.Option("--svg", help="Write the picture to this file too.", show_default=False)
+    ] = None,
+    decisions: Annotated[int, typer.Option("--decisions", min=1, help="Most to read, a sample by person.")] = 200_000,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a decision brought as it was taken, and would have brought taken otherwise, from the log of decisions."""
+    from models.impact.drawing_policies_svg import policies_svg
+    from models.impact.policy_report import policy_text
+    from serve.policy_work import PolicyQuestion, make_report
+
+    settings, now = local_settings(data_dir, config), time.time_ns() // 1_000_000
+    with closing(ControlStore(settings.control_path)) as control:
+        champion = control.current_models().get((decision, "champion"))
+    found = make_report(
+        PolicyQuestion(
+            settings=settings,
+            decision=decision,
+            since=instant("--since", since) if since else 0,
+            until=instant("--until", until) if until else now,
+            now=now,
+            champion=champion if champion is not None and champion.is_decision else None,
+            decisions_max=decisions,
+        )
+    )
+    if svg is not None:
+        svg.write_text(policies_svg(found))
+    emit(as_json, found, lambda console: console.print(policy_text(found), end="", markup=False, highlight=False))
 
 
 @impact.command("power")

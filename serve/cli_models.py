@@ -15,10 +15,10 @@ from actors.control import ControlStore
 from models.profile.state import DAY_MS
 from serve.cli_backfill import backfill_app
 from serve.cli_common import USAGE, AsJson, CommandError, ConfigFile, DataDir, emit, table
-from serve.cli_decision_models import evaluate_decision
 from serve.cli_model_common import instant, model_settings, now_ms, plain_errors, registry, version_of
 from serve.cli_training import people_as_of, training_app
 from serve.command_audit import command_actor, record_command
+from serve.decision_models import evaluate_decision
 from serve.settings import Settings
 
 if TYPE_CHECKING:  # with them comes PyArrow, for which no other command should wait

@@ -15,8 +15,8 @@ from actors.control import ControlStore
 from models.profile.state import DAY_MS
 from models.segments.times import parse_instant
 from serve.cli_common import USAGE, AsJson, CommandError, ConfigFile, DataDir, emit, settings_of, table
-from serve.cli_decision_models import train_decision
 from serve.command_audit import command_actor, record_command
+from serve.decision_models import train_decision
 from serve.http_schemas import time_text
 from serve.settings import Settings
 

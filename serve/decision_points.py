@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from actors.errors import Conflict, NotFound
+from actors.errors import Conflict
 from models.privacy.decisions import Choice
 from models.privacy.purposes import NO_AUTOMATED_DECISIONS
 from models.privacy.visibility import serves, serves_all
@@ -11,6 +11,8 @@ from models.profile.state import Profile
 from models.scoring.deciding import Champion, choose, expected_values
 from models.scoring.decision_point import DecisionPoint
 from models.scoring.features import FeatureReader, Value, reads_of
+from models.scoring.registry import ModelVersion
+from serve.decision_models import decision_point
 from serve.services import Services
 from serve.snapshot import Snapshot
 
@@ -19,6 +21,7 @@ class DecisionPoints:
     """Those of the settings, with the champions of the registry, at most half a second behind it."""
 
     def __init__(self, services: Services) -> None:
+        self._settings = services.settings
         self._points = services.settings.scoring.decisions
         self._purposes = services.settings.privacy.purposes
         self._rules = services.settings.lifecycle
@@ -32,10 +35,12 @@ class DecisionPoints:
 
     def point(self, name: str) -> DecisionPoint:
         """Raises NotFound."""
-        if name not in self._points:
-            known = ", ".join(self._points) or "none"
-            raise NotFound(f"decision: expected one of scoring.decisions ({known})")
-        return self._points[name]
+        return decision_point(self._settings, name)
+
+    def version(self, name: str) -> ModelVersion | None:
+        """The champion's version, if it is one that decides."""
+        found = self._control.current_models().get((name, "champion"))
+        return found if found is not None and found.is_decision else None
 
     def choose(self, name: str, profile: Profile, purpose: str, now: int, uniform: float) -> Choice:
         """What to do for a person, for a purpose at `now` ms, as chance (a number from 0 to below 1) has it. Raises

@@ -44,6 +44,7 @@ SHOWS: Mapping[tuple[str, str], Shows] = {
     ("POST", "/v1/profiles/batch"): "purpose",
     ("POST", "/v1/profiles/{key}/rank"): "purpose",
     ("POST", "/v1/profiles/{key}/decide"): "purpose",
+    ("GET", "/v1/decisions/{decision}/impact"): "nobody",
     ("POST", "/v1/identity/resolve"): "purpose",
     ("GET", "/v1/identity/explain"): "purpose",
     ("GET", "/v1/identity/merges/{merge_id}/evidence"): "purpose",

@@ -2,6 +2,7 @@
 
 POST /v1/{identify,track,page,screen,group,alias,batch,import,merge}   events in        serve.http_ingest
 GET  /v1/profiles/{key}...                                            one person       serve.http_profiles
+GET  /v1/decisions/{decision}/impact                                  decision points  serve.http_policies
 *    /v1/identity/{resolve,explain,merges,merge,unmerge}               who is who       serve.http_identity
 *    /v1/identity/reviews...                                          who may be       serve.http_reviews
 *    /v1/segments...                                                  groups           serve.http_segments
@@ -43,6 +44,7 @@ from serve import (
     http_minimisation,
     http_models,
     http_open_dsr,
+    http_policies,
     http_privacy,
     http_profiles,
     http_ranking,
@@ -85,6 +87,7 @@ def build_http_app(services: Services, probes: http_health.Probes | None = None)
             http_corrections,
             http_decisions,
             http_decide,
+            http_policies,
             http_ranking,
             http_profiles,
             http_identity,

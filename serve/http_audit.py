@@ -22,7 +22,10 @@ from serve.http_scopes import NO_PEOPLE, PUBLIC, SCOPES
 _CLIENT_CLOSED = "499"
 # Parts of paths that name no person. What they hold is recorded only if the request succeeded: it is the id of
 # something then, and not whatever a caller wrote.
-_IDS = ("segment_id", "key_id", "webhook_id", "review_id", "merge_id", "trait_id", "source_id", "model", "alias")
+_IDS = (
+    *("segment_id", "key_id", "webhook_id", "review_id", "merge_id", "trait_id", "source_id"),
+    *("model", "alias", "decision"),
+)
 
 _told: ContextVar[Told | None] = ContextVar("onefold_told", default=None)
 

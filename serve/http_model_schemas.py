@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from models.impact.policy_report import PolicyReport as PolicyReport  # as it is answered
 from serve.http_schemas import Time
 
 AliasName = Literal["champion", "challenger"]

@@ -44,6 +44,7 @@ SCOPES: Mapping[tuple[str, str], Scope | Literal["public"]] = {
     ("POST", "/v1/profiles/batch"): "read",
     ("POST", "/v1/profiles/{key}/rank"): "read",
     ("POST", "/v1/profiles/{key}/decide"): "read",
+    ("GET", "/v1/decisions/{decision}/impact"): "analyse",
     ("POST", "/v1/identity/resolve"): "read",
     ("GET", "/v1/identity/explain"): "read",
     ("GET", "/v1/identity/merges/{merge_id}/evidence"): "read",

@@ -27,6 +27,7 @@ from serve.errors import Forbidden
 from serve.http_schemas import time_text
 from serve.intake import Intake
 from serve.learned_insights import Learned, LearnedInsights
+from serve.policy_work import PolicyReports
 from serve.rate_limit import CallLimits
 from serve.score_explanations import ScoreExplanations
 from serve.services import Services
@@ -53,6 +54,7 @@ class RequestContext:
         self.basis = BasisCheck(services.reads.get_many, services.control.segments, self.purposes, services.now)
         self.explanations = ScoreExplanations(services.control)
         self.decisions = DecisionPoints(services)
+        self.policy_reports = PolicyReports()
         self._life_events = LifeEvents(services.settings.scoring.life_events)
         settings = services.settings
         self._learned = LearnedInsights(services.control, settings.data_path, settings.scoring.enabled, services.now)

@@ -95,6 +95,7 @@ def ours(running: RunningService) -> Ours:
         "name": export["results_url"].rpartition("/")[2],
         "decision_id": "dec_0123456789abcdef01234567",
         "model": "upgrade",
+        "decision": "welcome",
         "alias": "champion",
         "letter_id": letter,
         "trait": CANARY,

@@ -123,6 +123,7 @@ class Reads:
             "merge_id": [f"mrg_{shard}_{number}" for shard in (0, 1) for number in (1, 2)],
             "name": ["none.zip"],
             "model": ["churn"],
+            "decision": ["none"],
             "subject_request_id": ["a7551968-d5d6-44b2-9831-815ac9017798"],
         }
         names = re.findall(r"\{(\w+)\}", path)

@@ -21,7 +21,7 @@ from serve.http_scopes import PUBLIC, SCOPES
 IN_PATHS = frozenset(
     {
         *("key", "segment_id", "webhook_id", "trait_id", "source_id", "key_id", "merge_id", "review_id"),
-        *("subject_request_id", "name", "decision_id", "model", "alias"),
+        *("subject_request_id", "name", "decision_id", "decision", "model", "alias"),
     }
 )
 # By the template of the route. Of others the body is {}.

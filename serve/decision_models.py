@@ -1,11 +1,11 @@
-"""What commands do with the decisions of a decision point: read them, learn from them, measure versions by them."""
+"""What is done with the decisions of a decision point: read them, learn from them, measure versions by them."""
 
 from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from actors.control import ControlStore
-from serve.cli_common import USAGE, CommandError
+from actors.errors import NotFound
 from serve.settings import Settings
 
 if TYPE_CHECKING:  # with them come SciPy and PyArrow, for which no other command should wait
@@ -15,15 +15,15 @@ if TYPE_CHECKING:  # with them come SciPy and PyArrow, for which no other comman
 
 
 def decision_point(settings: Settings, name: str) -> "DecisionPoint":
-    """One of the settings. Raises CommandError."""
+    """One of the settings. Raises NotFound."""
     if name not in settings.scoring.decisions:
         known = ", ".join(settings.scoring.decisions) or "none"
-        raise CommandError(f"{name}: expected a decision point of scoring.decisions ({known})", USAGE, "usage")
+        raise NotFound(f"decision: expected one of scoring.decisions ({known})")
     return settings.scoring.decisions[name]
 
 
 def read_decisions(settings: Settings, name: str, times: "Times", decisions_max: int) -> "Decided":
-    """What was decided, and what came of it. Raises CommandError, NotFound."""
+    """What was decided, and what came of it. Raises NotFound, also if a shard's file is on another machine."""
     from pipelines.decided import collect_decisions
 
     point = decision_point(settings, name)
@@ -43,7 +43,7 @@ def read_decisions(settings: Settings, name: str, times: "Times", decisions_max:
 
 
 def train_decision(settings: Settings, name: str, until: int, now: int, decisions_max: int) -> "ModelVersion":
-    """A version that has learned from the decisions before a time, ms. Raises CommandError, ValueError."""
+    """A version that has learned from the decisions before a time, ms. Raises NotFound, ValueError."""
     from pipelines.decided import Times
     from pipelines.train_decisions import train_actions
 
@@ -54,8 +54,7 @@ def train_decision(settings: Settings, name: str, until: int, now: int, decision
 def evaluate_decision(
     settings: Settings, versions: "Sequence[ModelVersion]", until: int, now: int, decisions_max: int
 ) -> "Evaluation":
-    """Versions of one decision point side by side, by the decisions before a time, ms. Raises CommandError,
-    ValueError."""
+    """Versions of one decision point side by side, by the decisions before a time, ms. Raises NotFound, ValueError."""
     from models.scoring.deciding import Champion
     from pipelines.decided import Times
     from pipelines.train_decisions import evaluate_actions

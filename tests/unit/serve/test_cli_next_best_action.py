@@ -71,11 +71,31 @@ def test_a_decision_point_learns_and_its_version_becomes_the_champion(decided: C
         assert control.current_models()[NAME, "champion"].version == 2
 
 
+def test_the_log_tells_what_other_decisions_would_have_brought(decided: Call, tmp_path: Path) -> None:
+    exit_code, out, _ = decided("impact", "policy", NAME, "--svg", "policy.svg")
+    assert exit_code == 0 and "always letter" in out and "welcome@1" not in out
+    assert (tmp_path / "policy.svg").read_text().startswith("<svg")
+    assert decided("models", "train", "next_best_action", "--decision", NAME)[0] == 0
+    assert decided("models", "promote", "welcome@1")[0] == 0
+    exit_code, out, _ = decided("impact", "policy", NAME, "--json")
+    found = {each["policy"]: each for each in json.loads(out)["policies"]}
+    assert exit_code == 0 and found["welcome@1"]["verdict"] == "better"
+    assert (
+        found["welcome@1"]["decisions"] < found["as decided"]["decisions"] == PEOPLE
+    )  # it has learned from the others
+    exit_code, out, _ = decided("impact", "policy", NAME, "--since", "2026-01-01", "--json")
+    assert exit_code == 0 and json.loads(out)["decisions"] == 0
+    exit_code, _, told = decided("impact", "policy", NAME, "--until", "then")
+    assert exit_code == 2 and "--until: expected ISO 8601" in told
+    exit_code, _, told = decided("impact", "policy", "bye")
+    assert exit_code == 4 and "scoring.decisions (welcome)" in told
+
+
 def test_what_cannot_be_learned_says_why(decided: Call, tmp_path: Path) -> None:
     train = ("models", "train", "next_best_action")
     for arguments, code, message in (
         ((), 2, "--decision: expected with next_best_action"),
-        (("--decision", "bye"), 2, "expected a decision point of scoring.decisions (welcome)"),
+        (("--decision", "bye"), 4, "expected one of scoring.decisions (welcome)"),
         (("--decision", NAME, "--as-of", "2020-01-01"), 1, "0 decisions for none whose horizon is over"),
     ):
         exit_code, _, told = decided(*train, *arguments)

@@ -1,0 +1,42 @@
+"""Judges ways of deciding at a decision point by its log: reads the decisions, and the champion beside them."""
+
+import numpy as np
+
+from models.impact.policy_report import Candidate, PolicyReport, policy_report
+from models.scoring.deciding import Champion, net_values
+from models.scoring.decision_point import DecisionPoint
+from models.scoring.next_best_action import policy
+from models.scoring.registry import ModelVersion
+from pipelines.decided import Decided
+
+
+def report_policies(
+    name: str, point: DecisionPoint, found: Decided, champion: ModelVersion | None, since: str, until: str
+) -> PolicyReport:
+    """The report on the decisions that were found. `since` and `until` are as they are told."""
+    empty = PolicyReport(
+        decision=name,
+        value=point.value.text,
+        unit=point.unit,
+        since=since,
+        until=until,
+        horizon_days=point.horizon_days,
+        decisions=None,
+        people=None,
+        waiting=found.waiting,
+        withheld=found.withheld,
+        retired=found.retired,
+        notes=[] if found.share >= 1 else [f"of a sample of people: {found.share:.1%} of them"],
+    )
+    judged = None if champion is None else _candidate(point, found, champion)
+    return policy_report(empty, list(point.actions), point.costs, found.history, judged)
+
+
+def _candidate(point: DecisionPoint, found: Decided, version: ModelVersion) -> Candidate:
+    """The champion without its share of chance. What came of decisions that it has learned from is no news to it: it is
+    judged by those after them, and by those about people from whom nothing is learned."""
+    learned = Champion.of(version).parameters
+    history = found.history
+    likely = policy(net_values(point, learned, history.features, len(history.taken)), history.allowed, 0.0)
+    unseen = found.measured | (found.at > version.learned["as_of"])
+    return Candidate(version.reference, likely, np.flatnonzero(unseen))
