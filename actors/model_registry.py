@@ -79,13 +79,13 @@ class ModelRegistry(ControlFile):
             statement = "INSERT INTO model_evaluations (name, body) VALUES (?, ?)"
             self._db.execute(statement, (evaluation.name, msgspec.json.encode(evaluation)))
 
-    def latest_evaluation(self, name: str, number: int) -> Evaluation | None:
-        """What was last measured of a version, with what was measured beside it."""
+    def latest_evaluation(self, name: str, number: int, but: str = "") -> Evaluation | None:
+        """What was last measured of a version, with what was measured beside it; `but`: not by this outcome."""
         from models.scoring.registry import Evaluation
 
         for (body,) in self._rows("SELECT body FROM model_evaluations WHERE name = ? ORDER BY number DESC", name):
             found = msgspec.json.decode(body, type=Evaluation)
-            if number in found.reports:
+            if number in found.reports and found.outcome != but:
                 return found
         return None
 

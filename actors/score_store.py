@@ -1,12 +1,13 @@
 """The scores of one shard's people: a SQLite file beside the shard's, written by the shard's scorer alone.
 
-It holds nothing that cannot be made again from the shard and the registry of models, so it need not be on disk at each
-commit. Scores of champions count; those of challengers are kept beside them in a table of their own, for comparison.
+Scores can be made again from the shard and the registry of models, so they need not be on disk at each commit. Those of
+champions count; those of challengers are kept beside them in a table of their own, for comparison. Some people's scores
+are kept for longer (`models.scoring.samples`), to be measured by what came; without the file that begins anew.
 """
 
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -18,10 +19,11 @@ from numpy.typing import NDArray
 from actors.page_scrub import Scrubbed
 from actors.private_file import open_private_store
 from models.scoring.drift import DriftCounts
-from models.scoring.kept import KeptModel, Row
+from models.scoring.kept import KeptModel, Row, rival_of
 from models.scoring.registry import ModelVersion
+from models.scoring.samples import WEEK_MS, Sample
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 DIRECTORY = "scores"
 Table = Literal["scores", "shadow"]
 _SCORES = """
@@ -33,9 +35,14 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 CREATE TABLE models (model INTEGER PRIMARY KEY, reference TEXT NOT NULL UNIQUE, body BLOB NOT NULL);
 CREATE TABLE scores ({_SCORES}) WITHOUT ROWID;
 CREATE TABLE shadow ({_SCORES}) WITHOUT ROWID;
+CREATE TABLE samples (
+    customer_id INTEGER, model INTEGER, week INTEGER, at INTEGER NOT NULL, value REAL NOT NULL, rival REAL,
+    PRIMARY KEY (customer_id, model, week)
+) WITHOUT ROWID;
 CREATE INDEX scores_until ON scores (until) WHERE until > 0;
 CREATE INDEX shadow_until ON shadow (until) WHERE until > 0;
 """
+_OF_PEOPLE = ("scores", "shadow", "samples")
 _COLUMNS = "customer_id, name, model, at, until, value, stale, body"
 _CHUNK = 500  # ids in one statement
 _CACHE_KIB = 16 * 1024
@@ -142,10 +149,27 @@ class ScoreStore:
             statement = f"UPDATE {table} SET stale = ?, until = ? WHERE customer_id = ? AND name = ?"  # nosec B608
             self._db.executemany(statement, ((each.why, each.until, each.customer_id, each.name) for each in stale))
 
+    def sample(self, rows: Iterable[Row]) -> None:
+        """Keeps scores that are numbers for longer, the last of each person, model and week."""
+        kept = [
+            (row.customer_id, row.model, row.at // WEEK_MS, row.at, row.value, rival_of(row))
+            for row in rows
+            if not isinstance(row.value, str)
+        ]
+        with self.transaction():
+            self._db.executemany("INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?)", kept)
+
+    def keep_samples(self, since: Mapping[int, int]) -> None:
+        """Forgets what was kept before a time, ms, by model, and all of other models."""
+        with self.transaction():
+            marks = ",".join("?" * len(since))
+            self._db.execute(f"DELETE FROM samples WHERE model NOT IN ({marks})", tuple(since))  # nosec B608
+            self._db.executemany("DELETE FROM samples WHERE model = ? AND at < ?", since.items())
+
     def drop(self, customer_ids: Collection[int]) -> None:
         """Forgets all scores of people."""
         with self.transaction():
-            for table in ("scores", "shadow"):
+            for table in _OF_PEOPLE:
                 statement = f"DELETE FROM {table} WHERE customer_id = ?"  # nosec B608
                 self._db.executemany(statement, ((each,) for each in customer_ids))
 
@@ -159,7 +183,7 @@ class ScoreStore:
         """The customer ids above `after`, up to and with `until`, of whom there is any score, ascending."""
         found: set[int] = set()
         with self._lock:
-            for table in ("scores", "shadow"):
+            for table in _OF_PEOPLE:
                 statement = f"SELECT customer_id FROM {table} WHERE customer_id > ? AND customer_id <= ?"  # nosec B608
                 found.update(each for (each,) in self._db.execute(statement, (after, until)))
         return sorted(found)
@@ -256,15 +280,29 @@ def models_of(db: sqlite3.Connection) -> dict[int, KeptModel]:
 
 def drift_of(data_dir: Path, shard: int) -> DriftCounts:
     """Who was counted when everybody of a shard was scored last, from its file; nobody if there is none."""
+    with _reading(data_dir, shard) as db:
+        row = None if db is None else db.execute("SELECT value FROM meta WHERE key = 'drift'").fetchone()
+    return DriftCounts() if row is None else _drift_counts.decode(row[0])
+
+
+def samples_of(data_dir: Path, shard: int, reference: str) -> dict[tuple[int, int], Sample]:
+    """The scores of a version that were kept, from the file of a shard, by customer id and time, ms."""
+    statement = "SELECT customer_id, at, value, rival FROM samples JOIN models USING (model) WHERE reference = ?"
+    with _reading(data_dir, shard) as db:
+        rows = [] if db is None else db.execute(statement, (reference,)).fetchall()
+    return {(row[0], row[1]): Sample(row[2], float("nan") if row[3] is None else row[3]) for row in rows}
+
+
+@contextmanager
+def _reading(data_dir: Path, shard: int) -> Iterator[sqlite3.Connection | None]:
+    """A file of scores, to be read; None if there is none, or none of this version."""
     path = scores_path(data_dir, shard)
     if not path.exists():
-        return DriftCounts()
+        yield None
+        return
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)) as db:
         db.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-        if db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
-            return DriftCounts()
-        row = db.execute("SELECT value FROM meta WHERE key = 'drift'").fetchone()
-    return DriftCounts() if row is None else _drift_counts.decode(row[0])
+        yield db if db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION else None
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -42,6 +42,7 @@ from models.scoring.hosting import ModelFailed
 from models.scoring.kept import KeptModel, Row
 from models.scoring.lineup import NO_SCORE, Lineup, People
 from models.scoring.registry import Alias, ModelVersion
+from models.scoring.samples import are_kept, kept_ms, kept_percent
 from models.segments.bulk_moves import unpack_ids
 from models.segments.predictions import Prediction, predicted
 
@@ -290,7 +291,8 @@ class Scorer:
             last = states[-1][0] if states else (1 << 63) - 1
             known = await asyncio.to_thread(store.people_between, after, last)
             if after == 0:
-                await asyncio.to_thread(store.set_meta, failed=0, counting=_NO_COUNTS)
+                percent = kept_percent(await asyncio.to_thread(self._log.count_profiles))
+                await asyncio.to_thread(store.set_meta, failed=0, counting=_NO_COUNTS, kept_percent=str(percent))
             statements, counted = await self._score(store, states, known, counting=True)
         await self._bands.state(statements)
         total = _encode(plus(_decode(store.meta("counting", _NO_COUNTS)), counted)).decode()
@@ -299,8 +301,14 @@ class Scorer:
             return
         again = RETRY_MS if store.meta("failed", 0) else DAY_MS
         ends = {"banded": " ".join(self._bands.names), "drift": total}  # bands of former names are taken back
+        await asyncio.to_thread(store.keep_samples, self._samples_since())
         await asyncio.to_thread(store.set_meta, rescan_after=-1, rescan_due=self._now() + again, **ends)
         log.info("everybody is scored", extra={"fields": {"scorer": self._shard, "models": self._lineup.text}})
+
+    def _samples_since(self) -> dict[int, int]:
+        """Since when scores are kept, ms, by the model's number in the file."""
+        models = zip(self._numbers, self._lineup.versions, strict=True)
+        return {model: self._now() - kept_ms(version.signature.output) for model, (_, version) in models}
 
     async def _score(
         self, store: ScoreStore, states: Sequence[tuple[int, bytes]], known: Sequence[int], counting: bool = False
@@ -384,11 +392,15 @@ def _write(
     store: ScoreStore, lineup: Lineup, answers: Sequence[tuple[list[Row], list[Stale], bool]], gone: Sequence[int]
 ) -> None:
     """All that came of some people, in one transaction."""
+    percent = float(store.meta("kept_percent", "0"))
     with store.transaction():
         store.drop(gone)
         for alias, table in _TABLES.items():
             mine = [answer for (each, _), answer in zip(lineup.versions, answers, strict=True) if each == alias]
-            store.put(table, sorted((row for rows, _, _ in mine for row in rows), key=lambda row: row[:2]))
+            rows = sorted((row for rows, _, _ in mine for row in rows), key=lambda row: row[:2])
+            store.put(table, rows)
+            kept = are_kept(np.array([row.customer_id for row in rows], np.int64), percent)
+            store.sample(row for row, is_kept in zip(rows, kept.tolist(), strict=True) if is_kept)
             store.mark(table, (each for _, stale, _ in mine for each in stale))
         if any(failed for _, _, failed in answers):
             store.set_meta(failed=1)

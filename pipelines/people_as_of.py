@@ -4,7 +4,7 @@ Who is taken follows from the customer id, so that a sample is the same each tim
 to today (`models.scoring.replay`). All shards' files must be on this machine; a service may run on them meanwhile.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from models.profile.policy import ProfilePolicy
 from models.profile.reduce import time_of
 from models.profile.state import Profile, decode_profile
 from models.scoring.replay import profile_as_of
+from models.scoring.samples import MEASURED, MEASURED_PERCENT
 from models.segments.bulk_moves import BulkMove, unpack_ids
 from models.segments.holdout import is_held_out
 from models.shard.protocol import SegmentChange
@@ -27,13 +28,11 @@ from models.shard.protocol import SegmentChange
 PEOPLE_MAX = 200_000
 _PAGE = 500  # profiles read at once
 _SAMPLE = "sample of people"  # salt: another part of the people than any other
-MEASURED_PERCENT = 30.0  # of the people, who are not learned from
-_MEASURED = "people who are measured"  # salt
 
 
 def is_measured(customer_id: int) -> bool:
     """Whether somebody is measured, and not learned from: three of ten, always the same."""
-    return is_held_out(_MEASURED, customer_id, MEASURED_PERCENT)
+    return is_held_out(MEASURED, customer_id, MEASURED_PERCENT)
 
 
 class Person(NamedTuple):
@@ -44,14 +43,21 @@ class Person(NamedTuple):
     after: tuple[Event, ...]  # later than that, up to and with the end
     end: Profile  # as of the end
     segments: frozenset[str]  # that they are in now
+    at: int  # the time, ms
+    until: int  # the end
 
 
 class Leaving(NamedTuple):
-    """Who moved out of and into a segment after the time: whether each was a member at the time, by customer id, and
-    who left until the end."""
+    """Who moved into (true) and out of a segment, and when (ms), oldest first, by customer id."""
 
-    was_member: dict[int, bool]
-    left: frozenset[int]
+    moves: dict[int, list[tuple[int, bool]]]
+
+    def left(self, person: Person, is_member: bool) -> bool | None:
+        """Whether somebody who is a member now or not left between their time and the end; None for who was no member
+        at the time."""
+        later = [(at, entered) for at, entered in self.moves.get(person.customer_id, ()) if at > person.at]
+        was_member = not later[0][1] if later else is_member
+        return any(not entered and at <= person.until for at, entered in later) if was_member else None
 
 
 class PeopleAsOf:
@@ -67,8 +73,12 @@ class PeopleAsOf:
         policy: ProfilePolicy,
         purposes: Purposes = NO_PURPOSES,
         people_max: int = PEOPLE_MAX,
+        times: Mapping[int, tuple[int, int]] | None = None,
     ) -> None:
-        """Raises NotFound if a shard's file is not on this machine, and ValueError for impossible times."""
+        """`times`: only these people, by customer id, each as of a time of their own and with what they did up to
+        another (ms), between `at` and `until`.
+
+        Raises NotFound if a shard's file is not on this machine, and ValueError for impossible times."""
         if not at <= until <= now:
             raise ValueError("as-of: the time after it in which outcomes are looked for must have passed")
         self._stack = ExitStack()
@@ -80,6 +90,7 @@ class PeopleAsOf:
         self.at, self.until, self.now = at, until, now
         self._policy, self._purposes = policy, purposes
         self._people_max = people_max
+        self._times = times
         self.withheld = 0  # people who may not be scored
 
     def close(self) -> None:
@@ -87,22 +98,18 @@ class PeopleAsOf:
         self._stack.close()
 
     def __iter__(self) -> Iterator[Person]:
-        profiles = sum(log.count_profiles() for log in self._logs)
-        percent = min(100.0 * self._people_max / max(profiles, 1), 100.0)
         self.withheld = 0
-        for log in self._logs:
-            moves, after = log.standing_moves(), 0
-            while page := log.profile_states(after, _PAGE):
-                after = page[-1][0]
-                for customer_id, state in page:
-                    if percent < 100 and not is_held_out(_SAMPLE, customer_id, percent):
-                        continue
-                    present = decode_profile(state)
-                    moves.fold(present)
-                    if not may_be_scored(present, self._purposes, self.now):
-                        self.withheld += 1
-                    elif (person := self._person(present)) is not None:
-                        yield person
+        for shard, log in enumerate(self._logs):
+            moves = log.standing_moves()
+            for customer_id, state in self._states(shard, log):
+                present = decode_profile(state)
+                moves.fold(present)
+                if not may_be_scored(present, self._purposes, self.now):
+                    self.withheld += 1
+                    continue
+                times = (self.at, self.until) if self._times is None else self._times[customer_id]
+                if (person := self._person(present, *times)) is not None:
+                    yield person
 
     def pages(self, size: int) -> Iterator[list[Person]]:
         """The same, so many at a time; the last page may be empty."""
@@ -116,29 +123,38 @@ class PeopleAsOf:
 
     def leaving(self, segment_id: str) -> Leaving:
         """Who moved out of and into a segment after the time."""
-        was_member: dict[int, bool] = {}
-        left: set[int] = set()
+        moves: dict[int, list[tuple[int, bool]]] = {}
         for log in self._logs:
-            for change in reversed(log.changes_since(segment_id, self.at)):  # oldest first: the first one tells
-                exits, entries = _people_of(change)
-                for customer_id in exits:
-                    was_member.setdefault(customer_id, True)
-                for customer_id in entries:
-                    was_member.setdefault(customer_id, False)
-                if change.at <= self.until:
-                    left.update(exits)
-        return Leaving(was_member, frozenset(left))
+            for change in reversed(log.changes_since(segment_id, self.at)):  # oldest first
+                for people, entered in zip(_people_of(change), (False, True), strict=True):
+                    for customer_id in people:
+                        moves.setdefault(customer_id, []).append((change.at, entered))
+        return Leaving(moves)
 
-    def _person(self, present: Profile) -> Person | None:
+    def _states(self, shard: int, log: ShardLog) -> Iterator[tuple[int, bytes]]:
+        """Encoded profiles of a shard: of a sample of all, or of those who are asked for."""
+        if self._times is not None:
+            mine = sorted(customer_id for customer_id in self._times if shard_of(customer_id) == shard)
+            for start in range(0, len(mine), _PAGE):
+                yield from log.states_of(mine[start : start + _PAGE])
+            return
+        profiles = sum(log.count_profiles() for log in self._logs)
+        percent = min(100.0 * self._people_max / max(profiles, 1), 100.0)
+        after = 0
+        while page := log.profile_states(after, _PAGE):
+            after = page[-1][0]
+            yield from (each for each in page if percent >= 100 or is_held_out(_SAMPLE, each[0], percent))
+
+    def _person(self, present: Profile, at: int, until: int) -> Person | None:
         events = events_of(self._logs, present)
-        then = profile_as_of(present.customer_id, events, self.at, self._policy, self._purposes)
+        then = profile_as_of(present.customer_id, events, at, self._policy, self._purposes)
         end = then
-        if self.until > self.at:
-            end = profile_as_of(present.customer_id, events, self.until, self._policy, self._purposes)
+        if until > at:
+            end = profile_as_of(present.customer_id, events, until, self._policy, self._purposes)
         if then is None or end is None:
             return None
-        after = tuple(event for event in events if self.at < time_of(event) <= self.until)
-        return Person(present.customer_id, then, after, end, frozenset(present.memberships))
+        after = tuple(event for event in events if at < time_of(event) <= until)
+        return Person(present.customer_id, then, after, end, frozenset(present.memberships), at, until)
 
 
 def events_of(logs: Sequence[ShardLog], present: Profile) -> list[Event]:

@@ -41,7 +41,7 @@ from models.scoring.lifetime_value import churn_rival, fit_value
 from models.scoring.outcomes import Outcome
 from models.scoring.registry import ModelVersion
 from pipelines.people_as_of import PeopleAsOf, is_measured
-from pipelines.training_sets import LABEL, TrainingSpec, examples
+from pipelines.training_sets import AS_OF, LABEL, TrainingSpec, examples
 
 PEOPLE_MIN = 100  # to learn from
 _FIT_MAX = 50_000  # people that an additive model is fitted to: more change its weights by less than their error
@@ -60,6 +60,7 @@ class Examples(msgspec.Struct, frozen=True):
     labels: NDArray[np.float64]  # (n,)
     learn: NDArray[np.int64]  # rows
     measure: NDArray[np.int64]
+    times: NDArray[np.int64]  # (n,), ms, as of when each is
 
 
 def value_spec(horizon_days: int) -> TrainingSpec:
@@ -140,12 +141,14 @@ def collect(people: PeopleAsOf, spec: TrainingSpec, rules: LifecycleRules) -> Ex
     """Everybody of a time, with what came of them."""
     pairs = list(examples(people, spec, rules))
     features = pa.Table.from_batches([features for features, _ in pairs]).combine_chunks()
-    labels = pa.Table.from_batches([labels for _, labels in pairs]).column(LABEL).to_numpy()
+    told = pa.Table.from_batches([labels for _, labels in pairs])
+    labels, times = told.column(LABEL).to_numpy(), told.column(AS_OF).cast(pa.int64()).to_numpy()
     ids = features.column(CUSTOMER).to_pylist()
     measured = np.array([is_measured(from_text(each)) for each in ids], np.bool_)
     batches = features.to_batches()
     batch = batches[0] if batches else pa.RecordBatch.from_pylist([], features.schema)
-    return Examples(batch, np.asarray(labels, np.float64), np.flatnonzero(~measured), np.flatnonzero(measured))
+    learn, measure = np.flatnonzero(~measured), np.flatnonzero(measured)
+    return Examples(batch, np.asarray(labels, np.float64), learn, measure, np.asarray(times, np.int64))
 
 
 def _rows_of(found: Examples, known: NDArray[np.bool_], who: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

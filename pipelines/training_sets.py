@@ -12,13 +12,13 @@ scored are left out.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import pyarrow as pa
 
-from models.identity.customer_id import to_text
 from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules
 from models.scoring.features import CUSTOMER, Feature, FeatureReader
 from models.scoring.outcomes import Outcome, outcome_of
@@ -57,7 +57,7 @@ def examples(
     reader = FeatureReader(spec.features, rules)
     leaving = people.leaving(spec.outcome.segment) if spec.outcome.kind == "left" else None
     for page in people.pages(_ROWS):
-        yield _batches(page, people, spec, reader, leaving)
+        yield _batches(page, spec, reader, leaving)
 
 
 def write_training_set(
@@ -98,21 +98,29 @@ def _with_time(schema: pa.Schema) -> pa.Schema:
 
 
 def _batches(
-    page: Sequence[Person], people: PeopleAsOf, spec: TrainingSpec, reader: FeatureReader, leaving: Leaving | None
+    page: Sequence[Person], spec: TrainingSpec, reader: FeatureReader, leaving: Leaving | None
 ) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-    features = reader.batch([person.then for person in page], people.at)
-    times = pa.array([people.at] * len(page), _TIME)
+    features = _features(page, reader)
+    times = pa.array([person.at for person in page], _TIME)
     with_time = [features.column(0), times, *features.columns[1:]]
-    labels = [_label(person, people, spec.outcome, leaving) for person in page]
-    ids = pa.array([to_text(person.customer_id) for person in page], pa.string())
+    labels = [_label(person, spec.outcome, leaving) for person in page]
     return (
         pa.RecordBatch.from_arrays(with_time, schema=_with_time(features.schema)),
-        pa.RecordBatch.from_arrays([ids, times, pa.array(labels, pa.float64())], schema=LABELS),
+        pa.RecordBatch.from_arrays([features.column(0), times, pa.array(labels, pa.float64())], schema=LABELS),
     )
 
 
-def _label(person: Person, people: PeopleAsOf, outcome: Outcome, leaving: Leaving | None) -> float | None:
+def _features(page: Sequence[Person], reader: FeatureReader) -> pa.RecordBatch:
+    """Those of each person as of their own time."""
+    batches = [
+        reader.batch([person.then for person in people], at) for at, people in groupby(page, lambda person: person.at)
+    ]
+    together = pa.Table.from_batches(batches, reader.schema).combine_chunks().to_batches()
+    return together[0] if together else pa.RecordBatch.from_pylist([], reader.schema)
+
+
+def _label(person: Person, outcome: Outcome, leaving: Leaving | None) -> float | None:
     if leaving is None:
-        return outcome_of(outcome, person.then, person.end, person.after, (people.at, people.until))
-    was_member = leaving.was_member.get(person.customer_id, outcome.segment in person.segments)
-    return float(person.customer_id in leaving.left) if was_member else None
+        return outcome_of(outcome, person.then, person.end, person.after, (person.at, person.until))
+    left = leaving.left(person, outcome.segment in person.segments)
+    return None if left is None else float(left)

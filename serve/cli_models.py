@@ -11,19 +11,15 @@ import msgspec
 import typer
 from rich.console import Console
 
-from actors.control import ControlStore
-from models.profile.state import DAY_MS
 from serve.cli_backfill import backfill_app
 from serve.cli_common import USAGE, AsJson, CommandError, ConfigFile, DataDir, emit, table
+from serve.cli_evaluation import Asked, evaluated, print_evaluation
 from serve.cli_model_common import instant, model_settings, now_ms, plain_errors, registry, version_of
 from serve.cli_training import people_as_of, training_app
 from serve.command_audit import command_actor, record_command
-from serve.decision_models import evaluate_decision
 from serve.settings import Settings
 
 if TYPE_CHECKING:  # with them comes PyArrow, for which no other command should wait
-    from models.scoring.registry import Evaluation, ModelVersion
-    from pipelines.people_as_of import PeopleAsOf
     from pipelines.register_models import Learned
     from serve.http_model_schemas import ModelEntry, ModelVersionEntry
 
@@ -138,6 +134,12 @@ def evaluate(
     reference: Reference,
     as_of: AsOf = "",
     people: People = 200_000,
+    kept: Annotated[
+        bool, typer.Option("--kept", help="By the scores that were kept when they were made, not by scores made now.")
+    ] = False,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="CSV or Parquet: customer_id, label, instead of an outcome.")
+    ] = None,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -146,9 +148,9 @@ def evaluate(
     settings = model_settings(data_dir, config)
     with registry(settings) as control:
         model = version_of(control, reference)
-        found = _evaluated(control, settings, model, as_of, people)
+        found = evaluated(control, settings, model, Asked(as_of, people, kept, labels))
     record_command(settings, "models evaluate", model=model.reference)
-    emit(as_json, found, lambda console: _print_evaluation(console, found))
+    emit(as_json, found, lambda console: print_evaluation(console, found))
 
 
 @models.command("promote")
@@ -170,7 +172,7 @@ def promote(
         model = version_of(control, reference)
         gates = settings.scoring.gates
         if not force and obstacles_of(control, gates, model):
-            _evaluated(control, settings, model, as_of, people)
+            evaluated(control, settings, model, Asked(as_of, people))
         move_champion(control, gates, model, command_actor(), now_ms(), reason, force)
     record_command(settings, "models promote", model=model.reference, forced=str(force).lower())
     emit(as_json, _aliases(settings, model.name), lambda console: _print_line(console, f"{reference} is the champion"))
@@ -232,48 +234,6 @@ def _learned(settings: Settings, at: int) -> "Learned":
     return Learned({"as_of": at}, read)
 
 
-def _evaluated(
-    control: ControlStore, settings: Settings, model: "ModelVersion", as_of: str, people: int
-) -> "Evaluation":
-    """Measures a version, and the champion that it would replace, and keeps what came of it."""
-    from actors.affinity_file import read_affinity
-    from actors.model_artefacts import DIRECTORY
-    from actors.model_loading import load
-    from models.scoring.gate import Gate
-    from models.scoring.registry import complete
-    from pipelines.evaluate_models import evaluate as measure
-    from pipelines.train_affinity import evaluate_affinity
-
-    versions = [model]
-    champion = control.current_models().get((model.name, "champion"))
-    if champion is not None and champion != model:
-        versions.append(champion)
-    if model.is_decision:
-        now = now_ms()
-        with plain_errors():
-            found = evaluate_decision(settings, versions, instant("--as-of", as_of) if as_of else now, now, people)
-        control.add_evaluation(found)
-        return found
-    try:
-        gate = complete(settings.scoring.gates.get(model.name, Gate()), model.signature)
-    except ValueError as error:
-        raise CommandError(str(error), USAGE, "usage") from None
-    now, folder = now_ms(), settings.data_path / DIRECTORY
-    at = instant("--as-of", as_of) if as_of else now - gate.horizon_days * DAY_MS
-
-    def read(time_ms: int) -> "PeopleAsOf":
-        return people_as_of(settings, time_ms, gate.horizon_days if time_ms == at else 1, now, people)
-
-    with plain_errors():
-        if model.is_affinity:
-            found = evaluate_affinity([(each, read_affinity(each, folder)) for each in versions], gate, at, read)
-        else:
-            loaded = [(each, load(each, folder)) for each in versions]
-            found = measure(loaded, gate, at, read, settings.lifecycle)
-    control.add_evaluation(found)
-    return found
-
-
 def _aliases(settings: Settings, name: str) -> dict[str, Any]:
     from serve.model_moves import model_entries
 
@@ -324,29 +284,3 @@ def _drifted(version: "ModelVersionEntry") -> str:
     indices = version.drift_now.indices
     most = sorted(indices, key=lambda name: -indices[name])[:_DRIFTED_SHOWN]
     return ", ".join(f"{name} {indices[name]:.2g}" for name in most)
-
-
-def _print_evaluation(console: Console, found: "Evaluation") -> None:
-    from serve.http_schemas import time_text
-
-    people = next(iter(found.reports.values())).people
-    _print_line(
-        console,
-        f"{found.name}: measured by {found.outcome!r} on {people} people as of {time_text(found.as_of)}, "
-        f"up to {time_text(found.until)}",
-    )
-    names = sorted({name for report in found.reports.values() for name in report.measures})
-    rows: list[tuple[object, ...]] = [
-        (name, *(_figure(report.measures.get(name)) for report in found.reports.values())) for name in names
-    ]
-    drifted = sorted({name for report in found.reports.values() for name in report.drift})
-    rows += [
-        (f"drift of {name}", *(_figure(report.drift.get(name)) for report in found.reports.values()))
-        for name in drifted
-    ]
-    rows.append(("milliseconds", *(_figure(report.milliseconds) for report in found.reports.values())))
-    table(console, ("MEASURE", *(f"VERSION {number}" for number in found.reports)), rows, "nothing was measured")
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"

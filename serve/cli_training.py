@@ -1,7 +1,7 @@
 """`onefold models train` and `training-set`: what models learn from, read from the shards' files."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
@@ -171,15 +171,22 @@ def local_settings(data_dir: Path | None, config: Path | None) -> Settings:
     return settings
 
 
-def people_as_of(settings: Settings, at: int, days: int, now: int, people: int) -> "PeopleAsOf":
-    """The people of a time, ms, of whom so many days after it are known; to be closed."""
+def people_as_of(
+    settings: Settings,
+    at: int,
+    days: float,
+    now: int,
+    people: int,
+    times: Mapping[int, tuple[int, int]] | None = None,
+) -> "PeopleAsOf":
+    """The people of a time, ms, of whom so many days after it are known; to be closed. `times`: see PeopleAsOf."""
     from pipelines.people_as_of import PeopleAsOf
 
     with closing(ControlStore(settings.control_path)) as control:
         shards = control.meta("shards") or 0
     purposes = settings.privacy.purposes
-    until = at + days * DAY_MS
-    return PeopleAsOf(settings.data_path, shards, at, until, now, settings.profile, purposes, people)
+    until = at + round(days * DAY_MS)
+    return PeopleAsOf(settings.data_path, shards, at, until, now, settings.profile, purposes, people, times)
 
 
 def read_spec(path: Path) -> "TrainingSpec":

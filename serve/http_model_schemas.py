@@ -28,6 +28,17 @@ class ModelReport(msgspec.Struct, frozen=True):
     milliseconds: Annotated[float, Meta(description="to score one person, at the 99th percentile")]
 
 
+class ModelComparison(msgspec.Struct, frozen=True):
+    """A version beside the champion, on the same people; differences are above 0 where the version is better."""
+
+    champion: int
+    measure: str
+    difference: float
+    low: Annotated[float, Meta(description="of the 95% interval")]
+    high: float
+    verdict: Literal["better", "worse", "not distinguishable"]
+
+
 class ModelDrift(msgspec.Struct, frozen=True):
     """How far the people who are scored now are from those a version learned from, when everybody was scored last."""
 
@@ -53,6 +64,7 @@ class ModelVersionEntry(msgspec.Struct, frozen=True):
     created_at: Time
     created_by: str
     report: Annotated[ModelReport | None, Meta(description="the latest that there is")]
+    comparison: Annotated[ModelComparison | None, Meta(description="of the same evaluation, with the champion then")]
     drift_now: Annotated[
         ModelDrift | None,
         Meta(description="of what stands for something, where one model is asked for; null where it is not known"),

@@ -8,9 +8,9 @@ from actors.control import ControlStore
 from actors.errors import Conflict, Invalid, NotFound
 from models.scoring.drift import DriftCounts, live_drift
 from models.scoring.evaluation import Report
-from models.scoring.gate import Gate
-from models.scoring.registry import Alias, AliasChange, ModelVersion, current, decides, obstacles
-from serve.http_model_schemas import AliasMove, ModelDrift, ModelEntry, ModelReport, ModelVersionEntry
+from models.scoring.gate import DEFAULT_OUTCOMES, LABELS, Gate
+from models.scoring.registry import Alias, AliasChange, Evaluation, ModelVersion, current, decides, obstacles
+from serve.http_model_schemas import AliasMove, ModelComparison, ModelDrift, ModelEntry, ModelReport, ModelVersionEntry
 from serve.http_schemas import time_text
 
 REASON_MAX = 500
@@ -86,9 +86,14 @@ def obstacles_of(control: ControlStore, gates: Mapping[str, Gate], model: ModelV
     champion = _standing(control, model.name, "champion")
     if champion == model.version:
         return ["it is the champion"]
-    evaluation = control.latest_evaluation(model.name, model.version)
+    outcome = gate.outcome or DEFAULT_OUTCOMES.get(model.name, LABELS)
+    evaluation = control.latest_evaluation(model.name, model.version, but="" if outcome == LABELS else LABELS)
     if evaluation is not None and (not champion or champion in evaluation.reports):
-        return obstacles(gate, evaluation.reports[model.version], evaluation.reports.get(champion))
+        mine, theirs = evaluation.reports[model.version], evaluation.reports.get(champion)
+        comparison = evaluation.comparison
+        if comparison is not None and (comparison.version, comparison.measure) != (model.version, gate.measure):
+            comparison = None
+        return obstacles(gate, mine, theirs, comparison)
     if model.report is not None and not champion:
         return obstacles(gate, model.report, None)
     beside = f" beside {model.name}@{champion}" if champion else ""
@@ -120,8 +125,16 @@ def _entry(
         created_at=time_text(model.created_at),
         created_by=model.created_by,
         report=None if report is None else report_entry(report),
+        comparison=_comparison(evaluation, model.version),
         drift_now=None if now is None else ModelDrift(time_text(now.as_of), now.people, now.indices),
     )
+
+
+def _comparison(evaluation: Evaluation | None, version: int) -> ModelComparison | None:
+    told = None if evaluation is None else evaluation.comparison
+    if told is None or told.version != version:
+        return None
+    return ModelComparison(told.champion, told.measure, told.difference, told.low, told.high, told.verdict)
 
 
 def report_entry(report: Report) -> ModelReport:

@@ -55,6 +55,11 @@ def body_of(
     return _encode((low, high, rival, features))
 
 
+def rival_of(row: Row) -> float | None:
+    """The rival's score of a row that is a number."""
+    return _number(_decode(row.body)[2])
+
+
 def kept_score(row: Row, model: KeptModel) -> KeptScore:
     """The score of a row."""
     low, high, rival, features = _decode(row.body)

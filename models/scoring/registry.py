@@ -10,19 +10,17 @@ from typing import Any, Literal
 
 import msgspec
 
+from models.scoring.comparison import Comparison, gain
 from models.scoring.contract import Signature
 from models.scoring.drift import Distribution
 from models.scoring.evaluation import Report
-from models.scoring.gate import DEFAULT_MEASURES, DEFAULT_OUTCOMES, Gate
+from models.scoring.gate import DEFAULT_MEASURES, DEFAULT_OUTCOMES, LABELS, Gate
 
 Alias = Literal["champion", "challenger"]
 Source = Literal["builtin", "entry_point", "import", "onnx", "sklearn", "mlflow"]
 
 NEXT_BEST_ACTION = "next_best_action"  # target of versions that choose at a decision point
 AFFINITY = "affinity"  # target of versions that tell of products (`models.scoring.product_affinity`)
-
-# Of these measures less is better; of all others more is.
-LESS_IS_BETTER = ("brier", "calibration_error", "log_loss", "mean_absolute_error", "root_mean_squared_error")
 
 
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +80,9 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     until: int  # ms, up to which outcomes were looked for
     outcome: str
     reports: dict[int, Report]  # by version
+    asked: int = 0  # people who were to be measured, also those without a score of each version, or an outcome
+    kept: bool = False  # by scores that were kept when they were made, up to `as_of`; else by scores made for this
+    comparison: Comparison | None = None  # of the first version with the champion
 
 
 def current(changes: Iterable[AliasChange]) -> dict[tuple[str, Alias], int]:
@@ -103,12 +104,14 @@ def complete(gate: Gate, signature: Signature) -> Gate:
     if not outcome:
         raise ValueError(f"scoring.gates.{signature.name}: outcome: name what came of people, such as bought")
     horizon = gate.horizon_days or signature.output.horizon_days
-    if not horizon:
+    if not horizon and outcome != LABELS:
         raise ValueError(f"scoring.gates.{signature.name}: horizon_days: name the days in which it is looked for")
     return msgspec.structs.replace(decides(gate, signature), outcome=outcome, horizon_days=horizon)
 
 
-def obstacles(gate: Gate, candidate: Report, champion: Report | None) -> list[str]:
+def obstacles(
+    gate: Gate, candidate: Report, champion: Report | None, comparison: Comparison | None = None
+) -> list[str]:
     """Why a candidate may not become the champion; none if it may. Both must have been measured on the same people."""
     found = []
     if candidate.people < gate.people_min:
@@ -117,9 +120,11 @@ def obstacles(gate: Gate, candidate: Report, champion: Report | None) -> list[st
     if mine is None:
         found.append(f"{gate.measure} was not measured")
     elif champion is not None and (theirs := champion.measures.get(gate.measure)) is not None:
-        better = theirs - mine if gate.measure in LESS_IS_BETTER else mine - theirs
+        better = gain(gate.measure, mine, theirs)
         if better < gate.gain or better < 0:
             found.append(f"{gate.measure} {mine:.4g} is not {gate.gain:g} better than the champion's {theirs:.4g}")
+        elif gate.sure and (comparison is None or comparison.low < gate.gain or comparison.low <= 0):
+            found.append(f"{gate.measure} {mine:.4g} and the champion's {theirs:.4g} are not distinguishable")
     calibration = candidate.measures.get("calibration_error", 0.0)
     if calibration > gate.calibration_error_max:
         found.append(f"calibration error {calibration:.4g} is above {gate.calibration_error_max:g}")

@@ -7,6 +7,8 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 import skops.io
@@ -100,6 +102,17 @@ def test_a_version_is_promoted_by_what_is_measured_of_it(onefold: Call, tmp_path
     assert exit_code == USAGE and "mean_absolute_error" in err and "champion's" in err
     measured = json.loads(onefold("evaluate", "lifetime_value@2", "--as-of", AS_OF, "--json")[1])
     assert set(measured["reports"]) == {"1", "2"}
+    assert measured["comparison"]["version"] == 2 and measured["comparison"]["high"] < 0
+    table = pq.read_table(labelled(onefold, tmp_path))
+    asked = ("evaluate", "lifetime_value@2", "--labels", "labels.csv", "--as-of", AS_OF)
+    pa.csv.write_csv(table.drop_columns(["as_of"]), tmp_path / "labels.csv")
+    by_labels = json.loads(onefold(*asked, "--json")[1])
+    assert by_labels["outcome"] == "labels" and by_labels["asked"] == 400
+    expected = measured["reports"]["2"]["measures"]
+    assert by_labels["reports"]["2"]["measures"] == pytest.approx(expected)
+    assert "worse, by" in onefold(*asked)[1]
+    exit_code, _, err = onefold("evaluate", "lifetime_value@2", "--kept", "--as-of", AS_OF)
+    assert exit_code == FAILED and "no score was kept" in err
     filled = json.loads(onefold("backfill", "lifetime_value", "--as-of", AS_OF, "--output", "past", "--json")[1])
     assert (filled["model"], filled["rows"]) == ("lifetime_value@1", 400) and filled["scored"] > 300
     assert pq.read_table(tmp_path / "past" / "scores.parquet").num_rows == 400
@@ -114,6 +127,16 @@ def test_a_version_is_promoted_by_what_is_measured_of_it(onefold: Call, tmp_path
     assert shown["report"]["people"] == measured["reports"]["2"]["people"]
     copied = tmp_path / "onefold-data" / "models" / shown["target"]
     assert copied.read_bytes() == (tmp_path / "m.skops").read_bytes()
+
+
+def labelled(onefold: Call, folder: Path) -> Path:
+    """What people spent in the horizon after AS_OF, as labels."""
+    (folder / "spec.toml").write_text(
+        f'name = "spent"\nhorizon_days = {HORIZON_DAYS}\noutcome = {{ kind = "revenue" }}\n'
+        '[features]\nevents = { history = "events" }\n'
+    )
+    assert onefold("training-set", "spec.toml", "--as-of", AS_OF, "--output", "spent")[0] == DONE
+    return folder / "spent" / "labels.parquet"
 
 
 def test_what_is_not_measured_is_not_promoted(onefold: Call) -> None:

@@ -5,11 +5,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from models.scoring.comparison import Comparison
 from models.scoring.contract import Output, Signature
 from models.scoring.drift import Distribution, DriftCounts
 from models.scoring.evaluation import Report
 from models.scoring.features import Feature
+from models.scoring.gate import Gate
 from models.scoring.registry import Evaluation, ModelVersion
+from serve.model_moves import obstacles_of
 from tests.unit.serve.http_service import HttpService
 
 SIGNATURE = Signature(
@@ -67,6 +70,37 @@ def test_models_are_listed_and_retired(service: HttpService) -> None:
         assert service.request("GET" if "aliases" not in path else "PUT", path, {"version": 1}).status_code == 404
     assert service.request("PUT", CHALLENGER, {"version": 9}).status_code == 404
     assert service.request("PUT", CHALLENGER, {"version": 0}).status_code == 400
+
+
+def test_a_gate_may_ask_for_a_sure_difference_and_passes_over_labels(service: HttpService) -> None:
+    gate = Gate(sure=True, outcome="event Upgraded")
+    reports = {number: Report(people=5_000, measures={"auc": 0.7 + number / 100}) for number in (1, 2)}
+    found = Comparison(version=2, champion=1, measure="auc", difference=0.01, low=-0.01, high=0.03)
+    forced = {"version": 1, "force": True, "reason": "the first"}
+    service.request("PUT", CHAMPION, forced)
+    version = service.control.model_version("upgrade", 2)
+
+    def why(low: float, outcome: str) -> list[str]:
+        made = Evaluation(
+            name="upgrade",
+            at=3,
+            as_of=1,
+            until=2,
+            outcome=outcome,
+            reports=reports,
+            comparison=msgspec.structs.replace(found, low=low),
+        )
+        service.control.add_evaluation(made)
+        return obstacles_of(service.control, {"upgrade": gate}, version)
+
+    assert why(0.005, "labels") == [
+        "it was not measured beside upgrade@1; `onefold models evaluate upgrade@2` does that"
+    ]
+    assert why(-0.01, gate.outcome) == ["auc 0.72 and the champion's 0.71 are not distinguishable"]
+    told = service.get("/v1/models/upgrade").json()["versions"][1]["comparison"]
+    assert (told["champion"], told["verdict"]) == (1, "not distinguishable")
+    assert why(0.005, gate.outcome) == why(-0.01, "labels") == []
+    assert obstacles_of(service.control, {"upgrade": Gate(outcome="labels", sure=True)}, version) != []
 
 
 def test_drift_of_all_shards_is_told_of_a_model(service: HttpService) -> None:

@@ -1,0 +1,65 @@
+"""Labels of people from files: what is read, and errors that name the row and never what is in it."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from models.identity.customer_id import mint, to_text
+from pipelines.label_file import read_labels
+
+ANN, BOB = (mint(0, 1_760_000_000_000, number) for number in range(2))
+TIMES = [1_760_000_000_000, 1_760_000_100_000]
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "labels.csv"
+    path.write_text(text)
+    return path
+
+
+def test_labels_of_both_forms(tmp_path: Path) -> None:
+    rows = {"customer_id": [to_text(ANN), to_text(BOB)], "label": [1, None]}
+    pq.write_table(pa.table(rows), tmp_path / "labels.parquet")
+    assert read_labels(tmp_path / "labels.parquet") == ({ANN: 1.0}, None)
+    text = f"label,customer_id\n0.5,{to_text(ANN)}\n,{to_text(BOB)}\n"
+    assert read_labels(written(tmp_path, text)) == ({ANN: 0.5}, None)
+
+
+def test_labels_of_one_of_several_times(tmp_path: Path) -> None:
+    times = pa.array([TIMES[0], TIMES[1], TIMES[1]], pa.timestamp("ms", "UTC"))
+    ids = [to_text(each) for each in (ANN, ANN, BOB)]
+    table = pa.table({"customer_id": ids, "as_of": times, "label": [1.0, 0.0, 1.0]})
+    path = tmp_path / "labels.parquet"
+    pq.write_table(table, path)
+    assert read_labels(path, TIMES[1]) == ({ANN: 0.0, BOB: 1.0}, TIMES[1])
+    with pytest.raises(ValueError, match="of 2 times: choose one"):
+        read_labels(path)
+    with pytest.raises(ValueError, match="none of that time"):
+        read_labels(path, 5)
+    pq.write_table(table.slice(1), path)
+    assert read_labels(path).as_of == TIMES[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("customer,label\nx,1\n", "expected a column customer_id"),
+        (f"customer_id,label\n{to_text(ANN)},jane\n", "numbers in label"),
+        (f"customer_id,label\n{to_text(ANN)},1\njane,1\n", "row 2 is no customer id"),
+        (f"customer_id,label\n{to_text(ANN)},1\n{to_text(ANN)},1\n", "row 2 was there before"),
+        ("customer_id,label\n", "none of that time"),
+        ("customer_id,label\njane,1,2\n", "cannot be read as .csv"),
+    ],
+)
+def test_what_is_wrong_is_named_without_what_is_in_it(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as raised:
+        read_labels(written(tmp_path, text))
+    assert "jane" not in str(raised.value) and to_text(ANN) not in str(raised.value)
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    for name, message in (("none.csv", "No such file"), ("labels.json", "ends in .csv or .parquet")):
+        with pytest.raises(ValueError, match=message):
+            read_labels(tmp_path / name)
