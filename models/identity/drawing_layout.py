@@ -9,8 +9,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import shortest_path
 
 from models.identity.evidence import Edge
 from models.identity.spanning_tree import spanning_tree
@@ -82,6 +80,10 @@ def _circle(order: Sequence[int]) -> Places:
 
 
 def _distances(nodes: int, edges: Sequence[Edge]) -> npt.NDArray[np.float64]:
+    # Imported here: every replica has this module, and SciPy takes a third of a second to import.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import shortest_path
+
     scores = np.array([edge.score for edge in edges])
     lengths: dict[tuple[int, int], float] = {}
     if len(edges):

@@ -1,15 +1,16 @@
 """The report on a segment's holdout: what being treated brought, how sure that is, and what could have been told."""
 
 from math import isfinite, sqrt
+from statistics import NormalDist
 from typing import Annotated
 
 import msgspec
-from scipy.special import ndtri
 
 from models.impact.holdout_outcomes import Measure, Sums
 from models.impact.power import detectable_effect, people_needed
 from models.impact.sequential import PEOPLE_MIN, Verdict, compare, width
 
+_NORMAL = NormalDist()
 LEVEL = 0.95
 POWER = 0.8
 _SMALL_EFFECT = 0.05  # of the holdout's mean, for which people are counted
@@ -61,7 +62,7 @@ def impact_report(
     deviation = sqrt(max(treated.variance, holdout.variance))
     if min(treated.people, holdout.people) >= PEOPLE_MIN and deviation > 0:
         share = holdout.people / people
-        wider = width(people, 1 - LEVEL, 10_000) / float(ndtri((1 + LEVEL) / 2))
+        wider = width(people, 1 - LEVEL, 10_000) / _NORMAL.inv_cdf((1 + LEVEL) / 2)
         detectable = detectable_effect(people, deviation, share, 1 - LEVEL, POWER) * wider
         if holdout.mean > 0:
             effect = _SMALL_EFFECT * holdout.mean
@@ -97,7 +98,7 @@ def _notes(sums: Sums, holdout_percent: float, currency: str, others: list[str])
     people, share = treated + holdout, holdout_percent / 100
     if people and 0 < share < 1:
         off = abs(holdout - people * share) / sqrt(people * share * (1 - share))
-        if off > float(ndtri(1 - _SHARE_SURPRISE / 2)):
+        if off > _NORMAL.inv_cdf(1 - _SHARE_SURPRISE / 2):
             notes.append(
                 f"{holdout / people:.1%} were held out where {share:.1%} should be: the holdout was another one "
                 "meanwhile, or people are missing; the groups may not be alike"

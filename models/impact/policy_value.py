@@ -6,15 +6,16 @@ Right if either the propensities or the model is; propensities were logged, so t
 people whom they guess for (cross-fitting: Chernozhukov et al. 2018).
 """
 
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_NORMAL = NormalDist()
 OVERLAP_MIN = 0.01  # propensities below it are trusted to say that nearly nobody was decided for so, and no more
 _SYMMETRIC = 1e-9
 
@@ -106,7 +107,7 @@ def _estimate(scores: Floats, about: Ints | None, level: float) -> Estimate:
     if not error:
         return Estimate(mean, mean, mean, 0.0)
     skew = float((parts**3).mean()) / spread**3
-    reach = float(ndtri((1 + level) / 2))
+    reach = _NORMAL.inv_cdf((1 + level) / 2)
     low, high = (mean - _unskewed(each, skew, root) * error for each in (reach, -reach))
     return Estimate(mean, low, high, error)
 
