@@ -95,9 +95,10 @@ def start(
     namespace: str = NAMESPACE,
     residency: Residency = NO_RESIDENCY,
     scoring: ScoringSettings | None = None,
+    shards_alone: bool = False,
 ) -> None:
     """Starts those of the `shards` actors that do not run yet, and returns when all have recovered; then the matchers,
-    and all others.
+    and all others, unless only the `shards_alone` are wanted.
 
     Makes the shards' files if there are none. `configure` runs first in each actor's process (logging, say);
     `load_matcher` in each matcher's, with the path `matching.model` or None. `work_on_requests` works on the requests
@@ -139,6 +140,8 @@ def start(
     deadline = time.monotonic() + timeout_s
     for shard, handle in enumerate(handles):
         _wait_for(shard, handle, deadline)
+    if shards_alone:
+        return
     # Nobody waits for the matchers: what they have to do waits for them.
     matcher = ray.remote(MatcherActor)
     for number in range(matchers):

@@ -172,6 +172,14 @@ def build_app(settings: Settings, shards: int) -> Application:
     return deployment.bind(settings, shards, ray.get_runtime_context().get_node_id())
 
 
+def is_running() -> bool:
+    """Whether the application runs. Raises RuntimeError if it never will."""
+    told = ray_serve.status().applications[APP_NAME]
+    if told.status == "DEPLOY_FAILED":
+        raise RuntimeError(f"its replicas do not start: {told.message}")
+    return told.status == "RUNNING"
+
+
 def http_options(settings: Settings) -> HTTPOptions:
     """Where HTTP is served. The host is gRPC's too."""
     return HTTPOptions(host=settings.http_host, port=settings.http_port)

@@ -161,7 +161,7 @@ def _start_or_explain(settings: Settings, shards: int, cells: ExitStack) -> None
 
 
 def _start(settings: Settings, shards: int, cells: ExitStack) -> None:
-    """Ray, then the shards of all tenants, then the application; `cells` ends the shards.
+    """Ray, then the shards of all tenants, then the application, then what works beside the shards; `cells` ends all.
 
     Ray and Serve are imported here: they read the environment then."""
     ray_node.start(settings)
@@ -182,9 +182,13 @@ def _start(settings: Settings, shards: int, cells: ExitStack) -> None:
         )
         tenants = Cells(settings)
         cells.callback(tenants.stop)
-        tenants.start()
+        tenants.start_shards()
         serving.result()
-    ray_serve.run(app.build_app(settings, shards), name=app.APP_NAME, route_prefix="/")
+    target = ray_serve.RunTarget(app.build_app(settings, shards), name=app.APP_NAME, route_prefix="/")
+    ray_serve.run_many([target], wait_for_applications_running=False)  # Serve would look once a second
+    while not app.is_running():
+        time.sleep(_POLL_S)
+    tenants.start_others()  # only now: Ray starts processes in turn, and nobody waits for these
 
 
 def _wait_ready(settings: Settings, stopping: "_Stopping") -> None:

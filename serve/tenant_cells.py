@@ -33,9 +33,9 @@ def machine_settings(settings: Settings) -> MachineSettings:
     )
 
 
-def start_cell(settings: Settings) -> int:
-    """Starts the actors of the tenant that `settings` names; the number of its shards. Raises DirectoryError and
-    OnefoldError."""
+def start_cell(settings: Settings, shards_alone: bool = False) -> int:
+    """Starts those actors of the tenant that `settings` names that do not run yet; the number of its shards. Raises
+    DirectoryError and OnefoldError."""
     shards = data_dir.check(settings)
     if settings.privacy.fields:
         data_dir.field_keys(settings.data_path)  # once, before many replicas want them
@@ -51,6 +51,7 @@ def start_cell(settings: Settings) -> int:
         namespace=settings.namespace,
         residency=settings.residency,
         scoring=settings.scoring,
+        shards_alone=shards_alone,
     )
     return shards
 
@@ -66,14 +67,20 @@ class Cells:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="tenants", daemon=True)
 
-    def start(self) -> None:
-        """Starts the actors of all tenants, and follows from then on which ones there are. Raises DirectoryError and
-        OnefoldError."""
-        self._running[""] = start_cell(self._settings)
+    def start_shards(self) -> None:
+        """Starts the shards of all tenants. Raises DirectoryError and OnefoldError."""
+        self._running[""] = start_cell(self._settings, shards_alone=True)
         with closing(ControlStore(self._settings.control_path)) as control:
             for tenant in control.tenants():
                 if tenant.is_served:
-                    self._running[tenant.name] = start_cell(self._settings.of_tenant(tenant.name))
+                    own = self._settings.of_tenant(tenant.name)
+                    self._running[tenant.name] = start_cell(own, shards_alone=True)
+
+    def start_others(self) -> None:
+        """Starts what works beside the shards, and follows from then on which tenants there are. Raises
+        DirectoryError and OnefoldError."""
+        for name in self._running:
+            start_cell(self._settings.of_tenant(name))
         self._thread.start()
 
     def stop(self) -> None:
