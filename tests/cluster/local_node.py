@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import ray
@@ -28,3 +28,22 @@ def local_node() -> Iterator[Path]:
             yield Path(directory)
         finally:
             ray.shutdown()
+
+
+class SharedNode:
+    """One node for all tests that leave it running; after one that has not, there is another."""
+
+    def __init__(self) -> None:
+        self._running = ExitStack()
+        self._directory = Path()
+
+    def directory(self) -> Path:
+        """The directory of the files of the node that runs now. This process is a driver on it."""
+        if not ray.is_initialized():
+            self.close()
+            self._directory = self._running.enter_context(local_node())
+        return self._directory
+
+    def close(self) -> None:
+        """Ends the node."""
+        self._running.close()

@@ -212,15 +212,6 @@ def test_large_requests_and_answers(client: Client, name: str) -> None:
     assert all(profile is not None and set(profile.attributes) == set(traits) for profile in found)
 
 
-def test_what_was_acknowledged_is_there_after_a_restart(service: RunningService, client: Client, name: str) -> None:
-    answer = client.ingest([{"type": "track", "userId": name, "event": "Kept"}])
-    service.stop()
-    service.start()
-    with Client(service.grpc_target, service.admin_key, timeout_s=30) as again:
-        profile = again.get(f"user_id:{name}", min_seq=answer.sequence)
-    assert profile is not None and profile.behaviors["Kept"].count == 1
-
-
 def test_a_replica_that_is_killed_is_replaced(service: RunningService, client: Client, name: str) -> None:
     client.ingest([{"type": "track", "userId": name, "event": "A"}], wait=True)
     (replica,) = (pid for pid in service.processes() if "ServeRepl" in instance.name(pid))

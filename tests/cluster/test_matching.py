@@ -13,7 +13,6 @@ from actors import cluster
 from actors.errors import Invalid
 from actors.router import Router
 from models.identity.profile_record import traits_record
-from tests.cluster.local_node import local_node
 from tests.strategies.additive_matcher import AdditiveMatcher
 from tests.unit.actors.local_matchers import matching_settings
 from tests.unit.actors.local_shards import identify
@@ -27,12 +26,11 @@ def load_matcher(path: str | None) -> AdditiveMatcher:
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Path]:
-    """The data directory of running shards and two matchers, on a Ray node of their own."""
-    with local_node():
-        cluster.start(tmp_path, SHARDS, matching_settings(matchers=2), load_matcher=load_matcher)
-        yield tmp_path
-        cluster.stop(SHARDS)
+def running(node: Path, tmp_path: Path) -> Iterator[Path]:
+    """The data directory of running shards and two matchers."""
+    cluster.start(tmp_path, SHARDS, matching_settings(matchers=2), load_matcher=load_matcher)
+    yield tmp_path
+    cluster.stop(SHARDS)
 
 
 async def matched(router: Router) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,12 @@ from actors.model_loading import code_digest
 from actors.namespaces import NAMESPACE
 from models.scoring.hosting import HostSettings, ModelFailed
 from models.scoring.registry import ModelVersion
-from tests.cluster.local_node import local_node
 from tests.strategies.faulty_models import SECRET, UNLUCKY, Halved
 
 MODULE = "tests.strategies.faulty_models"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def node() -> Iterator[Path]:
-    with local_node() as directory:
-        yield directory
+pytestmark = pytest.mark.usefixtures("node")
 
 
 def version(kind: str, number: int = 1, **more: Any) -> ModelVersion:
@@ -90,7 +86,7 @@ def test_scores_one_person_and_many() -> None:
 )
 def test_what_is_no_score_is_told_and_the_host_goes_on(kind: str, reason: str) -> None:
     async def run() -> None:
-        async with hosts() as asked:
+        async with hosts(timeout_s=30.0) as asked:
             assert reason in await failure(asked.score(version(kind), people(1.0, UNLUCKY)))
             before = await process_of(kind)
             assert (await asked.score(version(kind), people(8.0))).to_pydict() == {"value": [4.0]}

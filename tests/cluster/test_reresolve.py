@@ -29,7 +29,6 @@ from pipelines.reresolve_report import Example
 from pipelines.reresolve_run import Partition, PlanOptions, apply, create, plan, roll_back, source_of, summary
 from pipelines.reresolve_store import PlanStore, plan_directory
 from pipelines.task_runner import Progress, Runner
-from tests.cluster.local_node import local_node
 from tests.cluster.reresolve_driver import load_matcher
 from tests.strategies import additive_partition
 from tests.unit.actors.local_shards import identify, settings, track
@@ -42,12 +41,11 @@ LIVE = MatchingSettings(enabled=True, matchers=1, link_confidence=1.0, review_co
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Path]:
-    """The data directory of running shards and a matcher, on a Ray node of their own."""
-    with local_node():
-        cluster.start(tmp_path, SHARDS, msgspec.structs.replace(settings(), matching=LIVE), load_matcher=load_matcher)
-        yield tmp_path
-        cluster.stop(SHARDS)
+def running(node: Path, tmp_path: Path) -> Iterator[Path]:
+    """The data directory of running shards and a matcher."""
+    cluster.start(tmp_path, SHARDS, msgspec.structs.replace(settings(), matching=LIVE), load_matcher=load_matcher)
+    yield tmp_path
+    cluster.stop(SHARDS)
 
 
 def key_of(number: int) -> str:

@@ -51,6 +51,7 @@ class Place(NamedTuple):
 @pytest.fixture
 def places(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Place]]:
     """A node in each region, with a service's actors on it. This process is a driver on the node of us."""
+    ray.shutdown()  # of the node that other tests share
     for variable, value in IN_MESSAGES.items():
         monkeypatch.setenv(variable, value)
     with tempfile.TemporaryDirectory(prefix="of-") as root:
@@ -158,9 +159,9 @@ def test_nothing_of_a_person_gets_to_the_node_of_another_region(places: dict[str
 
 
 def test_what_has_no_node_of_its_region_does_not_start(
-    places: dict[str, Place], monkeypatch: pytest.MonkeyPatch
+    node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "_REGION_TIMEOUT_S", 1.0)
     nowhere = Residency(region="ch", regions={"ch": Region()})
     with pytest.raises(Unavailable, match="no node of the cluster"):
-        cluster.start(places["us"].data, 1, matching_settings(matchers=1), load_matcher=load_matcher, residency=nowhere)
+        cluster.start(tmp_path, 1, matching_settings(matchers=1), load_matcher=load_matcher, residency=nowhere)

@@ -15,7 +15,6 @@ from models.identity.resolve import ResolveSettings, resolve
 from pipelines import reresolve_partition, resolve_bulk
 from pipelines.reresolve_store import PlanStore
 from pipelines.reresolve_tasks import Tasks
-from tests.cluster.local_node import local_node
 from tests.strategies.people import households
 
 UNIT_IDS = 10**17  # as large as profiles' ids
@@ -35,7 +34,9 @@ def written(directory: Path, records: list[MatchRecord], shards: int) -> Path:
     return folder
 
 
-def test_one_two_and_four_shards_give_what_memory_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_two_and_four_shards_give_what_memory_gives(
+    node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reresolve_partition, "SLICE_RECORDS", 500)
     monkeypatch.setattr(resolve_bulk, "BUCKET_RECORDS", 700)
     records, _ = households(4, 700)
@@ -44,33 +45,31 @@ def test_one_two_and_four_shards_give_what_memory_gives(tmp_path: Path, monkeypa
     expected = resolve(fields, matcher.model.reading, matcher.nicknames, ResolveSettings(), model=matcher.model)
     assert len(set(expected.entities.tolist())) < len(expected.distinct)
     told: list[str] = []
-    with local_node():
-        for shards in (1, 2, 4):
-            plan = tmp_path / str(shards)
-            PlanStore.create(plan).close()
-            folder = written(plan, records, shards)
-            output = plan / "entities.parquet"
-            tasks = Tasks(plan, parallel=2)
-            reresolve_partition.partition(
-                matcher, 0.8, folder, plan / "none", output, tasks, lambda stage, done, of: told.append(stage)
-            )
-            found = pq.read_table(output)
-            assert (found["unit_id"].to_numpy() == UNIT_IDS + np.arange(len(records))).all()
-            assert (found["entity_id"].to_numpy() - UNIT_IDS == expected.entities).all()
-            assert found["confidence"].to_numpy() == pytest.approx(expected.confidence)
-            assert not (plan / "partition").exists()
+    for shards in (1, 2, 4):
+        plan = tmp_path / str(shards)
+        PlanStore.create(plan).close()
+        folder = written(plan, records, shards)
+        output = plan / "entities.parquet"
+        tasks = Tasks(plan, parallel=2)
+        reresolve_partition.partition(
+            matcher, 0.8, folder, plan / "none", output, tasks, lambda stage, done, of: told.append(stage)
+        )
+        found = pq.read_table(output)
+        assert (found["unit_id"].to_numpy() == UNIT_IDS + np.arange(len(records))).all()
+        assert (found["entity_id"].to_numpy() - UNIT_IDS == expected.entities).all()
+        assert found["confidence"].to_numpy() == pytest.approx(expected.confidence)
+        assert not (plan / "partition").exists()
     assert {"read", "pairs", "score", "people"} <= set(told)
 
 
-def test_few_units_are_resolved_as_a_whole(tmp_path: Path) -> None:
+def test_few_units_are_resolved_as_a_whole(node: Path, tmp_path: Path) -> None:
     records, _ = households(4, 20)
     matcher = Matcher.shipped()
-    with local_node():
-        for count in (0, 1, len(records)):
-            plan = tmp_path / str(count)
-            PlanStore.create(plan).close()
-            folder = written(plan, records[:count], 1 if count else 0)
-            output = plan / "entities.parquet"
-            tasks = Tasks(plan)
-            reresolve_partition.partition(matcher, 0.8, folder, plan / "none", output, tasks, lambda *told: None)
-            assert pq.read_table(output)["unit_id"].to_pylist() == [UNIT_IDS + number for number in range(count)]
+    for count in (0, 1, len(records)):
+        plan = tmp_path / str(count)
+        PlanStore.create(plan).close()
+        folder = written(plan, records[:count], 1 if count else 0)
+        output = plan / "entities.parquet"
+        tasks = Tasks(plan)
+        reresolve_partition.partition(matcher, 0.8, folder, plan / "none", output, tasks, lambda *told: None)
+        assert pq.read_table(output)["unit_id"].to_pylist() == [UNIT_IDS + number for number in range(count)]

@@ -22,7 +22,6 @@ from models.scoring.registry import AliasChange
 from models.scoring.settings import ScoringSettings
 from models.segments.catalogue import EMPTY, resolve
 from models.segments.parse import parse_definition
-from tests.cluster.local_node import local_node
 from tests.strategies.purchase_models import order, version
 from tests.unit.actors.local_shards import NOW, settings
 
@@ -32,13 +31,12 @@ BUYERS = {"type": "behavioral", "event": "Order Completed", "operator": "exists"
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Path]:
-    """The data directory of running shards and scorers, on a Ray node of their own."""
+def running(node: Path, tmp_path: Path) -> Iterator[Path]:
+    """The data directory of running shards and scorers."""
     ControlStore(tmp_path / "control.sqlite", create=True).close()
-    with local_node():
-        cluster.start(tmp_path, SHARDS, settings(), scoring=ScoringSettings(bands={"churn": {"scored": 0.0}}))
-        yield tmp_path
-        cluster.stop(SHARDS)
+    cluster.start(tmp_path, SHARDS, settings(), scoring=ScoringSettings(bands={"churn": {"scored": 0.0}}))
+    yield tmp_path
+    cluster.stop(SHARDS)
 
 
 def promote(data_dir: Path) -> None:

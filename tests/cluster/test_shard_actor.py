@@ -14,21 +14,13 @@ from actors.router import Router
 from actors.schema import create_shards
 from actors.store import Store
 from models.identity.customer_id import to_text
-from tests.cluster.local_node import local_node
 from tests.unit.actors.local_shards import identify, settings, track
 
 SHARDS = 2
 
 
-@pytest.fixture(scope="module")
-def node() -> Iterator[None]:
-    """A Ray node of this module's own."""
-    with local_node():
-        yield
-
-
 @pytest.fixture
-def shards(node: None, tmp_path: Path) -> Iterator[Path]:
+def shards(node: Path, tmp_path: Path) -> Iterator[Path]:
     """The data directory of running shards."""
     cluster.start(tmp_path, SHARDS, settings())
     yield tmp_path
@@ -37,7 +29,7 @@ def shards(node: None, tmp_path: Path) -> Iterator[Path]:
 
 def run(data_dir: Path, scenario: Callable[[Router], Awaitable[None]]) -> None:
     async def main() -> None:
-        await scenario(Router(SHARDS, data_dir))
+        await scenario(Router(SHARDS, data_dir, timeout_s=30))
 
     asyncio.run(main())
 
@@ -107,7 +99,7 @@ def test_starting_again_finds_the_running_shards_and_a_stop_lets_go_of_the_files
     run(shards, count)
 
 
-def test_without_its_shards_a_service_is_unavailable(node: None, tmp_path: Path) -> None:
+def test_without_its_shards_a_service_is_unavailable(node: Path, tmp_path: Path) -> None:
     create_shards(tmp_path, SHARDS)
 
     async def scenario(router: Router) -> None:
