@@ -51,6 +51,8 @@ def _retention(scene: Scene) -> None:
     expect(purged.get(("campaigns", "attributes"), 0) >= 1, "the purge does not say what it took out")
     kept = [old[1], *recent]
     expect(scene.scan(*old, *recent) == kept, "after the purge the files do not hold exactly what is not past its time")
+    latest = scene.get("/v1/privacy/purges")["data"][0]
+    expect(latest["finished_at"] is not None, "the purge is not told as finished")
     attributes = scene.get("/v1/profiles/user_id:term-40")["attributes"]
     expect("campaign_note" not in attributes and "plan" in attributes, "the profile is not what is left")
 

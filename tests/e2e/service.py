@@ -31,20 +31,31 @@ class RunningService:
 
     def __init__(self, data_dir: Path, shards: int = 2, **variables: str) -> None:
         self.data_dir = data_dir
-        self.http_port, self.grpc_port = free_ports(2)
-        self.url = f"http://127.0.0.1:{self.http_port}"
-        self.grpc_target = f"127.0.0.1:{self.grpc_port}"
         self._variables = variables
+        self._take_ports()
         made = self.cli("init", "--shards", str(shards), *self._ports())
         self.write_key: str = made["ingest_key"]
         self.admin_key = Path(made["admin_key_file"]).read_text().strip()
 
     def __enter__(self) -> "RunningService":
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def beside(self, data_dir: Path, **variables: str) -> "RunningService":
+        """One over a copy of its data, with its keys, with ports of its own, and with other `variables`."""
+        other = RunningService.__new__(RunningService)
+        other.__dict__ |= self.__dict__ | {"data_dir": data_dir}
+        other._take_ports()
+        ports = {"ONEFOLD_HTTP_PORT": str(other.http_port), "ONEFOLD_GRPC_PORT": str(other.grpc_port)}
+        other._variables = self._variables | ports | variables
+        return other
 
     def start(self) -> dict[str, Any]:
         """Starts it in the background and returns what it told when it was ready."""
@@ -65,6 +76,10 @@ class RunningService:
         """A client of its HTTP API, with the admin key unless another is given."""
         return ApiClient(self.url, self.admin_key if key is None else key, patience_s=patience_s)
 
+    def tenant_key(self, tenant: str) -> str:
+        """The key of a tenant that may do everything."""
+        return (self.data_dir / "tenants" / tenant / "admin.key").read_text().strip()
+
     def cli(self, *arguments: str, timeout_s: float = 60) -> Any:
         """Runs a command with --json and returns what it printed. Raises AssertionError if it fails."""
         done = self.command(*arguments, timeout_s=timeout_s)
@@ -81,6 +96,11 @@ class RunningService:
         return subprocess.run(
             command, env=self._environment(), cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False
         )
+
+    def _take_ports(self) -> None:
+        self.http_port, self.grpc_port = free_ports(2)
+        self.url = f"http://127.0.0.1:{self.http_port}"
+        self.grpc_target = f"127.0.0.1:{self.grpc_port}"
 
     def _ports(self) -> tuple[str, ...]:
         return ("--http-port", str(self.http_port), "--grpc-port", str(self.grpc_port))

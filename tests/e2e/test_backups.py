@@ -27,12 +27,10 @@ def profile_of(client: ApiClient, person: int) -> str:
     return json.dumps(client.get(f"/v1/profiles/user_id:user-{canary(person)}"), sort_keys=True)
 
 
-def test_who_is_erased_after_a_backup_is_in_no_restore_of_it(tmp_path: Path) -> None:
-    backup, copy = tmp_path / "backup", tmp_path / "keys.sqlite"
-    place = RunningService(tmp_path / "data", ONEFOLD_BACKUP__KEYS_COPY=str(copy), ONEFOLD_MATCHING__ENABLED="false")
+def test_who_is_erased_after_a_backup_is_in_no_restore_of_it(unmatched: RunningService, tmp_path: Path) -> None:
+    place, backup, copy = unmatched, tmp_path / "backup", unmatched.data_dir.with_name("keys.sqlite")
     rng = random.Random(1)
-    with place:
-        client = place.client()
+    with place.client() as client:
         segment = {"type": "behavioral", "event": "Order Completed", "operator": "exists"}
         client.post("/v1/segments", {"id": "buyers", "name": "Buyers", "criteria": segment})
         client.post("/v1/webhooks", {"id": "away", "url": "https://127.0.0.1:9/nobody"})
@@ -69,14 +67,12 @@ def test_who_is_erased_after_a_backup_is_in_no_restore_of_it(tmp_path: Path) -> 
                 if keys.execute("SELECT count(*) FROM refusals").fetchone()[0]:
                     break
                 stop.wait(0.1)
-        client.close()
     decoded = readable(backup, place.data_dir / FILE)
     assert canary(1).encode() in decoded
     search = Search(needles_of([], [canary(GONE)], b"k"))
     for data in (decoded, *(path.read_bytes() for path in backup.iterdir())):
         assert list(search.in_bytes(data)) == []
-    new = RunningService.__new__(RunningService)
-    new.__dict__ |= place.__dict__ | {"data_dir": tmp_path / "restored"}
+    new = place.beside(tmp_path / "restored", ONEFOLD_BACKUP__KEYS_COPY=str(tmp_path / "its-keys.sqlite"))
     restored = new.cli("backup", "restore", str(backup), "--keys", str(copy), timeout_s=120)
     assert (restored["refusals_told"], restored["people_left_out"] > 0) == (1, True)
     public = place.data_dir / "certificate-signing.pub"

@@ -3,28 +3,32 @@ by one that fails."""
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.processes import title
 from tests.e2e.service import ROOT, RunningService
 
 EXAMPLE = ROOT / "docs" / "examples" / "plugin"
 WAIT_S = 60
+PERSON = "next-order-1"
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(tmp_path_factory: pytest.TempPathFactory, plugins: Path) -> Path:
     """Where the package is installed, from a copy of the example."""
-    folder = tmp_path_factory.mktemp("plugin")
-    shutil.copytree(EXAMPLE, folder / "source")
+    source = tmp_path_factory.mktemp("plugin") / "source"
+    shutil.copytree(EXAMPLE, source)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*pip, "--target", str(folder / "site"), str(folder / "source")], check=True, capture_output=True)
-    return folder / "site"
+    subprocess.run([*pip, "--target", str(plugins), str(source)], check=True, capture_output=True)
+    return plugins
 
 
 def test_the_examples_own_tests_pass(installed: Path) -> None:
@@ -39,42 +43,35 @@ def test_the_examples_own_tests_pass(installed: Path) -> None:
     assert done.returncode == 0, done.stdout[-2000:]
 
 
-def test_it_is_registered_promoted_and_in_profiles(installed: Path, tmp_path: Path) -> None:
-    path = f"{installed}{os.pathsep}{ROOT}"
-    with RunningService(tmp_path / "data", PYTHONPATH=path) as service:
-        made = service.cli("models", "register", "--entry-point", "next_order")
-        assert (made["name"], made["version"], len(made["digest"])) == ("next_order", 1, 64)
-        service.cli("models", "promote", "next_order@1", "--force", "--reason", "the first")
-        with service.client(service.write_key) as client:
-            client.post("/v1/batch?wait=true", {"batch": [order(1)]})
-        score = seen(service, lambda scores: "next_order" in scores)["next_order"]
-        assert score["version"] == "next_order@1"
-        assert score["value"] == pytest.approx(0.283, abs=0.001)
-        assert score["rival"] == pytest.approx(0.283, abs=0.001)
-        # Another version of the same code under the same number is not loaded: its last score stays, and says why.
-        (installed / "onefold_example_models" / "weights.json").write_text("{}")
-        service.stop()
-        service.start()
-        with service.client(service.write_key) as client:
-            client.post("/v1/batch?wait=true", {"batch": [order(2)]})
-        stale = seen(service, lambda scores: "stale" in scores["next_order"])["next_order"]
-        assert "its code has changed" in stale["stale"]
-        assert stale["value"] == score["value"]
+def test_it_is_registered_promoted_and_in_profiles(installed: Path, service: RunningService) -> None:
+    made = service.cli("models", "register", "--entry-point", "next_order")
+    assert (made["name"], made["version"], len(made["digest"])) == ("next_order", 1, 64)
+    service.cli("models", "promote", "next_order@1", "--force", "--reason", "the first")
+    score = seen(service, lambda score: bool(score))
+    assert score["version"] == "next_order@1"
+    assert score["value"] == pytest.approx(0.283, abs=0.001)
+    assert score["rival"] == pytest.approx(0.283, abs=0.001)
+    # Another version of the same code under the same number is not loaded: its last score stays, and says why.
+    (installed / "onefold_example_models" / "weights.json").write_text("{}")
+    (host,) = [pid for pid in service.processes() if title(pid).startswith("ray::ModelHost")]
+    os.kill(host, signal.SIGKILL)
+    stale = seen(service, lambda score: "its code has changed" in score.get("stale", ""))
+    assert stale["value"] == score["value"]
+    service.cli("models", "retire", "next_order", "--reason", "the test is over")
 
 
-def order(number: int) -> dict[str, Any]:
-    properties = {"order_id": str(number), "revenue": 10.0, "currency": "EUR"}
-    name = "Order Completed"
-    return {"type": "track", "userId": "u1", "event": name, "messageId": f"m{number}", "properties": properties}
-
-
-def seen(service: RunningService, wanted: Any) -> dict[str, Any]:
-    """The person's scores, once they are as wanted."""
+def seen(service: RunningService, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The model's score of somebody who has bought once and goes on looking, once it is as wanted."""
+    properties = {"order_id": "1", "revenue": 10.0, "currency": "EUR"}
+    order = {"type": "track", "userId": PERSON, "event": "Order Completed", "properties": properties}
+    once = order | {"messageId": PERSON}
+    look = {"type": "track", "userId": PERSON, "event": "Product Looked At"}
     until = time.monotonic() + WAIT_S
-    while True:
-        with service.client() as client:
-            scores: dict[str, Any] = client.get("/v1/profiles/user_id:u1")["scores"]
-        if wanted(scores):
-            return scores
-        assert time.monotonic() < until, scores
-        time.sleep(0.2)
+    with service.client() as client:
+        while True:
+            client.post("/v1/batch?wait=true", {"batch": [once, look]})
+            score: dict[str, Any] = client.get(f"/v1/profiles/user_id:{PERSON}")["scores"].get("next_order", {})
+            if wanted(score):
+                return score
+            assert time.monotonic() < until, score
+            time.sleep(0.2)

@@ -40,11 +40,8 @@ class Ours(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    service = RunningService(tmp_path_factory.mktemp("tenants") / "data", shards=1)
-    service.cli("tenants", "create", "acme", "--shards", "1")
-    with service:
-        yield service
+def running(service: RunningService, acme: str) -> RunningService:
+    return service
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +51,9 @@ def http(running: RunningService) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def theirs(running: RunningService) -> str:
+def theirs(acme: str) -> str:
     """The other tenant's key, which may do everything."""
-    return admin_key(running, "acme")
+    return acme
 
 
 @pytest.fixture(scope="module")
@@ -107,10 +104,6 @@ def ours(running: RunningService) -> Ours:
         _, expired = control.create_key("expired", ["admin"], lifetime_ms=1)
     time.sleep(0.6)  # until every process knows them
     return Ours(about, keys, {"none": "", "unknown": "ofk_guessed", "revoked": secret, "expired": expired})
-
-
-def admin_key(running: RunningService, tenant: str) -> str:
-    return (running.data_dir / "tenants" / tenant / "admin.key").read_text().strip()
 
 
 def answer(http: httpx.Client, method: str, path: str, key: str, body: Any = None) -> tuple[int, str]:
@@ -262,11 +255,11 @@ def test_streams_tell_of_ones_own_people_alone(running: RunningService, ours: Ou
 
 def test_a_tenant_comes_and_goes_while_the_service_runs(running: RunningService, http: httpx.Client) -> None:
     running.cli("tenants", "create", "globex", "--shards", "1", timeout_s=180)
-    key = admin_key(running, "globex")
+    key = running.tenant_key("globex")
     with ApiClient(running.url, key) as client:
         client.post("/v1/identify?wait=true", {"userId": "g"})
         assert client.get("/v1/profiles/user_id:g")
-    assert {each["tenant"] for each in running.cli("tenants", "list")} == {"acme", "globex"}
+    assert {each["tenant"] for each in running.cli("tenants", "list")} >= {"acme", "globex"}
     pids = len(running.processes())
     assert running.command("tenants", "delete", "globex").returncode == 2
     running.cli("tenants", "delete", "globex", "--yes", timeout_s=180)
@@ -276,15 +269,3 @@ def test_a_tenant_comes_and_goes_while_the_service_runs(running: RunningService,
     assert answer(http, "GET", "/readyz", "")[0] == 200
     running.cli("tenants", "create", "globex", "--shards", "1", timeout_s=180)
     assert running.cli("status", "--tenant", "globex")["events"] == 0
-
-
-def test_tenants_are_there_after_a_restart(running: RunningService, http: httpx.Client, theirs: str) -> None:
-    before = running.cli("status", "--tenant", "acme")["events"]
-    running.stop()
-    running.start()
-    assert running.cli("status", "--tenant", "acme")["events"] == before > 0
-    assert answer(http, "GET", "/v1/status", theirs)[0] == 200
-    page = httpx.get(f"{running.url}/metrics").text
-    assert 'onefold_shard_profiles{shard="0",tenant="acme"}' in page
-    assert 'onefold_shard_profiles{shard="0",tenant="default"}' in page
-    assert running.cli("audit", "verify", "--tenant", "acme")["broken"] is None
