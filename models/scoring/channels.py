@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, betaln
 
 Floats = NDArray[np.float64]
 
@@ -37,6 +36,8 @@ class ChannelModel(NamedTuple):
 
     def intervals(self, contacts: Floats, responses: Floats) -> tuple[Floats, Floats]:
         """Between what these probabilities are with a chance of eight in ten, (n, k) each."""
+        from scipy.special import betaincinv  # every command has this module, and few need SciPy
+
         prior = self._ready(contacts, responses)
         yes, no = responses + self.worths * prior, contacts - responses + self.worths * (1 - prior)
         low, high = (np.asarray(betaincinv(yes, no, level), np.float64) for level in LEVELS)
@@ -86,6 +87,8 @@ def _likeliest_readiness(model: ChannelModel, contacts: Floats, responses: Float
 
 
 def _loss(contacts: Floats, responses: Floats, prior: Floats, worth: float) -> float:
+    from scipy.special import betaln
+
     a, b = worth * prior, worth * (1 - prior)
     return -float((betaln(a + responses, b + contacts - responses) - betaln(a, b)).sum())
 
