@@ -20,13 +20,6 @@ from models.scoring.product_affinity import AFFINITY_DAYS, Likely, ProductAffini
 
 AFFINITIES_MAX = 5
 
-# Of moves, pets and travel alone: what tells of health, family or belief is for those to decide who have the basis.
-DEFAULT_LIFE_EVENTS: dict[str, OnsetRule] = {
-    "moving": OnsetRule(categories=("*moving*", "*furniture*", "*home improvement*"), at_least=3, within_days=60),
-    "new_pet": OnsetRule(categories=("*pet *", "*pets*", "*dog *", "*cat *"), at_least=2, within_days=60),
-    "travel": OnsetRule(categories=("*luggage*", "*travel*"), at_least=2, within_days=30),
-}
-
 
 class LifeEvents:
     """Finds signs by rules."""

@@ -35,6 +35,14 @@ class OnsetRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         return any(fnmatchcase(occurrence.name.lower(), pattern.lower()) for pattern in patterns)
 
 
+# Of moves, pets and travel alone: what tells of health, family or belief is for those to decide who have the basis.
+DEFAULT_LIFE_EVENTS: dict[str, OnsetRule] = {
+    "moving": OnsetRule(categories=("*moving*", "*furniture*", "*home improvement*"), at_least=3, within_days=60),
+    "new_pet": OnsetRule(categories=("*pet *", "*pets*", "*dog *", "*cat *"), at_least=2, within_days=60),
+    "travel": OnsetRule(categories=("*luggage*", "*travel*"), at_least=2, within_days=30),
+}
+
+
 class Occurrence(NamedTuple):
     """Something that somebody did."""
 

@@ -17,7 +17,6 @@ from typing import Literal, NamedTuple
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import xlogy
 
 from models.profile.state import DAY_MS, Profile
 from models.profile.transactions import is_sale
@@ -135,6 +134,8 @@ def rate_change(days: Sequence[int], today: int) -> RateChange | None:
 
 def _likelihood(counts: Floats, days: Floats) -> Floats:
     """The logarithm of how likely so many of so many days are, at their likeliest rate."""
+    from scipy.special import xlogy  # every command has this module, and few need SciPy
+
     told: Floats = xlogy(counts, counts / days) + xlogy(days - counts, 1 - counts / days)
     return told
 

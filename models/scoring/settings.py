@@ -9,8 +9,7 @@ from models.scoring.bands import check_edges
 from models.scoring.decision_point import DecisionPoint, check_decisions
 from models.scoring.gate import Gate
 from models.scoring.hosting import HostSettings
-from models.scoring.insights import DEFAULT_LIFE_EVENTS
-from models.scoring.life_events import OnsetRule
+from models.scoring.life_events import DEFAULT_LIFE_EVENTS, OnsetRule
 from models.scoring.rate_changes import DEFAULT_RATE_CHANGES, RateRule
 
 

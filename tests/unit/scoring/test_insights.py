@@ -3,8 +3,8 @@
 import pytest
 
 from models.profile.state import DAY_MS, MICRO, EventStats, Order, Profile
-from models.scoring.insights import DEFAULT_LIFE_EVENTS, LifeEvents, affinities, told_signs
-from models.scoring.life_events import OnsetRule
+from models.scoring.insights import LifeEvents, affinities, told_signs
+from models.scoring.life_events import DEFAULT_LIFE_EVENTS, OnsetRule
 
 DAY = 20_000
 NOW = (DAY + 400) * DAY_MS

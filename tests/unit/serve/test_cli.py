@@ -1,6 +1,7 @@
 """The command line: what each command asks of the service, prints, and ends with."""
 
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -492,3 +493,10 @@ def test_doctor(onefold: Call, tmp_path: Path) -> None:
     (tmp_path / "onefold-data").chmod(0o755)
     done = onefold("doctor")
     assert done.exit_code == 1 and "chmod 700" in done.out
+
+
+def test_no_command_waits_for_what_few_need() -> None:
+    """Each takes a tenth of a second and more to import, in every command and every process of the service."""
+    code = "import sys, serve.cli; print({'lancedb', 'ray', 'scipy', 'sentence_transformers'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
