@@ -250,7 +250,10 @@ class Router(SegmentCalls):
             traits=traits,
             context=context,
         )
-        return (await self.ingest([event], True, self._timeout_s)).results[0]
+        (result,) = (await self.ingest([event], True, self._timeout_s)).results
+        if result.status == "suppressed":  # erased since the key was looked up
+            raise NotFound("key: nobody has this key")
+        return result
 
     async def unmerge(self, merge_id: str, now: int) -> tuple[int, int]:
         """Takes a merge back: the customer ids that survived and that is restored. Raises NotFound, Conflict."""

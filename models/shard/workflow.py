@@ -12,6 +12,8 @@ import msgspec
 from models.identity.customer_id import shard_of
 from models.identity.profile_record import is_matched_identifier, profile_digest
 from models.identity.resolution import plan
+from models.privacy.corrections import CORRECTION
+from models.privacy.purposes import STATEMENT
 from models.profile.reduce import add_identifier
 from models.profile.state import encode_profile
 from models.scoring.statements import SCORED
@@ -43,6 +45,9 @@ from models.shard.protocol import MergeRecord, Paired, SegmentChange
 from models.shard.reviews import Reviews
 from models.shard.rows import Redirect, Settling, Workflow
 from models.shard.unmerging import Unmerges
+
+# Said of somebody who was there. If they have been erased since, nobody comes to be by it.
+_OF_SOMEBODY = frozenset({SCORED, STATEMENT, CORRECTION})
 
 
 class Workflows:
@@ -123,7 +128,7 @@ class Workflows:
     def _decide(self, workflow: Workflow, intake: Intake) -> None:
         core = self._core
         event = intake.event
-        is_gone = event.type == SCORED and not any(workflow.owners.values())
+        is_gone = event.type in _OF_SOMEBODY and not any(workflow.owners.values())
         if is_gone or core.suppressions.refuses(event):
             self.locking.unlock_profiles(workflow, list(workflow.candidates))
             self.locking.unlock_keys(workflow, {})

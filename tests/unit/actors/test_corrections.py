@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from actors.errors import NotFound
 from actors.router import Router
+from models.identity.customer_id import shard_of
 from models.privacy.corrections import correction_context
+from models.profile.state import Profile
 from models.segments.catalogue import Resolved
 from models.segments.criteria import SegmentDefinition
+from models.shard.commands import Erasure
 from tests.unit.actors.local_shards import NOW, LocalShards, identify, run_scenario
 
 SHARDS = 3
@@ -101,5 +105,31 @@ def test_segments_and_columns_see_the_corrected_value(run: Callable[[Scenario], 
         await correct(router, "user_id:u3", NOW + 2, "plan")
         assert await counts() == (1, 1)
         assert [await traits(router, f"user_id:u{n}") for n in (1, 2, 3)] == [{"plan": "free"}, {"plan": "pro"}, {}]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("says", ["a correction", "a consent"])
+def test_what_is_said_of_somebody_who_is_erased_meanwhile_makes_nobody(
+    run: Callable[[Scenario], None], says: str
+) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        (result,) = (await router.ingest([identify("m1", "user_id:u1", name="Jane")], wait=True)).results
+        looked_up = await router.profile("user_id:u1")
+        erasure = Erasure("r1", result.customer_id, NOW)
+        await shards.running[shard_of(result.customer_id)].erase(erasure)
+
+        async def stale(key: str, min_seq: str = "") -> Profile | None:
+            return looked_up
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(router, "profile", stale)
+            with pytest.raises(NotFound, match="nobody has this key"):
+                if says == "a correction":
+                    await correct(router, "user_id:u1", NOW + 1, name="Joan")
+                else:
+                    await router.state_consents("user_id:u1", {"ads": {"granted": True}}, "desk", NOW + 1)
+        assert await router.profile("user_id:u1") is None
+        assert all(not shard._core.profiles for shard in shards.running.values())
 
     run(scenario)
