@@ -1,14 +1,18 @@
-"""How the features and scores of a model were distributed among the people from whom it learned elsewhere."""
+"""How the features and scores of a model were distributed among the people from whom it learned, and how far people are
+from that today."""
 
+import numpy as np
 import pyarrow as pa
 
 from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules
+from models.profile.state import DAY_MS
 from models.scoring.contract import VALUE, ScoringModel
-from models.scoring.drift import Distribution, columns, distributions
+from models.scoring.drift import Distribution, DriftCounts, columns, counts, distributions, drift, plus
 from models.scoring.feature_age import asked_of_recent
 from models.scoring.features import FeatureReader, Value
+from models.scoring.registry import ModelVersion
 from pipelines.backfill_scores import days_since_seen
-from pipelines.people_as_of import PeopleAsOf, is_measured
+from pipelines.people_as_of import PeopleAsOf, batches, is_measured
 
 _ROWS = 2_000  # people who are scored together, as live
 
@@ -32,3 +36,17 @@ def learned_distributions(
     if not everybody:
         raise ValueError("learned-as-of: nobody was known here then: leave it out, and drift is not told")
     return distributions(columns(model.signature, everybody[0], told))
+
+
+def drift_today(
+    version: ModelVersion, model: ScoringModel, people: PeopleAsOf, rules: LifecycleRules = DEFAULT_RULES
+) -> dict[str, float]:
+    """How far all people as they are are from those a version learned from (`models.scoring.drift.stability`)."""
+    reader = FeatureReader(model.signature.features, rules)
+    total = DriftCounts()
+    for page in batches(people.present(), _ROWS):
+        features = reader.batch(page, people.now)
+        days = np.array([(people.now - profile.last_seen) / DAY_MS for profile in page], np.float64)
+        now = columns(model.signature, features, asked_of_recent(model, features, days)[VALUE])
+        total = plus(total, DriftCounts(people.now, {version.reference: counts(version.distributions, now)}))
+    return drift(version.distributions, total.models.get(version.reference, {}))

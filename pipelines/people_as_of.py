@@ -4,10 +4,10 @@ Who is taken follows from the customer id, so that a sample is the same each tim
 to today (`models.scoring.replay`). All shards' files must be on this machine; a service may run on them meanwhile.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from models.scoring.samples import MEASURED, MEASURED_PERCENT
 from models.segments.bulk_moves import BulkMove, unpack_ids
 from models.segments.holdout import is_held_out
 from models.shard.protocol import SegmentChange
+
+T = TypeVar("T")
 
 PEOPLE_MAX = 200_000
 _PAGE = 500  # profiles read at once
@@ -98,28 +100,27 @@ class PeopleAsOf:
         self._stack.close()
 
     def __iter__(self) -> Iterator[Person]:
+        for present in self.present():
+            times = (self.at, self.until) if self._times is None else self._times[present.customer_id]
+            if (person := self._person(present, *times)) is not None:
+                yield person
+
+    def present(self) -> Iterator[Profile]:
+        """Those who may be scored, as they are, whether they were known at the time or not."""
         self.withheld = 0
         for shard, log in enumerate(self._logs):
             moves = log.standing_moves()
-            for customer_id, state in self._states(shard, log):
-                present = decode_profile(state)
-                moves.fold(present)
-                if not may_be_scored(present, self._purposes, self.now):
+            for _, state in self._states(shard, log):
+                profile = decode_profile(state)
+                moves.fold(profile)
+                if may_be_scored(profile, self._purposes, self.now):
+                    yield profile
+                else:
                     self.withheld += 1
-                    continue
-                times = (self.at, self.until) if self._times is None else self._times[customer_id]
-                if (person := self._person(present, *times)) is not None:
-                    yield person
 
     def pages(self, size: int) -> Iterator[list[Person]]:
         """The same, so many at a time; the last page may be empty."""
-        page: list[Person] = []
-        for person in self:
-            page.append(person)
-            if len(page) == size:
-                yield page
-                page = []
-        yield page
+        return batches(self, size)
 
     def leaving(self, segment_id: str) -> Leaving:
         """Who moved out of and into a segment after the time."""
@@ -155,6 +156,17 @@ class PeopleAsOf:
             return None
         after = tuple(event for event in events if at < time_of(event) <= until)
         return Person(present.customer_id, then, after, end, frozenset(present.memberships), at, until)
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """So many at a time; the last batch may be empty."""
+    batch: list[T] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    yield batch
 
 
 def events_of(logs: Sequence[ShardLog], present: Profile) -> list[Event]:

@@ -21,6 +21,7 @@ from serve.http_schemas import time_text
 from serve.settings import Settings
 
 if TYPE_CHECKING:  # with them come SciPy and PyArrow, for which no other command should wait
+    from models.profile.lifecycle import LifecycleRules
     from models.scoring.registry import ModelVersion
     from pipelines.people_as_of import PeopleAsOf
     from pipelines.training_sets import TrainingSpec
@@ -105,7 +106,7 @@ def train(
                 if model is Trained.affinity:
                     version, learned = train_affinity(read, days)
                 else:
-                    version = learners[model](read)
+                    version = _told_drift(learners[model](read), read, rules)
     except ValueError as error:
         raise CommandError(str(error), code="not_trained") from None
     with closing(ControlStore(settings.control_path)) as control:
@@ -210,6 +211,16 @@ def instant_of(text: str) -> int:
     return found
 
 
+def _told_drift(version: "ModelVersion", people: "PeopleAsOf", rules: "LifecycleRules") -> "ModelVersion":
+    """A version that was just trained, whose report says how far people are today from those it learned from."""
+    from models.scoring.builtin import BUILTIN
+    from pipelines.learned_distributions import drift_today
+
+    found = drift_today(version, BUILTIN[version.target](version.parameters), people, rules)
+    assert version.report is not None  # every trained model has been measured
+    return msgspec.structs.replace(version, report=msgspec.structs.replace(version.report, drift_today=found))
+
+
 def _print_version(console: Console, made: "ModelVersion") -> None:
     report = made.report
     assert report is not None  # every trained model has been measured
@@ -221,6 +232,10 @@ def _print_version(console: Console, made: "ModelVersion") -> None:
     names = [name for name in report.measures if not name.startswith("rival_")]
     rows = [(name, *(_figure(report.measures.get(each)) for each in (name, f"rival_{name}"))) for name in names]
     table(console, ("MEASURE", "MODEL", f"RIVAL ({made.signature.rival})"), rows, "nothing was measured")
+    if report.drift_today:
+        drifted = sorted(report.drift_today.items(), key=lambda item: -item[1])
+        told = ", ".join(f"{name} {index:.2g}" for name, index in drifted)
+        console.print(f"people today beside those it learned from, stability index: {told}", highlight=False)
 
 
 def _figure(value: float | None) -> str:

@@ -25,6 +25,9 @@ class ModelReport(msgspec.Struct, frozen=True):
             "it learned; above 0.25 they are commonly taken as others"
         ),
     ]
+    drift_today: Annotated[
+        dict[str, float], Meta(description="the same of everybody on the day that it was trained; empty where unknown")
+    ]
     milliseconds: Annotated[float, Meta(description="to score one person, at the 99th percentile")]
 
 

@@ -139,7 +139,7 @@ def _comparison(evaluation: Evaluation | None, version: int) -> ModelComparison 
 
 def report_entry(report: Report) -> ModelReport:
     """A report as it is shown."""
-    return ModelReport(report.people, report.measures, report.drift, report.milliseconds)
+    return ModelReport(report.people, report.measures, report.drift, report.drift_today, report.milliseconds)
 
 
 def _standing(control: ControlStore, name: str, alias: Alias) -> int:

@@ -19,6 +19,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     people: int
     measures: dict[str, float]  # see PROBABILITY and NUMBER
     drift: dict[str, float] = {}  # of features and scores since it learned (`models.scoring.drift`)
+    drift_today: dict[str, float] = {}  # the same of everybody on the day that it was trained
     milliseconds: float = 0.0  # to score one person, at the 99th percentile
 
 

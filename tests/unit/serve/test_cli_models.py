@@ -19,6 +19,10 @@ from sklearn.pipeline import make_pipeline
 from actors.audit_log import AuditLog, EntryFilter
 from actors.control import ControlStore
 from actors.schema import create_shards
+from actors.score_store import ScoreStore, scores_path
+from models.identity.customer_id import from_text, shard_of
+from models.scoring.kept import Row, body_of
+from pipelines.people_as_of import is_measured
 from serve.cli import run
 from serve.cli_common import DONE, FAILED, NOT_FOUND, USAGE
 from tests.unit.pipelines.planted_shop import AT, HORIZON_DAYS, SHARDS, fill, histories
@@ -111,8 +115,14 @@ def test_a_version_is_promoted_by_what_is_measured_of_it(onefold: Call, tmp_path
     expected = measured["reports"]["2"]["measures"]
     assert by_labels["reports"]["2"]["measures"] == pytest.approx(expected)
     assert "worse, by" in onefold(*asked)[1]
-    exit_code, _, err = onefold("evaluate", "lifetime_value@2", "--kept", "--as-of", AS_OF)
+    by_kept = ("evaluate", "lifetime_value@2", "--kept", "--as-of", AS_OF)
+    exit_code, _, err = onefold(*by_kept)
     assert exit_code == FAILED and "no score was kept" in err
+    keep_scores(onefold, tmp_path, "lifetime_value@1", "lifetime_value@2")
+    assert json.loads(onefold(*by_kept, "--json")[1])["reports"]["2"]["measures"] == pytest.approx(expected)
+    assert "by scores that were kept" in onefold(*by_kept)[1]
+    exit_code, _, err = onefold(*by_kept[:-1], "2025-01-01")
+    assert exit_code == FAILED and "no score was kept as of 2025-01-01" in err
     filled = json.loads(onefold("backfill", "lifetime_value", "--as-of", AS_OF, "--output", "past", "--json")[1])
     assert (filled["model"], filled["rows"]) == ("lifetime_value@1", 400) and filled["scored"] > 300
     assert pq.read_table(tmp_path / "past" / "scores.parquet").num_rows == 400
@@ -127,6 +137,22 @@ def test_a_version_is_promoted_by_what_is_measured_of_it(onefold: Call, tmp_path
     assert shown["report"]["people"] == measured["reports"]["2"]["people"]
     copied = tmp_path / "onefold-data" / "models" / shown["target"]
     assert copied.read_bytes() == (tmp_path / "m.skops").read_bytes()
+
+
+def keep_scores(onefold: Call, folder: Path, *references: str) -> None:
+    """What scorers would have kept at AS_OF of those who are measured."""
+    for reference in references:
+        assert onefold("backfill", reference, "--as-of", AS_OF, "--output", f"kept-{reference}")[0] == DONE
+        name, _, number = reference.partition("@")
+        with closing(ControlStore(folder / "onefold-data" / "control.sqlite")) as control:
+            model = control.model_version(name, int(number))
+        for row in pq.read_table(folder / f"kept-{reference}" / "scores.parquet").to_pylist():
+            customer_id = from_text(row["customer_id"])
+            if row["value"] is None or not is_measured(customer_id):
+                continue
+            with closing(ScoreStore(scores_path(folder / "onefold-data", shard_of(customer_id)))) as store:
+                body = body_of(None, None, row["rival"], [])
+                store.sample([Row(customer_id, name, store.model(model), AT, 0, row["value"], "", body)])
 
 
 def labelled(onefold: Call, folder: Path) -> Path:

@@ -52,6 +52,7 @@ def test_a_model_is_trained_registered_and_told_of(onefold: Call, tmp_path: Path
     timed = ("--as-of", AS_OF, "--horizon", str(HORIZON_DAYS))
     exit_code, out, _ = onefold("models", "train", "lifetime_value", *timed)
     assert exit_code == 0 and "lifetime_value@1: learned from" in out and "mean_absolute_error" in out
+    assert "people today beside those it learned from" in out and "customer_days" in out
     for model, options in (("churn", timed), ("additive", ("--spec", "spec.toml", "--as-of", AS_OF))):
         exit_code, out, _ = onefold("models", "train", model, *options, "--json")
         assert exit_code == 0 and json.loads(out)["report"]["measures"]["auc"] > 0.5
