@@ -26,6 +26,7 @@ from models.scoring.evaluation import auc, average_precision, calibration_error
 from models.scoring.gamma_gamma import fit_spend
 from models.scoring.lifetime_value import churn_risks, churn_rival, fit_value, lifetime_values
 from models.scoring.next_best_action import fit_actions, policy
+from pipelines.train_affinity import learn_affinity, measure_affinity
 
 Floats = NDArray[np.float64]
 
@@ -172,6 +173,21 @@ def _affinity(model: str, data: Path | None, rng: np.random.Generator) -> Iterat
         )
 
 
+def _products(model: str, data: Path | None, rng: np.random.Generator) -> Iterator[Figure]:
+    """Single products, and a thousand of them as the service ranks them, for households that taught nothing."""
+    buyers = model_sets.products(data, 28)
+    learned = learn_affinity(buyers, 28)
+    told = measure_affinity(learned, buyers, frozenset(learned.products)).measures
+    for name, of in (
+        ("again", "hits at 3, bought again"), ("first", "hits at 10, bought first"), ("ranked", "hits at 10, of 1,000")
+    ):  # fmt: skip
+        rival = told[f"rival_hits_{name}"]
+        yield _at_least(model, of, told[f"hits_{name}"], rival)
+        yield Figure(model, "  the same without a model" if name == "ranked" else "  the same of popularity", rival)
+    yield _at_most(model, "log loss of a purchase", told["log_loss"], told["rival_log_loss"])
+    yield Figure(model, "  the same of popularity", told["rival_log_loss"])
+
+
 def _channels(model: str, data: Path | None, rng: np.random.Generator) -> Iterator[Figure]:
     tried = model_sets.coupons(data)
     learned = fit_channels(tried.contacts, tried.responses)
@@ -276,6 +292,7 @@ _MEASURES: dict[str, Callable[[str, Path | None, np.random.Generator], Iterator[
     "churn": _churn,
     "churn, contract": _contract_churn,
     "affinity": _affinity,
+    "products": _products,
     "channels": _channels,
     "next best action": _actions,
     "anomalies": _anomalies,

@@ -48,13 +48,13 @@ class Buyer(NamedTuple):
 
 
 class Buyers(NamedTuple):
-    """What those bought who are learned from, as of Buyer.before; who is measured; the category of each product, as it
-    was told last."""
+    """People as of a time, ms: what those bought who are learned from, as of Buyer.before; who is measured; the
+    category of each product, as it was told last."""
 
+    at: int
     learn: list[list[tuple[str, float]]]
     measure: list[Buyer]
     categories: dict[str, str]
-    people: PeopleAsOf
 
 
 def train_affinity(people: PeopleAsOf, horizon_days: int) -> tuple[ModelVersion, bytes]:
@@ -63,14 +63,8 @@ def train_affinity(people: PeopleAsOf, horizon_days: int) -> tuple[ModelVersion,
     buyers = _collect(people)
     if len(buyers.learn) < PEOPLE_MIN or not buyers.measure:
         raise TooFew(f"{len(buyers.learn)} people have bought; {PEOPLE_MIN} are needed, and others to measure with")
-    products = _common_products(buyers.learn)
-    if not products:
-        raise TooFew(f"no product was bought by {BUYERS_MIN} people")
-    day = people.at / DAY_MS
-    purchases, size = _matrix(products, buyers.learn)
-    since = float(purchases.times.min(initial=day))
-    model = fit_affinity(purchases, size, day, AFFINITY_DAYS, min(float(horizon_days), (day - since) / 3))
-    learned = ProductAffinity("", products, model)
+    learned = learn_affinity(buyers, horizon_days)
+    products, model = learned.products, learned.model
     version = ModelVersion(
         name=AFFINITY,
         version=0,
@@ -79,9 +73,21 @@ def train_affinity(people: PeopleAsOf, horizon_days: int) -> tuple[ModelVersion,
         signature=_signature(horizon_days),
         parameters={"products": len(products), "worth": model.worth, "mix": model.mix},
         learned={"as_of": people.at, "until": people.until, "people": len(buyers.learn), "withheld": people.withheld},
-        report=_report(learned, buyers, frozenset(products)),
+        report=measure_affinity(learned, buyers, frozenset(products)),
     )
     return version, learned.encode()
+
+
+def learn_affinity(buyers: Buyers, horizon_days: int) -> ProductAffinity:
+    """What is learned of those who are learned from. Their last `horizon_days`, or a third of the time in which they
+    bought if that is less, tell how far to trust the rest. Raises TooFew, ValueError."""
+    products = _common_products(buyers.learn)
+    if not products:
+        raise TooFew(f"no product was bought by {BUYERS_MIN} people")
+    day = buyers.at / DAY_MS
+    purchases, size = _matrix(products, buyers.learn)
+    hold = min(float(horizon_days), (day - float(purchases.times.min(initial=day))) / 3)
+    return ProductAffinity("", products, fit_affinity(purchases, size, day, AFFINITY_DAYS, hold))
 
 
 def evaluate_affinity(
@@ -93,7 +99,7 @@ def evaluate_affinity(
         buyers = _collect(people)
         now, until = people.now, people.until
     known = frozenset.intersection(*(frozenset(model.products) for _, model in versions))
-    reports = {version.version: _report(model, buyers, known) for version, model in versions}
+    reports = {version.version: measure_affinity(model, buyers, known) for version, model in versions}
     if not all(report.people for report in reports.values()):
         raise ValueError("there is nobody to measure by who bought a product that is known; choose another --as-of")
     return Evaluation(name=AFFINITY, at=now, as_of=at, until=until, outcome=gate.outcome, reports=reports)
@@ -113,7 +119,7 @@ def _signature(horizon_days: int) -> Signature:
 
 
 def _collect(people: PeopleAsOf) -> Buyers:
-    found = Buyers([], [], {}, people)
+    found = Buyers(people.at, [], [], {})
     for person in people:
         buyer = _buyer(person, people.at, found.categories)
         if is_measured(person.customer_id):
@@ -159,15 +165,14 @@ def _matrix(products: Sequence[str], lines: Sequence[Sequence[tuple[str, float]]
     return purchases, (len(lines), len(products))
 
 
-def _report(learned: ProductAffinity, buyers: Buyers, known: frozenset[str]) -> Report:
-    """On those who bought any of the known products later."""
-    at = buyers.people.at
+def measure_affinity(learned: ProductAffinity, buyers: Buyers, known: frozenset[str]) -> Report:
+    """What is told of those who are measured, by what they bought later of the known products."""
     who = [each for each in buyers.measure if any(product in known for product, _ in each.after)]
     before, size = _matrix(learned.products, [each.before for each in who])
     after, _ = _matrix(learned.products, [[line for line in each.after if line[0] in known] for each in who])
-    counts, outcomes = before.counts(size, at / DAY_MS, AFFINITY_DAYS), after.counts(size, 0.0, np.inf)
+    counts, outcomes = before.counts(size, buyers.at / DAY_MS, AFFINITY_DAYS), after.counts(size, 0.0, np.inf)
     measures = _measures(learned, counts, outcomes) | _ranked(learned, buyers, who[:_RANKED_MAX], known)
-    return Report(people=len(who), measures=measures, milliseconds=_milliseconds(learned, who[:_TIMED], at))
+    return Report(people=len(who), measures=measures, milliseconds=_milliseconds(learned, who[:_TIMED], buyers.at))
 
 
 def _measures(learned: ProductAffinity, counts: sparse.csr_matrix, outcomes: sparse.csr_matrix) -> dict[str, float]:
@@ -203,14 +208,14 @@ def _ranked(learned: ProductAffinity, buyers: Buyers, who: Sequence[Buyer], know
     """Hits of the ranking as the service makes it, beside the one that it makes without what was learned."""
     products = [each for each in learned.products if each in known][:_ITEMS_MAX]
     shown = frozenset(products)
-    popularity = learned.popularity(products)
     items = [Item(each, buyers.categories.get(each, "")) for each in products]
-    told = [item._replace(popularity=each) for item, each in zip(items, popularity, strict=True)]
+    popularity = dict(zip(learned.products, learned.model.popularity.tolist(), strict=True))
+    told = [item._replace(popularity=popularity[item.id]) for item in items]
     hits: list[tuple[float, float]] = []
     for buyer in who:
         wanted = {product for product, _ in buyer.after if product in shown}
         if wanted:
-            orders = (rank(items, buyer.then, buyers.people.at, learned), rank(told, buyer.then, buyers.people.at))
+            orders = (rank(items, buyer.then, buyers.at, learned), rank(told, buyer.then, buyers.at))
             mine, plain = (len(wanted & {each.id for each in order[:_FIRST]}) / len(wanted) for order in orders)
             hits.append((mine, plain))
     if not hits:

@@ -20,6 +20,8 @@ NEIGHBOURS = 50  # of each product
 _MIXES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 _WORTH_MIN, _WORTH_MAX = 0.1, 1e4
 _LEAST = 1e-2  # purchases that every product is taken to have
+_FIRST = 10  # products that somebody is shown
+_ERRORS = 2.0  # standard errors by which neighbours must be better than popularity
 _MIXED_MAX = 10_000  # people who tell how far to trust neighbours: more do not change it
 _ROWS = 500  # people whose scores of all products are held at once
 
@@ -46,7 +48,7 @@ class AffinityModel(NamedTuple):
     """What was learned of k products."""
 
     popularity: Floats  # (k,): shares of all that is bought
-    novelty: Floats  # (k,): shares of what is bought for the first time
+    novelty: Floats  # (k,): shares of what is bought for the first time; popularity if that tells it better
     worth: float  # of everybody's popularity, in purchases of one's own
     similarities: sparse.csr_matrix  # (k, k): of a product to its neighbours, columns add up to how close they are
     mix: float  # share of neighbours in what is new; the rest is popularity
@@ -102,8 +104,11 @@ def fit_affinity(
     worth = _likeliest_worth(counts, outcomes, earlier.popularity)
     tried = sparse.csr_matrix(outcomes - outcomes.multiply(counts > 0))
     some = np.flatnonzero(np.asarray((tried > 0).sum(1)).ravel())[:_MIXED_MAX]
-    mix = max(_MIXES, key=lambda each: _mean_hit(earlier._replace(mix=each), counts[some], tried[some]))
-    return _fit(purchases.between(-np.inf, now), size, now, half_life)._replace(worth=worth, mix=mix)
+    popular = earlier._replace(novelty=earlier.popularity)  # what is bought most may be what is tried most
+    told = [float(_hit_rates(each, counts[some], tried[some]).sum()) for each in (earlier, popular)]
+    mix = _best_mix(popular if told[1] > told[0] else earlier, counts[some], tried[some])
+    model = _fit(purchases.between(-np.inf, now), size, now, half_life)._replace(worth=worth, mix=mix)
+    return model._replace(novelty=model.popularity) if told[1] > told[0] else model
 
 
 def _fit(purchases: Purchases, size: tuple[int, int], now: float, half_life: float) -> AffinityModel:
@@ -148,15 +153,23 @@ def _likeliest_worth(counts: sparse.csr_matrix, outcomes: sparse.csr_matrix, pop
     return float(np.exp(minimize_scalar(loss, bounds=(np.log(_WORTH_MIN), np.log(_WORTH_MAX)), method="bounded").x))
 
 
-def _mean_hit(model: AffinityModel, counts: sparse.csr_matrix, tried: sparse.csr_matrix, first: int = 10) -> float:
-    """Share of what people tried, each of them something, that was among the first of what the model would have shown
-    them."""
+def _best_mix(model: AffinityModel, counts: sparse.csr_matrix, tried: sparse.csr_matrix) -> float:
+    """The share of neighbours under which most of what people tried, each of them something, is among the first that
+    they would have been shown; 0 unless that is more than by popularity alone, beyond what chance may do."""
+    rates = {mix: _hit_rates(model._replace(mix=mix), counts, tried) for mix in _MIXES}
+    best = max(_MIXES, key=lambda mix: float(rates[mix].sum()))
+    gain = rates[best] - rates[0.0]
+    error = float(gain.std()) / max(len(gain), 1) ** 0.5
+    return best if len(gain) and float(gain.mean()) > _ERRORS * error else 0.0
+
+
+def _hit_rates(model: AffinityModel, counts: sparse.csr_matrix, tried: sparse.csr_matrix) -> Floats:
+    """Of each person, who has tried something: the share of it that is among the first, (n,)."""
     people: int = counts.shape[0]
-    parts = [slice(start, min(start + _ROWS, people)) for start in range(0, people, _ROWS)]
-    hits: list[float] = [
-        hit_rate(model.new_scores(counts[part]), tried[part], first) * (part.stop - part.start) for part in parts
-    ]
-    return sum(hits) / max(people, 1)
+    parts = [slice(start, start + _ROWS) for start in range(0, people, _ROWS)]
+    return np.concatenate(
+        [hit_rates(model.new_scores(counts[part]), tried[part], _FIRST) for part in parts] or [np.zeros(0)]
+    )
 
 
 def _shares(weights: Floats) -> Floats:
@@ -168,8 +181,13 @@ def _shares(weights: Floats) -> Floats:
 def hit_rate(scores: Floats, bought: sparse.csr_matrix, first: int) -> float:
     """Share of what each person bought, (n, k), that is among their `first` highest scores, (n, k): the mean of those
     who bought something."""
+    who = np.asarray((bought > 0).sum(1)).ravel() > 0
+    return float(hit_rates(scores, bought, first)[who].mean()) if who.any() else 0.0
+
+
+def hit_rates(scores: Floats, bought: sparse.csr_matrix, first: int) -> Floats:
+    """The same of each person, (n,); 0 of who bought nothing."""
     top = np.argsort(-scores, axis=1, kind="stable")[:, :first]
     hits = np.take_along_axis(np.asarray((bought > 0).todense()), top, 1).sum(1)
-    each = np.asarray((bought > 0).sum(1)).ravel()
-    who = each > 0
-    return float((hits[who] / each[who]).mean()) if who.any() else 0.0
+    rates: Floats = hits / np.maximum(np.asarray((bought > 0).sum(1)).ravel(), 1)
+    return rates

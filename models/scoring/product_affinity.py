@@ -1,7 +1,7 @@
 """What was learned of products (`models.scoring.affinity`) with their names: as a version's file keeps it, and as it is
 asked about single people."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import exp2
 from typing import NamedTuple
 
@@ -49,7 +49,7 @@ class ProductAffinity:
     def __init__(self, version: str, products: Sequence[str], model: AffinityModel) -> None:
         self.version = version
         self.model = model
-        self.products = list(products)  # most bought first
+        self.products = list(products)  # those that most people bought first
         self._places = {product: place for place, product in enumerate(products)}
 
     @staticmethod
@@ -92,17 +92,36 @@ class ProductAffinity:
             self._first(np.where(owned, 0.0, likely)),
         )
 
-    def popularity(self, products: Iterable[str]) -> list[float]:
-        """How popular products are, above 0; those that are not known, as the least popular."""
-        known = self.model.popularity
-        least = float(known.min())
-        return [float(known[self._places[each]]) if each in self._places else least for each in products]
+    def shares(
+        self, products: Sequence[str], bought: Mapping[str, float], told: Sequence[float] | None
+    ) -> list[float] | None:
+        """How likely the next purchase among some products is each, 1 together; None if none of them is known.
 
-    def nearness(self, bought: Mapping[str, float], products: Sequence[str]) -> list[float | None]:
-        """How near products are to what was bought, 0 or more; None of those that are not known."""
-        near = self.model.nearness(self._counts(bought))[0]
-        places = (self._places.get(each) for each in products)
-        return [None if place is None else float(near[place]) for place in places]
+        `bought`: a person's decayed purchases, {} for what suits anybody. `told`: how popular the products are against
+        each other, above 0; None for what was learned, where those that are not known are the least popular.
+        """
+        model = self.model
+        places = np.array([self._places.get(product, -1) for product in products])
+        known = places >= 0
+        if not known.any():
+            return None
+        popularity, novelty = (
+            np.where(known, learned[places], learned.min()) for learned in (model.popularity, model.novelty)
+        )
+        if told is not None:
+            share = np.array(told) / sum(told)
+            popularity, novelty = share * popularity[known].sum(), share * novelty[known].sum()
+        if not bought:
+            anybody: list[float] = _shares(popularity).tolist()
+            return anybody
+        own = np.array([bought.get(product, 0.0) for product in products])
+        new = own == 0
+        prior = model.worth * popularity
+        near = np.where(known, _shares(model.nearness(self._counts(bought))[0])[places], 0.0)
+        tried = np.where(new, model.mix * near + (1 - model.mix) * novelty, 0.0)
+        weights = np.where(new, prior[new].sum() * _shares(tried), own + prior)
+        likely: list[float] = _shares(weights).tolist()
+        return likely
 
     def _counts(self, bought: Mapping[str, float]) -> sparse.csr_matrix:
         known = sorted((self._places[each], count) for each, count in bought.items() if each in self._places)
@@ -116,6 +135,12 @@ class ProductAffinity:
             ((self.products[place], float(likely[place])) for place in top), key=lambda each: (-each[1], each[0])
         )
         return [(product, share) for product, share in found if share > 0]
+
+
+def _shares(weights: Floats) -> Floats:
+    """As shares of their sum; without any, nothing."""
+    shares: Floats = weights / max(float(weights.sum()), 1e-12)
+    return shares
 
 
 def decayed_purchases(profile: Profile, now: int, categories: bool = False) -> dict[str, float]:

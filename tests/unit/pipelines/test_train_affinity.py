@@ -46,7 +46,7 @@ def purchases(people: int, seed: int) -> Iterator[Event]:
                 product = "late"
             elif person < 2 and number == 0:
                 product, at = "rare", AT - DAY_MS
-            line = {"product_id": product, "category": f"c{group}", "price": 10, "quantity": 1}
+            line = {"product_id": product, "price": 10, "quantity": 1}
             yield track(f"m{person}.{number}", f"user_id:u{person}", name="Order Completed", at=int(at),
                         order_id=f"{person}.{number}", revenue=10, currency="EUR", products=[line])  # fmt: skip
 
@@ -54,7 +54,7 @@ def purchases(people: int, seed: int) -> Iterator[Event]:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tastes")
-    fill(folder, purchases(400, seed=4))
+    fill(folder, purchases(600, seed=4))
     return folder
 
 

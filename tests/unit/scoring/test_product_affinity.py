@@ -63,7 +63,7 @@ def test_a_file_has_all_that_was_learned() -> None:
     again = ProductAffinity.decode("affinity@1", model.encode())
     own = {"p3": 1.5, "p7": 0.2}
     assert again.prospects(own) == model.prospects(own)
-    assert again.nearness(own, ["p1", "none"]) == model.nearness(own, ["p1", "none"])
+    assert again.shares(["p1", "p3", "none"], own, None) == model.shares(["p1", "p3", "none"], own, None)
     with pytest.raises(ValueError, match="products"):
         ProductAffinity.decode("affinity@1", b"\x80")
 
@@ -87,26 +87,39 @@ def test_purchases_count_half_after_their_half_life_and_cancelled_ones_nothing()
 
 
 def test_ranking_uses_what_was_learned_where_the_caller_says_nothing() -> None:
-    items = [Item(name) for name in ("coffee", "soap", "tea", "new")]
+    items = [Item(name) for name in ("new", "coffee", "soap", "tea")]
     strangers = [each.id for each in rank(items, None, NOW, learned())]
-    assert strangers == ["tea", "soap", "coffee", "new"]
+    assert strangers == ["tea", "soap", "new", "coffee"]  # what is not known is as popular as the least
     told = [item._replace(popularity=float(place + 1)) for place, item in enumerate(items)]
-    assert [each.id for each in rank(told, None, NOW, learned())] == ["new", "tea", "soap", "coffee"]
+    assert [each.id for each in rank(told, None, NOW, learned())] == ["tea", "soap", "coffee", "new"]
+    offers = [Item("a", "drinks"), Item("b", "care")]  # of which nothing was learned
+    drinker = buyer("tea")
+    drinker.orders["0"].categories = ["drinks"]
+    assert rank(offers, drinker, NOW, learned()) == rank(offers, drinker, NOW)
+    assert [each.id for each in rank(offers[::-1], drinker, NOW, learned())] == ["a", "b"]
 
 
 def test_products_that_go_with_what_was_bought_come_forward() -> None:
     items = [Item(name) for name in ("tea", "towel", "cup", "new")]
     mine = buyer("soap", "soap")
     plain, near = rank(items, mine, NOW, learned(0.0)), rank(items, mine, NOW, learned(0.9))
-    assert (plain[0].id, near[0].id) == ("tea", "towel")
+    assert near[0].id == "towel" != plain[0].id
     assert sum(each.likely for each in near) == pytest.approx(1)
-    new = [next(each.likely for each in ranked if each.id == "new") for ranked in (plain, near)]
-    assert new[0] == pytest.approx(new[1])  # of what is not known neighbours say nothing
+
+
+@given(bought, st.sampled_from([0.0, 0.3, 0.9]), st.floats(0.1, 100))
+@settings(deadline=None)
+def test_among_all_products_shares_are_the_models(own: dict[str, float], mix: float, worth: float) -> None:
+    """The quick one of a person and some products, against the one of all people and all products."""
+    model = learned(mix, worth)
+    counts = sparse.csr_matrix([[own.get(product, 0.0) for product in PRODUCTS]])
+    if own.keys() & set(PRODUCTS):
+        assert model.shares(PRODUCTS, own, None) == pytest.approx(model.model.likely(counts)[0], rel=1e-6, abs=1e-9)
 
 
 @pytest.mark.parametrize("worth", [0.5, 50.0])
-def test_popularity_is_worth_what_was_learned(worth: float) -> None:
+def test_popularity_is_worth_what_was_learned_of_the_products_that_are_shown(worth: float) -> None:
     items = [Item("tea", popularity=3.0), Item("soap", popularity=1.0)]
     found = {each.id: each.likely for each in rank(items, buyer("soap"), NOW, learned(0.0, worth))}
-    half = 0.5 ** (1 / (60 * DAY_MS))
-    assert found["soap"] == pytest.approx((half + worth / 4) / (half + worth))
+    own, shown = 0.5 ** (1 / (60 * DAY_MS)), worth * (0.4 + 0.3)
+    assert found["soap"] == pytest.approx((own + shown / 4) / (own + shown))
