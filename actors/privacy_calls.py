@@ -13,6 +13,7 @@ from models.privacy.recipients import Recipient
 from models.privacy.requests import IdentityFormat
 from models.profile.state import Profile
 from models.scoring.kept import KeptScore
+from models.scoring.samples import OtherScore
 from models.shard.commands import Erasure
 from models.shard.protocol import DeadLetter, Erased, PurgeStep, Review, SegmentChange
 
@@ -137,6 +138,10 @@ class PrivacyCalls:
     async def scores(self, people: list[int]) -> dict[int, list[KeptScore]]:
         """The scores of those of these people who have some."""
         return await Scoring(self._scorers).scores(people, _CALL_S)
+
+    async def other_scores(self, people: list[int]) -> list[OtherScore]:
+        """What there is of these people beside the scores in their profiles. Raises Unavailable."""
+        return await Scoring(self._scorers).other_scores(people, _CALL_S)
 
     async def forget_scores(self, people: list[int]) -> None:
         """Scorers forget these people. Raises Unavailable."""

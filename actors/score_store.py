@@ -21,7 +21,7 @@ from actors.private_file import open_private_store
 from models.scoring.drift import DriftCounts
 from models.scoring.kept import KeptModel, Row, rival_of
 from models.scoring.registry import ModelVersion
-from models.scoring.samples import WEEK_MS, Sample
+from models.scoring.samples import WEEK_MS, OtherScore, Sample
 
 SCHEMA_VERSION = 3
 DIRECTORY = "scores"
@@ -211,6 +211,18 @@ class ScoreStore:
         """The champions' scores of some people."""
         with self._lock:
             return rows_of(self._db, customer_ids)
+
+    def other_scores_of(self, customer_ids: Sequence[int]) -> list[OtherScore]:
+        """What there is of some people beside the champions' latest scores, by time."""
+        found: set[OtherScore] = set()
+        with self._lock:
+            for table in ("shadow", "samples"):
+                for start in range(0, len(customer_ids), _CHUNK):
+                    chunk = customer_ids[start : start + _CHUNK]
+                    statement = f"SELECT customer_id, reference, at, value FROM {table} JOIN models USING (model)"  # nosec B608
+                    rows = self._db.execute(f"{statement} WHERE customer_id IN ({_marks(chunk)})", chunk)
+                    found.update(map(OtherScore._make, rows))
+        return sorted(found, key=lambda score: score[:3])
 
     def models(self) -> dict[int, KeptModel]:
         """What has made scores, by its number in this file."""

@@ -42,7 +42,7 @@ from models.scoring.hosting import ModelFailed
 from models.scoring.kept import KeptModel, Row
 from models.scoring.lineup import NO_SCORE, Lineup, People
 from models.scoring.registry import Alias, ModelVersion
-from models.scoring.samples import are_kept, kept_ms, kept_percent
+from models.scoring.samples import OtherScore, are_kept, kept_ms, kept_percent
 from models.segments.bulk_moves import unpack_ids
 from models.segments.predictions import Prediction, predicted
 
@@ -188,6 +188,10 @@ class Scorer:
         if store is None:
             return [], {}
         return await asyncio.to_thread(lambda: (store.rows_of(customer_ids), store.models()))
+
+    async def other_scores(self, customer_ids: list[int]) -> list[OtherScore]:
+        """What there is of some people beside the champions' latest scores."""
+        return [] if self._store is None else await asyncio.to_thread(self._store.other_scores_of, customer_ids)
 
     async def values(self, name: str, customer_ids: NDArray[np.int64] | None = None) -> Values | None:
         """The champion's scores of a name, of all or of some people (ascending); None if there is no champion of it."""

@@ -14,6 +14,7 @@ from actors.scoring import ScorerStatus
 from actors.shard_calls import ShardCalls
 from models.scoring.drift import DriftCounts
 from models.scoring.kept import KeptModel, Row
+from models.scoring.samples import OtherScore
 from models.scoring.settings import ScoringSettings
 from models.segments.predictions import Prediction
 from models.shard.state import MachineSettings
@@ -76,6 +77,9 @@ class ScorerActor:
 
     async def rows(self, customer_ids: list[int]) -> tuple[list[Row], dict[int, KeptModel]]:
         return await self._scorer.rows(customer_ids)
+
+    async def other_scores(self, customer_ids: list[int]) -> list[OtherScore]:
+        return await self._scorer.other_scores(customer_ids)
 
     async def predictions(self, members: bytes) -> dict[str, Prediction]:
         return await self._scorer.predictions(members)

@@ -11,6 +11,7 @@ from actors.shard_calls import ShardCalls
 from models.identity.customer_id import shard_of
 from models.scoring.drift import DriftCounts
 from models.scoring.kept import KeptModel, KeptScore, Row, kept_score
+from models.scoring.samples import OtherScore
 from models.segments.predictions import Prediction, join_predictions
 
 
@@ -54,6 +55,17 @@ class Scoring:
             for row in rows:
                 found.setdefault(row.customer_id, []).append(kept_score(row, models[row.model]))
         return found
+
+    async def other_scores(self, customer_ids: Sequence[int], timeout_s: float) -> list[OtherScore]:
+        """What there is of these people beside the champions' latest scores. Raises Unavailable: it is for access
+        requests, which are to be complete."""
+        scorers = self._scorers
+        if scorers is None:
+            return []
+        groups = by_shard([each for each in customer_ids if shard_of(each) < scorers.shards])
+        calls: dict[int, tuple[object, ...]] = {shard: (ids,) for shard, ids in groups.items()}
+        answers = await scorers.each("other_scores", calls, timeout_s)
+        return [score for answer in answers.values() for score in answer]
 
     async def predictions(self, members: Mapping[int, bytes], timeout_s: float) -> dict[str, Prediction]:
         """What models say of people, by the score's name; nothing if scoring is off. `members`: shard -> packed

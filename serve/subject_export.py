@@ -24,6 +24,7 @@ from models.profile.document import document
 from models.profile.lifecycle import LifecycleRules
 from models.profile.state import Profile
 from models.scoring.kept import told
+from models.scoring.samples import OtherScore
 from models.shard.protocol import SegmentChange
 from serve.http_consents import consent_entry
 from serve.http_corrections import correction_entries
@@ -95,6 +96,7 @@ class SubjectExport:
         scores = (await self._calls.scores([profile.customer_id])).get(profile.customer_id, [])
         return {
             "profile": {**document(profile, now, {}, self._rules), "scores": told(scores, time_text, lambda _: True)},
+            "other_scores": [_score(each) for each in await self._calls.other_scores([profile.customer_id])],
             "events": [msgspec.to_builtins(event_entry(stored)) for stored in events],
             "segments": [_move(change) for change in changes],
             "links": [msgspec.to_builtins(link_entry(link)) for link in await router.links(key)],
@@ -128,6 +130,10 @@ class SubjectExport:
 
 def _move(change: SegmentChange) -> dict[str, str]:
     return {"segment_id": change.segment_id, "change": change.change, "at": time_text(change.at), "cause": change.cause}
+
+
+def _score(score: OtherScore) -> dict[str, Any]:
+    return {"version": score.model, "as_of": time_text(score.at), "value": score.value}
 
 
 def _archive(data: dict[str, Any], people: list[dict[str, Any]]) -> bytes:

@@ -30,6 +30,15 @@ class Sample(NamedTuple):
     rival: float
 
 
+class OtherScore(NamedTuple):
+    """A score of a person that is not in their profile: one that a challenger told, or one that was kept."""
+
+    customer_id: int
+    model: str  # name@version
+    at: int  # ms
+    value: float | str
+
+
 Samples = Mapping[tuple[int, int], Sample]
 """(customer id, time in ms) -> score, of one version."""
 

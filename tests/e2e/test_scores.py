@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -85,6 +86,21 @@ def members_eventually(place: RunningService, *expected: str) -> None:
     raise AssertionError(f"{len(found)} members, not {len(ids)}")
 
 
+def told_in_shadow(place: RunningService, person: str, challenger: str) -> None:
+    """Waits until what a person is told on request has a challenger's score, which nobody else is told."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        output = place.data_dir.parent / "person.zip"
+        output.unlink(missing_ok=True)
+        place.cli("privacy", "export", f"user_id:{person}", "--out", str(output), timeout_s=WAIT_S)
+        with zipfile.ZipFile(output) as archive:
+            (found,) = msgspec.json.decode(archive.read("data.json"))["people"]
+        if challenger in {each["version"] for each in found["other_scores"]}:
+            assert challenger not in {each["version"] for each in found["profile"]["scores"].values()}
+            return
+        assert time.monotonic() < deadline, found["other_scores"]
+
+
 def test_scores_follow_events_and_show_everywhere(place: RunningService) -> None:
     with place.client() as client:
         client.post("/v1/batch?wait=true", {"batch": [order("ann", 1, 60), order("bob", 1, 30)]})
@@ -129,6 +145,10 @@ def test_scores_follow_events_and_show_everywhere(place: RunningService) -> None
         told = {row["customer_id"]: row["value"] for row in pq.read_table(output / "scores.parquet").to_pylist()}
         ann = client.get("/v1/profiles/user_id:ann")["customer_id"]
         assert told[ann] == pytest.approx(second["churn"]["value"], abs=TOLERANCE)
+        with closing(ControlStore(place.data_dir / "control.sqlite")) as control:
+            challenger = control.register_model(version("churn"))
+            control.set_model_aliases(AliasChange("churn", "challenger", challenger.version, 1, "test"))
+        told_in_shadow(place, "ann", challenger.reference)
         before = eventually(place, "bob", 1)["churn"]["as_of"]
         place.cli("models", "rescore")
         deadline = time.monotonic() + WAIT_S

@@ -116,6 +116,10 @@ def test_what_is_kept_ends_with_its_time_its_model_and_its_person(tmp_path: Path
             return any(encoded in path.read_bytes() for path in (tmp_path / "scores").iterdir())
 
         assert all(in_files(each) for each in ids)
+        other = await bench.scorer.other_scores(ids[:1])
+        assert {(each.model, each.at) for each in other} == {
+            (model, NOW + day * DAY_MS) for model in ("churn@1", "churn@2") for day in (1, 9)
+        }
         await bench.scorer.forget(gone)
         assert [in_files(each) for each in ids] == [each not in gone for each in ids]
         assert {customer_id for customer_id, _ in kept(tmp_path)[1]} == set(ids) - set(gone)
