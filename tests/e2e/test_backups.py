@@ -4,6 +4,7 @@ import json
 import random
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.e2e.service import RunningService
 
 PEOPLE = 6
 GONE = 2
+OF_THE_DESK = {"privacy-signing.pem", "purges.sqlite"}  # made when it starts for the first time
 LEFT_OUT = {"run", "spill", "logs", "vectors", "reresolve", "privacy"}  # made again, or of the time after
 
 
@@ -35,6 +37,10 @@ def test_who_is_erased_after_a_backup_is_in_no_restore_of_it(unmatched: RunningS
         client.post("/v1/segments", {"id": "buyers", "name": "Buyers", "criteria": segment})
         client.post("/v1/webhooks", {"id": "away", "url": "https://127.0.0.1:9/nobody"})
         client.post("/v1/batch?wait=true", {"batch": [m for n in range(PEOPLE) for m in messages(n, rng)]})
+        deadline = time.monotonic() + 60
+        while not names_in(place.data_dir) >= OF_THE_DESK:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         stop = threading.Event()
 
         def go_on() -> None:
