@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from models.identity.customer_id import from_text
 from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules
-from models.scoring.comparison import Comparison, Measure, differences
+from models.scoring.comparison import Comparison, differences
 from models.scoring.contract import RIVAL, VALUE, ScoringModel
 from models.scoring.drift import columns, counts, drift
-from models.scoring.evaluation import Report, measure_numbers
+from models.scoring.evaluation import NUMBER, PROBABILITY, Report, measure_numbers
 from models.scoring.feature_age import asked_of_recent
 from models.scoring.features import CUSTOMER, Feature
 from models.scoring.gate import LABELS, Gate
@@ -99,7 +99,7 @@ def evaluate(
         reports=reports,
         asked=len(rows) if labels is None else len(labels),
         kept=kept is not None,
-        comparison=_comparison(loaded, gate, measure, [told[known] for told, _ in scores], outcomes[known]),
+        comparison=_comparison(loaded, gate, [told[known] for told, _ in scores], outcomes[known]),
     )
 
 
@@ -127,13 +127,13 @@ def _kept(samples: Samples, people: pa.RecordBatch, times: NDArray[np.int64]) ->
 def _comparison(
     loaded: Sequence[tuple[ModelVersion, ScoringModel]],
     gate: Gate,
-    measure: Measure,
     scores: Sequence[Floats],
     outcomes: Floats,
 ) -> Comparison | None:
-    if len(scores) < 2:
+    measures = PROBABILITY if loaded[0][0].signature.output.kind == "probability" else NUMBER
+    if len(scores) < 2 or gate.measure not in measures:
         return None
-    found = differences(measure, gate.measure, scores[0], scores[1], outcomes)
+    found = differences(gate.measure, measures[gate.measure], scores[0], scores[1], outcomes)
     if found is None:
         return None
     difference, low, high = found

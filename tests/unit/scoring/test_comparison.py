@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 
-from models.scoring.comparison import Comparison, differences
-from models.scoring.evaluation import Report, measure_probabilities
+from models.scoring.comparison import Comparison, differences, gain
+from models.scoring.evaluation import NUMBER, PROBABILITY, Report
 from models.scoring.gate import Gate
 from models.scoring.registry import obstacles
 
-
-def only_error(told: np.ndarray, outcomes: np.ndarray) -> dict[str, float]:
-    return {"mean_absolute_error": float(np.abs(told - outcomes).mean())}
+ERROR = "mean_absolute_error"
 
 
 def compared(found: tuple[float, float, float]) -> Comparison:
@@ -25,7 +23,7 @@ def test_the_interval_holds_the_true_difference_nearly_always() -> None:
         outcomes = rng.normal(size=300)
         hard = rng.normal(size=300)  # what both find hard
         one, other = (outcomes + hard + rng.normal(size=300) for _ in range(2))
-        found = differences(only_error, "mean_absolute_error", one, other, outcomes)
+        found = differences(ERROR, NUMBER[ERROR], one, other, outcomes)
         assert found is not None
         held += found[1] <= 0 <= found[2]
         verdicts.append(compared(found).verdict)
@@ -38,17 +36,18 @@ def test_what_is_better_is_told_as_such_and_the_same_each_time() -> None:
     yes = (rng.random(2_000) < likely).astype(np.float64)
     noisy = np.clip(likely + rng.normal(0, 0.5, 2_000), 0, 1)
 
-    def measured(told: np.ndarray, outcomes: np.ndarray) -> dict[str, float]:
-        return measure_probabilities(told, outcomes > 0)
-
     for measure in ("auc", "brier"):
-        found = differences(measured, measure, likely, noisy, yes)
-        assert found is not None and found == differences(measured, measure, likely, noisy, yes)
+        found = differences(measure, PROBABILITY[measure], likely, noisy, yes)
+        assert found is not None and found == differences(measure, PROBABILITY[measure], likely, noisy, yes)
         assert compared(found).verdict == "better"
-        turned = differences(measured, measure, noisy, likely, yes)
+        turned = differences(measure, PROBABILITY[measure], noisy, likely, yes)
         assert turned is not None and turned == pytest.approx((-found[0], -found[2], -found[1]))
         assert compared(turned).verdict == "worse"
-    assert differences(measured, "auc", likely, noisy, np.ones(2_000)) is None
+    assert differences("auc", PROBABILITY["auc"], likely, noisy, np.ones(2_000)) is None
+
+
+def test_no_bias_is_best() -> None:
+    assert gain("bias", -0.1, 0.3) == gain("bias", 0.1, -0.3) == pytest.approx(0.2)
 
 
 def test_a_gate_may_ask_for_what_is_sure() -> None:
