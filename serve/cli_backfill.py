@@ -10,6 +10,8 @@ from serve.cli_model_common import instant, model_settings, now_ms, plain_errors
 from serve.cli_training import Form, People, people_as_of
 from serve.command_audit import record_command
 
+_RESCORED = "everybody is scored again: by the service that runs, else by the next that starts"
+
 backfill_app = typer.Typer(no_args_is_help=True, help="Scoring models.")
 
 
@@ -37,6 +39,8 @@ def backfill(
     times = [instant("--as-of", each) for each in as_of]
     with registry(settings) as control:
         version = version_or_champion(control, model)
+    if not version.is_score:
+        raise CommandError(f"{version.reference} gives nobody a score: there is nothing to backfill", USAGE, "usage")
     try:
         with plain_errors():
             made = work(
@@ -68,4 +72,4 @@ def rescore(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson
     with registry(settings) as control:
         control.rescore()
     record_command(settings, "models rescore")
-    emit(as_json, {"rescore": True}, lambda console: console.print("everybody is scored again", highlight=False))
+    emit(as_json, {"rescore": True}, lambda console: console.print(_RESCORED, highlight=False))

@@ -1,5 +1,7 @@
 """Training sets and training, from real shards' files: nothing of the future is in features, and what is said holds."""
 
+import asyncio
+import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -11,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from actors.router import Router
 from actors.shard_log import ShardLog
 from models.identity.customer_id import from_text
 from models.privacy.purposes import DataScope, Purpose, Purposes
@@ -20,11 +23,13 @@ from models.scoring.contract import Explaining, checked
 from models.scoring.features import CUSTOMER, HISTORY, Feature, FeatureReader
 from models.scoring.outcomes import Outcome, revenue_between
 from models.scoring.registry import ModelVersion
+from models.segments.catalogue import EMPTY, resolve
+from models.segments.parse import parse_definition
 from pipelines.people_as_of import PeopleAsOf
 from pipelines.train_behaviour import train_channel, train_engagement, train_unusual_order
 from pipelines.train_models import TooFew, train_additive, train_churn, train_value
 from pipelines.training_sets import TrainingSpec, write_training_set
-from tests.unit.actors.local_shards import identify, track
+from tests.unit.actors.local_shards import LocalShards, identify, run_scenario, track
 from tests.unit.pipelines.planted_shop import AT, HORIZON_DAYS, NOW, POLICY, SHARDS, fill, histories
 
 SPEC = TrainingSpec(
@@ -178,6 +183,42 @@ def test_too_few_people_teach_nothing(tmp_path: Path) -> None:
         PeopleAsOf(tmp_path, SHARDS, AT, NOW, NOW - 1, POLICY)
     with closing(people(tmp_path)) as read, pytest.raises(ValueError, match="yes or no"):
         train_additive(read, msgspec.structs.replace(SPEC, outcome=Outcome(kind="revenue")))
+
+
+GOLD = {"type": "demographic", "trait": "plan", "operator": "equals", "value": "gold"}
+
+
+def test_who_left_a_segment_is_told_of_those_who_were_in_it(tmp_path: Path) -> None:
+    plans = {  # before the time, within the horizon, and after it
+        "stays": ("gold", "gold", "gold"),
+        "leaves": ("gold", "basic", "basic"),
+        "leaves_later": ("gold", "gold", "basic"),
+        "returns": ("gold", "basic", "gold"),
+        "comes": ("basic", "gold", "gold"),
+        "never": ("basic", "basic", "basic"),
+    }
+    times: list[int] = []
+    ids: dict[str, int] = {}
+
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        gold = {"id": "gold", "name": "Gold", "criteria": GOLD}
+        await router.put_segment(resolve(parse_definition(gold), EMPTY))
+        for step in range(3):
+            for person, plan in plans.items():
+                event = identify(f"{person}-{step}", f"user_id:{person}", at=AT + step, plan=plan[step])
+                ids[person] = (await router.ingest([event], wait=True)).results[0].customer_id
+            times.append(time.time_ns() // 1_000_000)
+            while time.time_ns() // 1_000_000 == times[-1]:  # what comes is later than the time
+                await asyncio.sleep(0)
+
+    run_scenario(tmp_path / "shop", SHARDS, scenario)
+    spec = msgspec.structs.replace(SPEC, outcome=Outcome(kind="left", segment="gold"))
+    read = PeopleAsOf(tmp_path / "shop", SHARDS, times[0], times[1], times[2], POLICY)
+    write_training_set(spec, [times[0]], lambda at: read, tmp_path / "set")
+    rows = pq.read_table(tmp_path / "set" / "labels.parquet").to_pylist()
+    told = {from_text(row[CUSTOMER]): row["label"] for row in rows}
+    expected = {"stays": 0, "leaves": 1, "leaves_later": 0, "returns": 1, "comes": None, "never": None}
+    assert {person: told[customer_id] for person, customer_id in ids.items()} == expected
 
 
 def test_an_empty_set_has_its_columns(tmp_path: Path) -> None:

@@ -21,7 +21,10 @@ from actors.control import ControlStore
 from actors.schema import create_shards
 from actors.score_store import ScoreStore, scores_path
 from models.identity.customer_id import from_text, shard_of
+from models.scoring.contract import Output, Signature
+from models.scoring.features import Feature
 from models.scoring.kept import Row, body_of
+from models.scoring.registry import ModelVersion
 from pipelines.people_as_of import is_measured
 from serve.cli import run
 from serve.cli_common import DONE, FAILED, NOT_FOUND, USAGE
@@ -171,6 +174,18 @@ def test_what_is_not_measured_is_not_promoted(onefold: Call) -> None:
     assert exit_code == USAGE and "scoring.gates.halved: outcome" in err
     exit_code, _, err = onefold("backfill", "halved", "--as-of", AS_OF, "--output", "past")
     assert exit_code == USAGE and "halved has no champion" in err
+
+
+def test_what_gives_nobody_a_score_is_not_backfilled(onefold: Call, tmp_path: Path) -> None:
+    features = {"events": Feature(history="events")}
+    signature = Signature(name="affinity", features=features, output=Output(kind="probability", horizon_days=30))
+    made = ModelVersion(name="affinity", version=0, source="builtin", target="affinity", signature=signature)
+    with closing(ControlStore(tmp_path / "onefold-data" / "control.sqlite")) as control:
+        control.register_model(made)
+    exit_code, _, err = onefold("backfill", "affinity@1", "--as-of", AS_OF, "--output", "past")
+    assert exit_code == USAGE and "there is nothing to backfill" in err
+    exit_code, _, err = onefold("evaluate", "affinity@1", "--kept")
+    assert exit_code == USAGE and "affinity is not measured by them" in err
 
 
 def test_a_rescoring_is_asked_for(onefold: Call, tmp_path: Path) -> None:
