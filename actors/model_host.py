@@ -29,14 +29,15 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from actors.errors import OnefoldError
 from actors.model_loading import load
 from actors.namespaces import NAMESPACE
-from models.scoring.contract import VALUE, OneRow, Refused, ScoringModel, checked
+from models.scoring.contract import VALUE, Explaining, OneRow, Refused, ScoringModel, checked
 from models.scoring.hosting import HostSettings, ModelFailed, pause_s, told_error
 from models.scoring.registry import ModelVersion
 from models.scoring.trial import one_row
 
 _PREFIX = "model-"
 _WAITING = 4  # so many times its limit a call may take: those of others come first
-_GRACE_S = 5.0
+GRACE_S = 5.0
+_UNIT_MAX = 100  # characters
 
 log = logging.getLogger("onefold.models")
 
@@ -90,6 +91,18 @@ class ModelHost:
                 return Failure(str(error))
             except MemoryError:
                 return Failure("it needs more memory than a host may have (scoring.hosts.memory_mb)", lost=True)
+            except BaseException as error:
+                return Failure(told_error(error))
+
+    def explain(self, features: pa.RecordBatch, limit_s: float) -> tuple[str, pa.RecordBatch] | Failure | None:
+        """What each feature adds to the scores of people, and the unit of that; None if it is not loaded or does not
+        tell."""
+        model = self._model
+        if not isinstance(model, Explaining):
+            return None
+        with self._clock(limit_s):
+            try:
+                return str(model.explained_in)[:_UNIT_MAX], model.explain(features)
             except BaseException as error:
                 return Failure(told_error(error))
 
@@ -159,7 +172,7 @@ class ModelHosts:
 
     async def keep(self, models: Iterable[ModelVersion]) -> None:
         """Ends the hosts of all versions but these."""
-        names = {_name(model) for model in models}
+        names = {host_name(model) for model in models}
         for reference in [each for each in self._hosts if _PREFIX + each.replace("@", "-") not in names]:
             del self._hosts[reference]
         await asyncio.to_thread(stop_hosts, self._namespace, names)
@@ -168,7 +181,7 @@ class ModelHosts:
         """What a call of a host came to. Raises ModelFailed, after which a host that is of no use has been ended."""
         began = time.monotonic()
         try:
-            found = await asyncio.wait_for(answer, limit_s * _WAITING + _GRACE_S)
+            found = await asyncio.wait_for(answer, limit_s * _WAITING + GRACE_S)
         except TimeoutError:
             found = Failure(_late(limit_s), lost=True)
         except RayError:
@@ -193,7 +206,7 @@ class ModelHosts:
         return (
             ray.remote(ModelHost)
             .options(
-                name=_name(model),
+                name=host_name(model),
                 namespace=self._namespace,
                 lifetime="detached",
                 get_if_exists=True,
@@ -215,7 +228,8 @@ def stop_hosts(namespace: str, but: Iterable[str] = ()) -> None:
                 _end(ray.get_actor(name, namespace=namespace))
 
 
-def _name(model: ModelVersion) -> str:
+def host_name(model: ModelVersion) -> str:
+    """Of its actor."""
     return f"{_PREFIX}{model.name}-{model.version}"
 
 

@@ -21,6 +21,7 @@ from actors.audit_log import AuditLog
 from actors.audit_trail import AuditTrail
 from actors.cluster import RayDeliverer, RayScorers
 from actors.control import ControlStore
+from actors.model_explaining import HostExplanations
 from actors.privacy_store import FILE as PRIVACY_FILE
 from actors.privacy_store import PrivacyStore
 from actors.reader import CommittedReader
@@ -146,6 +147,7 @@ def build_services(settings: Settings, shards: int, reader: CommittedReader | No
         metrics=counts,
         now=_now,
         new_id=lambda: secrets.token_hex(16),
+        model_hosts=None if scorers is None else HostExplanations(settings.scoring.hosts, settings.namespace),
         scores=ScoreReads(scores, None if scorers is None else router.scores),
     )
 

@@ -52,7 +52,7 @@ class RequestContext:
         self.limits = CallLimits(services.authenticator, services.settings.limits, services.now)
         self.purposes = services.settings.privacy.purposes
         self.basis = BasisCheck(services.reads.get_many, services.control.segments, self.purposes, services.now)
-        self.explanations = ScoreExplanations(services.control)
+        self.explanations = ScoreExplanations(services.control, services.model_hosts)
         self.decisions = DecisionPoints(services)
         self.policy_reports = PolicyReports()
         self._life_events = LifeEvents(services.settings.scoring.life_events)

@@ -19,6 +19,7 @@ from models.privacy.signing import Signer
 from serve.auth import Authenticator
 from serve.metrics import Metrics
 from serve.profile_reads import ProfileReads
+from serve.score_explanations import Hosts
 from serve.score_reads import ScoreReads
 from serve.settings import Settings
 
@@ -44,6 +45,7 @@ class Services:
     metrics: Metrics
     now: Callable[[], int]  # wall clock, ms since 1970
     new_id: Callable[[], str]  # a fresh random id (message ids that clients left out, request ids)
+    model_hosts: Hosts | None = None  # of models that are plugged in, for explanations
     scores: ScoreReads = field(
         default_factory=ScoreReads
     )  # people's scores: the scorers' files where they are local, else the router

@@ -3,13 +3,14 @@
 Made of what was kept with the score, never of anything later.
 """
 
+from math import isfinite
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 
 from models.scoring.contract import BASE, Explaining
-from models.scoring.features import Value, schema_of
+from models.scoring.features import schema_of
 from models.scoring.kept import KeptScore
 
 
@@ -25,19 +26,24 @@ class Explanation(msgspec.Struct, frozen=True):
 
 def explain(model: Explaining, kept: KeptScore) -> Explanation | None:
     """Of a model's score; None if it cannot be told of these features."""
-    features: dict[str, Any] = {name: [value] for name, value in kept.score.features.items()}
-    schema = schema_of(kept.model.features)
-    batch = pa.RecordBatch.from_arrays([pa.array(features.get(name, [None]), kind) for name, kind in _columns(schema)],
-                                       schema=schema)  # fmt: skip
-    columns: dict[str, Value] = model.explain(batch).to_pylist()[0]
-    told = {name: value for name, value in columns.items() if isinstance(value, float)}
-    base = told.pop(BASE, None)
-    if base is None or len(told) + 1 < len(columns):
+    return explanation_of(kept, model.explained_in, model.explain(question_of(kept)))
+
+
+def question_of(kept: KeptScore) -> pa.RecordBatch:
+    """The features of a score, as its model is asked about them: (1,) of each column."""
+    return pa.RecordBatch.from_pylist([dict(kept.score.features)], schema_of(kept.model.features))
+
+
+def explanation_of(kept: KeptScore, unit: str, columns: object) -> Explanation | None:
+    """What a model has told of one person's score; None if that is none."""
+    if not isinstance(columns, pa.RecordBatch) or columns.num_rows != 1:
         return None
+    values: dict[str, Any] = columns.to_pylist()[0]
+    told = {name: float(value) for name, value in values.items() if isinstance(value, int | float) and isfinite(value)}
+    base = told.pop(BASE, None)
+    if base is None or len(told) + 1 < len(values):
+        return None
+    features = kept.model.features
     adds = {name: value for name, value in told.items() if name in features}
     through = {name: value for name, value in told.items() if name not in features}
-    return Explanation(model.explained_in, base, adds, through, kept.model.rival)
-
-
-def _columns(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
-    return [(field.name, field.type) for field in schema]
+    return Explanation(unit, base, adds, through, kept.model.rival)

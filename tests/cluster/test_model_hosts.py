@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 import ray
 
+from actors.model_explaining import HostExplanations
 from actors.model_host import ModelHosts, stop_hosts
 from actors.model_loading import code_digest
 from actors.namespaces import NAMESPACE
@@ -68,6 +69,25 @@ def test_scores_one_person_and_many() -> None:
             assert (await asked.score(scaled, people(2.0))).to_pydict() == {"value": [6.0]}
 
     asyncio.run(run())
+
+
+def test_hosts_that_are_there_explain(caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> None:
+        explanations = HostExplanations(HostSettings(), NAMESPACE)
+        async with hosts() as asked:
+            for number, kind in enumerate(("Explained", "Halved", "ExplainsByRaising"), start=1):
+                model = version(kind, number)
+                assert await explanations.ask(model, people(4.0)) is None  # nothing is started for it
+                await asked.score(model, people(4.0))
+            told = await explanations.ask(version("Explained", 1), people(4.0))
+            assert told is not None and (told[0], told[1].to_pydict()) == ("events", {"base": [0.0], "events": [2.0]})
+            assert await explanations.ask(version("Halved", 2), people(4.0)) is None
+            assert await explanations.ask(version("ExplainsByRaising", 3), people(UNLUCKY)) is None
+            assert (await asked.score(version("ExplainsByRaising", 3), people(4.0))).num_rows == 1
+
+    asyncio.run(run())
+    (logged,) = [record for record in caplog.records if record.message == "a score could not be explained"]
+    assert "it raised ValueError" in str(vars(logged)["fields"]) and SECRET not in str(vars(logged))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from math import exp
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,11 @@ def test_it_is_registered_promoted_and_in_profiles(installed: Path, service: Run
     assert score["version"] == "next_order@1"
     assert score["value"] == pytest.approx(0.283, abs=0.001)
     assert score["rival"] == pytest.approx(0.283, abs=0.001)
+    with service.client() as client:
+        listed = client.get(f"/v1/profiles/user_id:{PERSON}/scores?explain=true")["data"]
+    why = next(each["explanation"] for each in listed if each["name"] == "next_order")
+    assert why["unit"] == "orders to expect in 30 days"
+    assert 1 - exp(-why["base"] - sum(why["adds"].values())) == pytest.approx(score["value"])
     # Another version of the same code under the same number is not loaded: its last score stays, and says why.
     (installed / "onefold_example_models" / "weights.json").write_text("{}")
     (host,) = [pid for pid in service.processes() if title(pid).startswith("ray::ModelHost")]

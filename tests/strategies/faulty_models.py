@@ -48,6 +48,23 @@ class Scaled(Halved):
         return pa.RecordBatch.from_pydict({"value": pc.multiply(features.column("events"), self._by)})
 
 
+class Explained(Halved):
+    """Tells what its only feature adds."""
+
+    explained_in = "events"
+
+    def explain(self, features: pa.RecordBatch) -> Any:
+        events = features.column("events")
+        if UNLUCKY in events.to_pylist():
+            return self.fail(features)
+        return pa.RecordBatch.from_pydict({"base": [0.0] * len(events), "events": pc.divide(events, 2.0)})
+
+
+class ExplainsByRaising(Explained):
+    def fail(self, features: pa.RecordBatch) -> Any:
+        raise ValueError(f"cannot explain {SECRET}")
+
+
 class Raises(Halved):
     def fail(self, features: pa.RecordBatch) -> Any:
         raise ValueError(f"cannot score {SECRET}")

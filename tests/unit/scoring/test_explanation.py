@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.scoring.builtin import BUILTIN
 from models.scoring.contract import Explaining, Score, checked
-from models.scoring.explanation import Explanation, explain
+from models.scoring.explanation import Explanation, explain, explanation_of
 from models.scoring.features import CUSTOMER, Value, schema_of
 from models.scoring.history_features import CHANNELS
 from models.scoring.kept import KeptModel, KeptScore
@@ -129,3 +129,20 @@ def test_what_speaks_for_a_score_adds_to_it() -> None:
     assert order.adds["latest_order_log_mean"] > 0 and order.through["expected_amount"] < 15
     _, channel = told("channel_preference", _channels([(50, 50), (50, 0), (0, 0)]))
     assert channel.adds["email_responses"] > 0 and channel.unit.startswith("probability")
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"base": [0.0], "other": [None]},
+        {"events": [1.0]},
+        {"base": [float("nan")]},
+        {"base": [1.0, 2.0]},
+        {"base": ["x"]},
+    ],
+)
+def test_what_is_no_explanation_is_not_told(columns: dict[str, list[Any]]) -> None:
+    model = KeptModel("churn@1", BUILTIN["churn"](CHURN).signature.output, {})
+    kept = KeptScore("churn", Score(0.5, "churn@1", 1), model)
+    assert explanation_of(kept, "log odds", pa.RecordBatch.from_pydict(columns)) is None
+    assert explanation_of(kept, "log odds", [1.0]) is None

@@ -46,6 +46,16 @@ class NextOrder:
             return {"value": None, "rival": rival}
         return {"value": float(_probability(np.array([again]), np.array([days]))[0]), "rival": rival}
 
+    explained_in = f"orders to expect in {HORIZON_DAYS} days"
+
+    def explain(self, features: pa.RecordBatch) -> pa.RecordBatch:
+        """What each feature adds, (n,), from what everybody begins with: optional."""
+        again, days = (features.column(name).to_numpy(zero_copy_only=False) for name in ("again", "days"))
+        base = np.full(features.num_rows, HORIZON_DAYS * ORDERS / DAYS)
+        known_longer = HORIZON_DAYS * ORDERS / (days + DAYS) - base
+        came_back = HORIZON_DAYS * again / (days + DAYS)
+        return pa.RecordBatch.from_pydict({"base": base, "days": known_longer, "again": came_back})
+
 
 def _probability(again: NDArray[np.float64], days: NDArray[np.float64]) -> NDArray[np.float64]:
     rate = (again + ORDERS) / (days + DAYS)
