@@ -16,6 +16,8 @@ from serve.decision_models import decision_point
 from serve.services import Services
 from serve.snapshot import Snapshot
 
+_NO_CHAMPIONS: Mapping[str, tuple[Champion, FeatureReader] | None] = {}
+
 
 class DecisionPoints:
     """Those of the settings, with the champions of the registry, at most half a second behind it."""
@@ -30,8 +32,9 @@ class DecisionPoints:
 
     @property
     def champions(self) -> Mapping[str, tuple[Champion, FeatureReader] | None]:
-        """By decision point, with what reads their features; None for one whose name a score has."""
-        return self._champions.get() if self._points else {}
+        """By decision point, with what reads their features; None for one whose name a score has. The same object as
+        long as these are: encoded profiles are kept with it."""
+        return self._champions.get() if self._points else _NO_CHAMPIONS
 
     def point(self, name: str) -> DecisionPoint:
         """Raises NotFound."""

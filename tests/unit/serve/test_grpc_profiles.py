@@ -293,3 +293,9 @@ def test_watching_asks_for_a_good_cursor(service: GrpcService) -> None:
     with pytest.raises(Refused) as caught:
         asyncio.run(changes(service, pb.WatchRequest(after="yesterday"), 1))
     assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_what_encoded_profiles_were_made_with_is_there_at_the_next_read(service: GrpcService) -> None:
+    """Else each would be encoded again for each read."""
+    first, again = service.context.profiles._made_with(), service.context.profiles._made_with()
+    assert [id(each) for each in first] == [id(each) for each in again]
