@@ -1,7 +1,8 @@
 """Starting and stopping the service: everything in order, one line when it is ready, nothing left when it ends.
 
 Start: the data directory is checked and claimed, what a kill left behind is ended, the ports are tried; then Ray, the
-shards (which recover from their files), the Serve application; then both transports are asked until they answer.
+shards (which recover from their files), the Serve application, and only then what works beside the shards; then both
+transports are asked until they answer.
 Stop, by SIGTERM or Ctrl-C: the application drains, Ray ends, and whatever still carries the service's mark is ended
 by id. Nothing here is needed for durability: an acknowledged event is in its shard's file already.
 """
