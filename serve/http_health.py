@@ -13,12 +13,13 @@ from starlette.responses import Response
 
 from actors.delivery_store import DeliveryStatus
 from actors.errors import OnefoldError, Unavailable
+from models.scoring.drift import LiveDrift, live_drift
 from models.shard.protocol import ShardStatus
 from serve import logs
 from serve.http_context import authorise, respond
 from serve.http_openapi import answers
 from serve.http_schemas import Health
-from serve.metrics import render, shard_families, webhook_families
+from serve.metrics import drift_families, render, shard_families, webhook_families
 from serve.readiness import KEEP_S, TIMEOUT_S, AllShards, Readiness
 from serve.services import Services
 
@@ -43,12 +44,12 @@ class Probes:
         self._making = asyncio.Lock()
 
     async def metrics_page(self) -> str:
-        """Prometheus text: what all replicas counted, what the shards hold, and how deliveries go."""
+        """Prometheus text: what all replicas counted, what the shards hold, how deliveries go, how people drift."""
         async with self._making:
             if self._monotonic_s() - self._made_s >= KEEP_S:
                 tenants = self._tenants()
                 counted = next(iter(tenants.values())).metrics.exposition()  # every tenant's are in it
-                parts = (counted, self._shards(tenants), self._webhooks(tenants))
+                parts = (counted, self._shards(tenants), self._webhooks(tenants), self._models(tenants))
                 self._page = "".join(await asyncio.gather(*parts))
                 self._made_s = self._monotonic_s()
             return self._page
@@ -82,6 +83,23 @@ class Probes:
         except OnefoldError:
             log.warning("the metrics page lacks the webhooks: the deliverer did not answer in time")
             return []
+
+    async def _models(self, tenants: Mapping[str, Services]) -> str:
+        answers = dict(zip(tenants, await asyncio.gather(*map(self._drift, tenants.values())), strict=True))
+        found = {name: answer for name, answer in answers.items() if answer}
+        return render(drift_families(found)) if found else ""
+
+    async def _drift(self, services: Services) -> dict[str, LiveDrift]:
+        try:
+            counts = await asyncio.wait_for(services.router.model_drift(), TIMEOUT_S)
+        except (OnefoldError, TimeoutError):
+            log.warning("the metrics page lacks the drift of models: the scorers did not answer in time")
+            return {}
+        if not any(each.models for each in counts):
+            return {}
+        versions = services.control.current_models().values()
+        found = {each.reference: live_drift(each.distributions, each.reference, counts) for each in versions}
+        return {reference: each for reference, each in found.items() if each is not None}
 
 
 @router.get("/healthz", responses=answers(Health), response_class=Response)

@@ -20,6 +20,7 @@ from prometheus_client.registry import CollectorRegistry
 
 from actors.delivery_store import DeliveryStatus
 from actors.tenants import DEFAULT
+from models.scoring.drift import LiveDrift
 from models.shard.protocol import ShardStatus
 from serve import logs
 
@@ -230,6 +231,20 @@ def _sizes(tenants: Mapping[str, Sequence[ShardStatus]], min_count: int) -> Metr
             if members >= min_count or not members:
                 family.add_metric([tenant, segment_id], members)
     return family
+
+
+def drift_families(tenants: Mapping[str, Mapping[str, LiveDrift]]) -> list[Metric]:
+    """How far people are from those that versions of models learned from, by the version's reference."""
+    family = GaugeMetricFamily(
+        f"{PREFIX}model_drift",
+        "Stability index of a feature, or of the scores (value), since the version learned; 0 for no change.",
+        labels=[_TENANT, "model", "feature"],
+    )
+    for tenant, versions in tenants.items():
+        for reference, found in sorted(versions.items()):
+            for feature, index in found.indices.items():
+                family.add_metric([tenant, reference, feature], index)
+    return [family]
 
 
 def webhook_families(tenants: Mapping[str, Sequence[DeliveryStatus]]) -> list[Metric]:

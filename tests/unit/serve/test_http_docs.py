@@ -6,10 +6,11 @@ from pathlib import Path
 from actors import errors as actor_errors
 from actors.delivery_store import DeliveryStatus
 from actors.errors import OnefoldError
+from models.scoring.drift import LiveDrift
 from models.shard.protocol import SegmentStatus, ShardStatus
 from serve import errors
 from serve.http_scopes import SCOPES
-from serve.metrics import DEFINITIONS, shard_families, webhook_families
+from serve.metrics import DEFINITIONS, drift_families, shard_families, webhook_families
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -44,7 +45,8 @@ def test_every_metric_is_listed_with_its_labels() -> None:
         for name, definition in DEFINITIONS.items()
     }
     status = ShardStatus(0, 0, 0, 0, 0, 0, 0, 0, {"s": SegmentStatus(1, "live")}, 0)
-    for family in [*shard_families({"t": [status]}, 1), *webhook_families({"t": [DeliveryStatus("w")]})]:
+    drifted = drift_families({"t": {"m@1": LiveDrift(1, 1, {"f": 0.5})}})
+    for family in [*shard_families({"t": [status]}, 1), *webhook_families({"t": [DeliveryStatus("w")]}), *drifted]:
         expected |= {sample.name: set(sample.labels) - {"tenant"} for sample in family.samples}
         assert all(sample.labels["tenant"] == "t" for sample in family.samples)
     assert listed == expected

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from models.scoring.comparison import Comparison
 from models.scoring.contract import Output, Signature
@@ -123,6 +124,13 @@ def test_drift_of_all_shards_is_told_of_a_model(service: HttpService) -> None:
     told = service.get("/v1/models/upgrade").json()["versions"][0]["drift_now"]
     assert (told["as_of"], told["people"]) == ("1970-01-01T00:00:01.000Z", 100)
     assert told["indices"]["events"] == 0 and told["indices"]["value"] > 0.25
+    service.control.register_model(learned)
+    service.router.drift.append(DriftCounts(9_000, {"upgrade@5": {"events": [1, 0, 0], "value": [1, 0, 0]}}))
+    service.request("PUT", CHALLENGER, {"version": 4})  # 5 stands for nothing
+    families = {family.name: family for family in text_string_to_metric_families(service.get("/metrics").text)}
+    samples = {each.labels["feature"]: each for each in families["onefold_model_drift"].samples}
+    assert {each.labels["model"] for each in samples.values()} == {"upgrade@4"}
+    assert {feature: each.value for feature, each in samples.items()} == pytest.approx(told["indices"])
 
 
 def test_everybody_is_scored_again_when_it_is_asked_for(service: HttpService) -> None:
