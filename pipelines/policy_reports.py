@@ -1,4 +1,6 @@
-"""Judges ways of deciding at a decision point by its log: reads the decisions, and the champion beside them."""
+"""Judges ways of deciding at a decision point by its log, versions that have learned of it among them."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from pipelines.decided import Decided
 
 
 def report_policies(
-    name: str, point: DecisionPoint, found: Decided, champion: ModelVersion | None, since: str, until: str
+    name: str, point: DecisionPoint, found: Decided, versions: Sequence[ModelVersion], since: str, until: str
 ) -> PolicyReport:
     """The report on the decisions that were found. `since` and `until` are as they are told."""
     empty = PolicyReport(
@@ -28,12 +30,12 @@ def report_policies(
         retired=found.retired,
         notes=[] if found.share >= 1 else [f"of a sample of people: {found.share:.1%} of them"],
     )
-    judged = None if champion is None else _candidate(point, found, champion)
+    judged = [_candidate(point, found, each) for each in versions]
     return policy_report(empty, list(point.actions), point.costs, found.history, judged)
 
 
 def _candidate(point: DecisionPoint, found: Decided, version: ModelVersion) -> Candidate:
-    """The champion without its share of chance. What came of decisions that it has learned from is no news to it: it is
+    """A version without its share of chance. What came of decisions that it has learned from is no news to it: it is
     judged by those after them, and by those about people from whom nothing is learned."""
     learned = Champion.of(version).parameters
     history = found.history

@@ -23,6 +23,7 @@ from serve.cli_common import (
 )
 from serve.cli_model_common import instant
 from serve.cli_training import local_settings
+from serve.decision_models import standing_versions
 
 impact = typer.Typer(no_args_is_help=True, help="Measure what treating a segment brings.")
 
@@ -85,7 +86,7 @@ def policy(
 
     settings, now = local_settings(data_dir, config), time.time_ns() // 1_000_000
     with closing(ControlStore(settings.control_path)) as control:
-        champion = control.current_models().get((decision, "champion"))
+        versions = standing_versions(control, decision)
     found = make_report(
         PolicyQuestion(
             settings=settings,
@@ -93,7 +94,7 @@ def policy(
             since=instant("--since", since) if since else 0,
             until=instant("--until", until) if until else now,
             now=now,
-            champion=champion if champion is not None and champion.is_decision else None,
+            versions=versions,
             decisions_max=decisions,
         )
     )

@@ -10,7 +10,7 @@ from serve.settings import Settings
 
 if TYPE_CHECKING:  # with them come SciPy and PyArrow, for which no other command should wait
     from models.scoring.decision_point import DecisionPoint
-    from models.scoring.registry import Evaluation, ModelVersion
+    from models.scoring.registry import Alias, Evaluation, ModelVersion
     from pipelines.decided import Decided, Times
 
 
@@ -20,6 +20,14 @@ def decision_point(settings: Settings, name: str) -> "DecisionPoint":
         known = ", ".join(settings.scoring.decisions) or "none"
         raise NotFound(f"decision: expected one of scoring.decisions ({known})")
     return settings.scoring.decisions[name]
+
+
+def standing_versions(control: ControlStore, name: str) -> "list[ModelVersion]":
+    """The champion of a decision point, and the challenger, which chooses nothing and is judged beside it."""
+    standing = control.current_models()
+    aliases: tuple[Alias, ...] = ("champion", "challenger")
+    found = (standing.get((name, alias)) for alias in aliases)
+    return [each for each in found if each is not None and each.is_decision]
 
 
 def read_decisions(settings: Settings, name: str, times: "Times", decisions_max: int) -> "Decided":

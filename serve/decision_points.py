@@ -11,7 +11,6 @@ from models.profile.state import Profile
 from models.scoring.deciding import Champion, choose, expected_values
 from models.scoring.decision_point import DecisionPoint
 from models.scoring.features import FeatureReader, Value, reads_of
-from models.scoring.registry import ModelVersion
 from serve.decision_models import decision_point
 from serve.services import Services
 from serve.snapshot import Snapshot
@@ -39,11 +38,6 @@ class DecisionPoints:
     def point(self, name: str) -> DecisionPoint:
         """Raises NotFound."""
         return decision_point(self._settings, name)
-
-    def version(self, name: str) -> ModelVersion | None:
-        """The champion's version, if it is one that decides."""
-        found = self._control.current_models().get((name, "champion"))
-        return found if found is not None and found.is_decision else None
 
     def choose(self, name: str, profile: Profile, purpose: str, now: int, uniform: float) -> Choice:
         """What to do for a person, for a purpose at `now` ms, as chance (a number from 0 to below 1) has it. Raises

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from models.impact.drawing_policies_svg import policies_svg
 from models.impact.policy_report import policy_text, withheld_policies
+from serve.decision_models import standing_versions
 from serve.http_context import Caller, Context, authorise, respond
 from serve.http_drawings import Form, respond_drawn
 from serve.http_model_schemas import PolicyReport
@@ -42,7 +43,7 @@ async def get_policies(
             since=past(services, since) if since else 0,
             until=past(services, until) if until else now,
             now=now,
-            champion=context.decisions.version(decision),
+            versions=standing_versions(services.control, decision),
             decisions_max=HTTP_DECISIONS_MAX,
         )
     )

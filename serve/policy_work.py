@@ -32,7 +32,7 @@ class PolicyQuestion(msgspec.Struct, frozen=True, kw_only=True):
     since: int  # ms
     until: int
     now: int
-    champion: ModelVersion | None
+    versions: list[ModelVersion]  # that are judged: the champion, the challenger
     decisions_max: int
 
 
@@ -43,7 +43,7 @@ def make_report(question: PolicyQuestion) -> PolicyReport:
     times = Times(question.since, question.until, question.now)
     found = read_decisions(settings, name, times, question.decisions_max)
     since = time_text(question.since) if question.since else ""
-    return report_policies(name, point, found, question.champion, since, time_text(question.until))
+    return report_policies(name, point, found, question.versions, since, time_text(question.until))
 
 
 class PolicyReports:
@@ -57,7 +57,7 @@ class PolicyReports:
         async with self._one:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", __name__),
+                *("-P", "-m", __name__),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,  # what errors say may quote data

@@ -68,7 +68,7 @@ class Candidate(NamedTuple):
 
 
 def policy_report(
-    empty: PolicyReport, actions: Sequence[str], costs: Sequence[float], history: History, champion: Candidate | None
+    empty: PolicyReport, actions: Sequence[str], costs: Sequence[float], history: History, versions: Sequence[Candidate]
 ) -> PolicyReport:
     """The report with its figures. `empty` says what it is about; `history` has the decisions, n of k actions."""
     n = len(history.taken)
@@ -81,19 +81,20 @@ def policy_report(
     candidates = [Candidate(AS_DECIDED, history.propensities, everything)]
     candidates += [Candidate(f"always {name}", _always(place, history), everything)
                    for place, name in enumerate(actions) if history.allowed[:, place].any()]  # fmt: skip
-    if champion is not None and len(champion.rows) >= DECISIONS_MIN:
-        candidates.append(champion)
-    elif champion is not None:
-        unseen = len(champion.rows)
-        report = _noting(report, f"{champion.name} has not learned from {unseen} of these: too few to judge it by")
+    for each in versions:
+        if len(each.rows) >= DECISIONS_MIN:
+            candidates.append(each)
+        else:
+            unseen = f"{len(each.rows)} of these decisions"
+            report = _noting(report, f"{each.name} has not learned from {unseen}: too few to judge it by")
     guesses = guess_values(history, costs)
     report = msgspec.structs.replace(report, policies=[_figures(each, history, costs, guesses) for each in candidates])
-    for each in report.policies:
-        if each.value is None:
-            report = _noting(report, f"{each.policy}: too few decisions were taken so, nothing can be said")
-        elif each.uncovered > _UNCOVERED_MAX:
-            share = f"for {each.uncovered:.1%} of decisions it would do what was never done"
-            report = _noting(report, f"{each.policy}: {share}; that part is a model's guess")
+    for told in report.policies:
+        if told.value is None:
+            report = _noting(report, f"{told.policy}: too few decisions were taken so, nothing can be said")
+        elif told.uncovered > _UNCOVERED_MAX:
+            share = f"for {told.uncovered:.1%} of decisions it would do what was never done"
+            report = _noting(report, f"{told.policy}: {share}; that part is a model's guess")
     return report
 
 

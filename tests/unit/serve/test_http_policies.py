@@ -40,7 +40,7 @@ def test_it_is_what_the_command_tells(shop: Path) -> None:
     found = service.get(PATH)
     assert found.status_code == 200, found.text
     question = PolicyQuestion(
-        settings=service.services.settings, decision=NAME, since=0, until=service.now, now=service.now, champion=None,
+        settings=service.services.settings, decision=NAME, since=0, until=service.now, now=service.now, versions=[],
         decisions_max=1_000,
     )  # fmt: skip
     assert msgspec.json.decode(msgspec.json.encode(question), type=PolicyQuestion) == question
