@@ -5,24 +5,27 @@ champion.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.impact.policy_value import policy_value
+from models.impact.policy_value import policy_difference, policy_value
 from models.profile.state import DAY_MS
+from models.scoring.additive import Column
+from models.scoring.comparison import Comparison
 from models.scoring.deciding import DecisionParameters, net_values
 from models.scoring.decision_point import DecisionPoint
 from models.scoring.evaluation import Report
-from models.scoring.next_best_action import fit_actions, guess_values, policy
+from models.scoring.next_best_action import Floats, History, fit_actions, guess_values, policy
 from models.scoring.registry import NEXT_BEST_ACTION, Evaluation, ModelVersion
 from pipelines.decided import Decided
 from pipelines.train_models import TooFew
 
 ACTION_MIN = 100  # decisions for an action that are learned from
 RESPONSES_MIN = 10  # of them with a response, and as many without
+VALUE = "value"  # the measure
 MEASURED_MIN = 30  # decisions that are measured with
 _TIMED = 200  # people who are decided about one by one, to see how long that takes
 
@@ -64,7 +67,8 @@ def train_actions(name: str, point: DecisionPoint, found: Decided) -> ModelVersi
 def evaluate_actions(
     point: DecisionPoint, found: Decided, versions: Mapping[int, DecisionParameters], name: str, now: int
 ) -> Evaluation:
-    """Versions side by side, on the decisions that none has learned from. Raises TooFew."""
+    """Versions side by side, on the decisions that none has learned from; the first is compared with the second, if
+    there is one. Raises TooFew."""
     rows = np.flatnonzero(found.measured)
     if len(rows) < MEASURED_MIN:
         raise TooFew(f"{name}: {len(rows)} decisions to measure with; {MEASURED_MIN} are needed")
@@ -74,6 +78,8 @@ def evaluate_actions(
         as_of=int(found.at[rows].max()),
         until=int(found.at[rows].max()) + point.horizon_days * DAY_MS,
         outcome=point.value.text,
+        asked=len(rows),
+        comparison=_comparison(point, found, rows, list(versions.items())),
         reports={number: measure_actions(point, found, rows, each) for number, each in versions.items()},
     )
 
@@ -85,13 +91,11 @@ def measure_actions(
     choices, and by the same for all (`rival_value`). `gain` is what choosing person by person adds, as it was when it
     learned."""
     history = found.history.of(rows)
-    people, allowed = len(rows), history.allowed
     decisions = history.decisions(point.costs, guess_values(history, point.costs))
-    chosen = policy(net_values(point, learned, history.features, people), allowed, 0.0)
-    worth = policy_value(decisions, chosen)
-    same = policy_value(decisions, policy(net_values(point, learned, None, people), allowed, 0.0))
+    worth = policy_value(decisions, _choices(point, learned, history, history.features))
+    same = policy_value(decisions, _choices(point, learned, history, None))
     measures = {
-        "value": worth.estimate.value,
+        VALUE: worth.estimate.value,
         "value_low": worth.estimate.low,
         "value_high": worth.estimate.high,
         "rival_value": same.estimate.value,
@@ -102,7 +106,35 @@ def measure_actions(
     }
     if (gain := learned.model.gain) is not None:
         measures |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
-    return Report(people=people, measures=measures, drift={}, milliseconds=_milliseconds(point, found, rows, learned))
+    return Report(
+        people=len(rows), measures=measures, drift={}, milliseconds=_milliseconds(point, found, rows, learned)
+    )
+
+
+def _choices(
+    point: DecisionPoint, learned: DecisionParameters, history: History, told: Mapping[str, Column] | None
+) -> Floats:
+    """What a version chooses for each, (n, k), told of them or not, without a share of chance."""
+    return policy(net_values(point, learned, told, len(history.taken)), history.allowed, 0.0)
+
+
+def _comparison(
+    point: DecisionPoint, found: Decided, rows: NDArray[np.int64], versions: Sequence[tuple[int, DecisionParameters]]
+) -> Comparison | None:
+    if len(versions) < 2:
+        return None
+    history = found.history.of(rows)
+    decisions = history.decisions(point.costs, guess_values(history, point.costs))
+    mine, theirs = (_choices(point, learned, history, history.features) for _, learned in versions[:2])
+    told = policy_difference(decisions, mine, theirs)
+    return Comparison(
+        version=versions[0][0],
+        champion=versions[1][0],
+        measure=VALUE,
+        difference=told.value,
+        low=told.low,
+        high=told.high,
+    )
 
 
 def _check_enough(name: str, point: DecisionPoint, found: Decided, learn: NDArray[np.int64]) -> None:

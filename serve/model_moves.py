@@ -53,8 +53,9 @@ def move_champion(
 
 
 def move_challenger(control: ControlStore, model: ModelVersion, by: str, now: int, reason: str) -> None:
-    """Has a version score in the shadow. Raises Conflict, Invalid."""
-    if not model.is_score:
+    """Has a version score in the shadow; one of a decision point is judged beside the champion, and chooses nothing.
+    Raises Conflict, Invalid."""
+    if not (model.is_score or model.is_decision):
         raise Conflict("version: it scores nobody, so there is no shadow; `onefold models evaluate` compares it")
     if _standing(control, model.name, "champion") == model.version:
         raise Conflict("version: it is the champion; only another version can be compared with it")

@@ -27,7 +27,6 @@ from models.scoring.trial import TOLERANCE
 from pipelines.register_models import register_affinity
 from protos.onefold.v1.profile_pb2 import GetRequest
 from protos.onefold.v1.profile_pb2_grpc import ProfileServiceStub
-from serve.data_dir import suppression_key
 from tests.e2e.service import RunningService
 from tests.strategies.purchase_models import version
 from tests.unit.pipelines.planted_decisions import NAME, POINT, fill_decided
@@ -39,15 +38,12 @@ PEOPLE = 1_200
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     data_dir = tmp_path_factory.mktemp("scores") / "data"
-    running = RunningService(
+    with RunningService(
         data_dir,
         ONEFOLD_SCORING__BANDS='{"churn": {"low": 0, "high": 0.65}}',
         ONEFOLD_SCORING__DECISIONS=msgspec.json.encode({NAME: POINT}).decode(),
         ONEFOLD_SCORING__GATES='{"welcome": {"people_min": 100, "milliseconds_max": 1e9}}',
-    )
-    suppression_key(data_dir)  # made with the shards, at the first start
-    fill_decided(data_dir, PEOPLE, personal=True, seed=14)  # long ago: nothing is learned before a horizon is over
-    with running:
+    ) as running:
         yield running
 
 
@@ -208,31 +204,31 @@ def test_what_was_learned_of_products_is_noticed(place: RunningService) -> None:
 
 
 def test_decisions_are_logged_learned_from_made_by_a_champion_and_judged(place: RunningService) -> None:
+    decide, key = "/v1/profiles/user_id:eve/decide", {"decision": NAME, "decision_id": "first"}
     with place.client() as client:
-        decide = "/v1/profiles/user_id:u1/decide"
-        first = client.post(decide, {"decision": NAME, "decision_id": "first"})
+        client.post("/v1/identify?wait=true", {"userId": "eve", "traits": {"plan": "gold"}})
+        first = client.post(decide, key)
         assert (first["model"], first["propensities"]) == (None, {"none": 0.5, "letter": 0.5})
-        assert client.post(decide, {"decision": NAME, "decision_id": "first"}) == first
+        assert client.post(decide, key) == first
+    place.stop()
+    fill_decided(place.data_dir, PEOPLE, personal=True, seed=14)  # long ago: their horizon is over
+    place.start()
+    with place.client() as client:
         place.cli("models", "train", "next_best_action", "--decision", NAME)
         place.cli("models", "promote", "welcome@1")
-        client.post("/v1/identify?wait=true", {"userId": "u1", "traits": {"plan": "gold"}})
         deadline = time.monotonic() + WAIT_S
         while (told := client.post(decide, {"decision": NAME}))["model"] is None and time.monotonic() < deadline:
             time.sleep(0.1)
         assert (told["model"], told["personal"]) == ("welcome@1", True)
         assert told["propensities"]["letter"] == pytest.approx(0.95)
-        (shown,) = client.get("/v1/profiles/user_id:u1")["insights"]["next_best_actions"]
+        assert client.post(decide, key) == first
+        (shown,) = client.get("/v1/profiles/user_id:eve")["insights"]["next_best_actions"]
         assert (shown["action"], shown["version"]) == ("letter", "welcome@1")
-        logged = client.get("/v1/profiles/user_id:u1/decisions")["data"]
+        logged = client.get("/v1/profiles/user_id:eve/decisions")["data"]
         assert {first["record_id"], told["record_id"]} <= {each["id"] for each in logged}
         judged = client.get(f"/v1/decisions/{NAME}/impact")
-        assert judged["waiting"] == len(logged) - 1  # one was taken long ago
+        assert (judged["decisions"], judged["waiting"]) == (PEOPLE, len(logged))
         assert {**place.cli("impact", "policy", NAME), "until": judged["until"]} == judged
         assert {each["policy"]: each["verdict"] for each in judged["policies"]}["welcome@1"] == "better"
-        client.post("/v1/profiles/user_id:u1/consents", {"decisions": {"!no_automated_decisions": True}})
-        assert client.post(decide, {"decision": NAME, "decision_id": "first"})["action"] is None
-    place.stop()
-    place.start()
-    with place.client() as client:
-        client.post("/v1/profiles/user_id:u1/consents", {"decisions": {"!no_automated_decisions": False}})
-        assert client.post(decide, {"decision": NAME, "decision_id": "first"}) == first
+        client.post("/v1/profiles/user_id:eve/consents", {"decisions": {"!no_automated_decisions": True}})
+        assert client.post(decide, key)["action"] is None

@@ -92,6 +92,11 @@ def test_a_personal_policy_is_found_where_there_is_one(shop: Shop) -> None:
     versions = {1: best.parameters, 2: msgspec.structs.replace(best.parameters, model=worst)}
     evaluation = evaluate_actions(POINT, found, versions, NAME, NOW)
     assert evaluation.reports[1].measures["value"] == pytest.approx(report.measures["value"])
+    compared = evaluation.comparison
+    assert compared is not None and (compared.version, compared.champion, compared.verdict) == (1, 2, "better")
+    assert compared.difference == pytest.approx(
+        evaluation.reports[1].measures["value"] - evaluation.reports[2].measures["value"]
+    )
     gate = decides(Gate(people_min=50, milliseconds_max=1e9), version.signature)
     assert gate.measure == "value"
     assert not obstacles(gate, evaluation.reports[1], evaluation.reports[2])

@@ -83,6 +83,10 @@ def test_the_log_tells_what_other_decisions_would_have_brought(decided: Call, tm
     assert (
         found["welcome@1"]["decisions"] < found["as decided"]["decisions"] == PEOPLE
     )  # it has learned from the others
+    assert decided("models", "train", "next_best_action", "--decision", NAME)[0] == 0
+    assert decided("models", "shadow", "welcome@2")[0] == 0
+    judged = json.loads(decided("impact", "policy", NAME, "--json")[1])["policies"]
+    assert [each["policy"] for each in judged[-2:]] == ["welcome@1", "welcome@2"]
     exit_code, out, _ = decided("impact", "policy", NAME, "--since", "2026-01-01", "--json")
     assert exit_code == 0 and json.loads(out)["decisions"] == 0
     exit_code, _, told = decided("impact", "policy", NAME, "--until", "then")
