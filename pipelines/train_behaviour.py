@@ -20,7 +20,6 @@ from models.scoring.anomaly import AmountHistory, fit_amounts
 from models.scoring.builtin import BUILTIN
 from models.scoring.builtin_behaviour import (
     ANOMALY_FEATURES,
-    CHANNEL,
     CHANNEL_FEATURES,
     ENGAGEMENT,
     ENGAGEMENT_FEATURES,
@@ -38,7 +37,8 @@ from models.scoring.drift import columns, distributions
 from models.scoring.engagement import scale_of
 from models.scoring.evaluation import Report, average_precision, measure_probabilities
 from models.scoring.features import Feature, FeatureReader
-from models.scoring.registry import ModelVersion
+from models.scoring.registry import CHANNEL, ModelVersion
+from pipelines.evaluate_channels import response_measures
 from pipelines.people_as_of import PeopleAsOf, Person, is_measured
 from pipelines.train_models import PEOPLE_MIN, TooFew, milliseconds
 
@@ -98,16 +98,8 @@ def train_channel(people: PeopleAsOf, rules: LifecycleRules = DEFAULT_RULES) -> 
         readiness_worth=learned.readiness_worth,
     )
     model, plain = _made(CHANNEL, parameters)
-    contacts, responses = contacts_of(found.measure)
     ends = found.reader.batch([person.end for person in found.measured], people.until)
-    later_contacts, later_responses = (after - before for after, before in zip(contacts_of(ends), (contacts, responses),
-                                                                               strict=True))  # fmt: skip
-    later_responses = np.clip(later_responses, 0, later_contacts)
-    measures = {}
-    if later_contacts.sum() > 0:
-        constant = np.broadcast_to(learned.rates, contacts.shape)
-        for name, likely in (("log_loss", learned.probabilities(contacts, responses)), ("rival_log_loss", constant)):
-            measures[name] = _log_loss(likely, later_contacts, later_responses)
+    measures = response_measures(learned, found.measure, ends)
     return _version(model, CHANNEL, plain, found, measures)
 
 
@@ -193,9 +185,3 @@ def _with_latest(earlier: AmountHistory, log_amount: Floats) -> AmountHistory:
     counts = earlier.counts + 1
     mean = earlier.mean + (log_amount - earlier.mean) / counts
     return AmountHistory(counts, mean, earlier.squares + (log_amount - earlier.mean) * (log_amount - mean))
-
-
-def _log_loss(likely: Floats, contacts: Floats, responses: Floats) -> float:
-    """Of one contact."""
-    loss = responses * np.log(likely) + (contacts - responses) * np.log(1 - likely)
-    return -float(loss.sum() / contacts.sum())

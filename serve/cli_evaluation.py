@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # with them comes PyArrow, for which no other command should 
     from pipelines.label_file import Labels
     from pipelines.people_as_of import PeopleAsOf
 
+_RESPONSE_DAYS = 90  # in which people respond on channels, unless the gate says how long
+
 Times = dict[int, tuple[int, int]]
 ReadPeople = Callable[[int], "PeopleAsOf"]
 
@@ -63,6 +65,8 @@ def _scored(control: ControlStore, settings: Settings, versions: "list[ModelVers
     from pipelines.train_affinity import evaluate_affinity
 
     model, now, folder = versions[0], now_ms(), settings.data_path / DIRECTORY
+    if all(each.is_channels for each in versions):
+        return _channels(settings, versions, asked, now)
     gate = _gate(settings, model, asked)
     at = instant("--as-of", asked.as_of) if asked.as_of else None
     labels = None if asked.labels is None else read_labels(asked.labels, at)
@@ -88,6 +92,16 @@ def _scored(control: ControlStore, settings: Settings, versions: "list[ModelVers
         times = {customer_id: (latest, latest) for customer_id in labels.of}
     read = _reader(settings, now, asked.people, 0 if labels is not None else gate.horizon_days, times)
     return evaluate(loaded, gate, latest, read, settings.lifecycle, None if labels is None else labels.of, kept)
+
+
+def _channels(settings: Settings, versions: "list[ModelVersion]", asked: Asked, now: int) -> "Evaluation":
+    """By the responses that came, within the gate's horizon or a quarter of a year."""
+    from pipelines.evaluate_channels import evaluate_channels
+
+    _refuse_options(versions[0], asked)
+    days = settings.scoring.gates.get(versions[0].name, Gate()).horizon_days or _RESPONSE_DAYS
+    at = instant("--as-of", asked.as_of) if asked.as_of else now - days * DAY_MS
+    return evaluate_channels(versions, at, _reader(settings, now, asked.people, days), settings.lifecycle)
 
 
 def _gate(settings: Settings, model: "ModelVersion", asked: Asked) -> Gate:

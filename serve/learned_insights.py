@@ -15,11 +15,11 @@ from actors.control import ControlStore
 from actors.errors import OnefoldError
 from actors.model_artefacts import DIRECTORY
 from models.profile.state import Profile
-from models.scoring.builtin_behaviour import CHANNEL, ChannelParameters, channel_model
+from models.scoring.builtin_behaviour import ChannelParameters, channel_model
 from models.scoring.channels import ChannelModel
 from models.scoring.insights import affinities, told_affinities, told_channels, told_prospects
 from models.scoring.product_affinity import ProductAffinity
-from models.scoring.registry import AFFINITY, ModelVersion
+from models.scoring.registry import AFFINITY, CHANNEL, ModelVersion
 from serve.snapshot import Snapshot
 
 log = logging.getLogger("onefold.models")
@@ -93,6 +93,6 @@ class LearnedInsights:
 
 def _channels(version: ModelVersion) -> LearnedChannels | None:
     """None of one that is plugged in under the name."""
-    if (version.source, version.target) != ("builtin", CHANNEL):
+    if not version.is_channels:
         return None
     return LearnedChannels(version.reference, channel_model(msgspec.convert(version.parameters, ChannelParameters)))

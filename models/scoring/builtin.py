@@ -5,7 +5,6 @@ from typing import Any
 
 from models.scoring.builtin_additive import additive
 from models.scoring.builtin_behaviour import (
-    CHANNEL,
     ENGAGEMENT,
     UNUSUAL_ORDER,
     channel_preference,
@@ -14,6 +13,7 @@ from models.scoring.builtin_behaviour import (
 )
 from models.scoring.builtin_purchases import CHURN, LIFETIME_VALUE, churn, lifetime_value
 from models.scoring.contract import ScoringModel
+from models.scoring.registry import CHANNEL
 
 # The target of a version whose source is "builtin" -> what makes the model of its parameters; raises ValueError.
 BUILTIN: Mapping[str, Callable[[dict[str, Any]], ScoringModel]] = {

@@ -15,11 +15,12 @@ from models.scoring.contract import BASE, RIVAL, VALUE, Output, Signature
 from models.scoring.engagement import NEVER, EngagementScale
 from models.scoring.features import Feature
 from models.scoring.history_features import ACTIVITY_DAYS, CHANNELS, ORDER_FEATURES
+from models.scoring.registry import CHANNEL
 
 Floats = NDArray[np.float64]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 
-ENGAGEMENT, UNUSUAL_ORDER, CHANNEL = "engagement", "unusual_order", "channel_preference"
+ENGAGEMENT, UNUSUAL_ORDER = "engagement", "unusual_order"
 _MIDDLE = 50.0  # percent
 ENGAGEMENT_FEATURES = {name: Feature(history=name) for name in ("activity", "days_since_seen")}
 ANOMALY_FEATURES = {name: Feature(history=name) for name in ORDER_FEATURES}

@@ -20,6 +20,7 @@ Alias = Literal["champion", "challenger"]
 Source = Literal["builtin", "entry_point", "import", "onnx", "sklearn", "mlflow"]
 
 NEXT_BEST_ACTION = "next_best_action"  # target of versions that choose at a decision point
+CHANNEL = "channel_preference"
 AFFINITY = "affinity"  # target of versions that tell of products (`models.scoring.product_affinity`)
 
 
@@ -48,6 +49,11 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     def is_decision(self) -> bool:
         """Whether it chooses at a decision point (`models.scoring.deciding`), and is no score of people."""
         return (self.source, self.target) == ("builtin", NEXT_BEST_ACTION)
+
+    @property
+    def is_channels(self) -> bool:
+        """Whether it is the preferred channel that comes with Onefold (`models.scoring.builtin_behaviour`)."""
+        return (self.source, self.target) == ("builtin", CHANNEL)
 
     @property
     def is_score(self) -> bool:

@@ -66,6 +66,28 @@ def test_a_model_is_trained_registered_and_told_of(onefold: Call, tmp_path: Path
     assert len(entries) == 3
 
 
+def test_a_channel_is_promoted_when_it_tells_responses_no_worse(onefold: Call, tmp_path: Path) -> None:
+    (tmp_path / "onefold.toml").write_text("[scoring.gates.channel_preference]\npeople_min = 20\nhorizon_days = 60\n")
+    fill(tmp_path / "onefold-data", histories(300, seed=9))
+    timed = ("--as-of", AS_OF, "--config", "onefold.toml")
+    exit_code, out, told = onefold("models", "train", "channel_preference", "--horizon", "60", *timed, "--json")
+    assert exit_code == 0, told
+    learned = json.loads(out)
+    assert onefold("models", "promote", "channel_preference@1", "--config", "onefold.toml")[0] == 0
+    wrong = {**learned["parameters"], "rates": [0.9, 0.5, 0.5], "worths": [5000.0] * 3}
+    (tmp_path / "wrong.json").write_text(json.dumps(wrong))
+    (tmp_path / "same.json").write_text(json.dumps(learned["parameters"]))
+    for name in ("wrong", "same"):
+        assert onefold("models", "register", "--builtin", "channel_preference", "--parameters", f"{name}.json")[0] == 0
+    exit_code, _, told = onefold("models", "promote", "channel_preference@2", *timed)
+    assert exit_code != 0 and "log_loss" in told, told
+    exit_code, out, told = onefold("models", "promote", "channel_preference@3", *timed)
+    assert exit_code == 0 and "channel_preference@3 is the champion" in out, told
+    with closing(ControlStore(tmp_path / "onefold-data" / "control.sqlite")) as control:
+        found = control.latest_evaluation("channel_preference", 3)
+    assert found is not None and found.reports[3].measures == learned["report"]["measures"]
+
+
 def test_a_training_set_is_written_once(onefold: Call, tmp_path: Path) -> None:
     fill(tmp_path / "onefold-data", histories(20, seed=9))
     options = ("models", "training-set", "spec.toml", "--as-of", AS_OF, "--output", "set")
