@@ -60,13 +60,14 @@ def evaluate(
     with closing(people_as_of(at)) as people:
         found = collect(people, _spec(features, outcome, gate.horizon_days or 1), rules)
         now, until = people.now, people.until
-    rows = found.measure
-    if labels is not None and all(each.source != "builtin" for each, _ in loaded):
-        rows = np.arange(found.features.num_rows)  # nobody of these was learned from here
-    unseen = found.features.take(pa.array(rows))
-    outcomes = 1 - found.labels[rows] if negated else found.labels[rows]
+    rows, outcomes = found.measure, found.labels[found.measure]
     if labels is not None:
-        outcomes = _labels(labels, unseen, yes_or_no)
+        if all(each.source != "builtin" for each, _ in loaded):
+            rows = np.arange(found.features.num_rows)  # nobody of these was learned from here
+        outcomes = _labels(labels, found.features.take(pa.array(rows)), yes_or_no)
+    elif negated:
+        outcomes = 1 - outcomes
+    unseen = found.features.take(pa.array(rows))
     questions = [_question(each, unseen) for each, _ in loaded]
     if kept is None:
         seen = _numbers(unseen, _SEEN)

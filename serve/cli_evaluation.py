@@ -70,27 +70,20 @@ def _scored(control: ControlStore, settings: Settings, versions: "list[ModelVers
     gate = _gate(settings, model, asked)
     at = instant("--as-of", asked.as_of) if asked.as_of else None
     labels = None if asked.labels is None else read_labels(asked.labels, at)
-    if labels is not None and at is None:
-        at = labels.as_of
-    horizon_ms = gate.horizon_days * DAY_MS
-    if at is None and not (labels is not None and asked.kept):
-        if not horizon_ms:
-            raise CommandError("--as-of: name the time of the labels", USAGE, "usage")
-        at = now - horizon_ms
-    latest = now if at is None else at
+    latest = _latest(gate, asked, labels, now) if at is None else at
     if model.is_affinity:
         _refuse_options(model, asked)
         read = _reader(settings, now, asked.people, gate.horizon_days)
         return evaluate_affinity([(each, read_affinity(each, folder)) for each in versions], gate, latest, read)
     loaded = [(each, load(each, folder)) for each in versions]
-    after_ms = horizon_ms if labels is None else 0
+    days = gate.horizon_days if labels is None else 0  # after which what came of people is known
     kept = times = None
     if asked.kept:
         kept = _samples(control, settings, versions)
-        times = _times_of(kept, latest, after_ms, labels)
+        times = _times_of(kept, latest, days * DAY_MS, labels)
     elif labels is not None:
         times = {customer_id: (latest, latest) for customer_id in labels.of}
-    read = _reader(settings, now, asked.people, 0 if labels is not None else gate.horizon_days, times)
+    read = _reader(settings, now, asked.people, days, times)
     return evaluate(loaded, gate, latest, read, settings.lifecycle, None if labels is None else labels.of, kept)
 
 
@@ -102,6 +95,17 @@ def _channels(settings: Settings, versions: "list[ModelVersion]", asked: Asked, 
     days = settings.scoring.gates.get(versions[0].name, Gate()).horizon_days or _RESPONSE_DAYS
     at = instant("--as-of", asked.as_of) if asked.as_of else now - days * DAY_MS
     return evaluate_channels(versions, at, _reader(settings, now, asked.people, days), settings.lifecycle)
+
+
+def _latest(gate: Gate, asked: Asked, labels: "Labels | None", now: int) -> int:
+    """As of when people are measured, ms, where no time is named; of scores that were kept the latest time."""
+    if labels is not None and labels.as_of is not None:
+        return labels.as_of
+    if labels is not None and asked.kept:
+        return now
+    if not gate.horizon_days:
+        raise CommandError("--as-of: name the time of the labels", USAGE, "usage")
+    return now - gate.horizon_days * DAY_MS
 
 
 def _gate(settings: Settings, model: "ModelVersion", asked: Asked) -> Gate:

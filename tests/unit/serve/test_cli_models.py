@@ -124,6 +124,9 @@ def test_a_version_is_promoted_by_what_is_measured_of_it(onefold: Call, tmp_path
     keep_scores(onefold, tmp_path, "lifetime_value@1", "lifetime_value@2")
     assert json.loads(onefold(*by_kept, "--json")[1])["reports"]["2"]["measures"] == pytest.approx(expected)
     assert "by scores that were kept" in onefold(*by_kept)[1]
+    for options in ((), ("--kept",)):  # the file says of when its labels are
+        both = ("evaluate", "lifetime_value@2", "--labels", "spent/labels.parquet", *options)
+        assert json.loads(onefold(*both, "--json")[1])["reports"]["2"]["measures"] == pytest.approx(expected)
     exit_code, _, err = onefold(*by_kept[:-1], "2025-01-01")
     assert exit_code == FAILED and "no score was kept as of 2025-01-01" in err
     filled = json.loads(onefold("backfill", "lifetime_value", "--as-of", AS_OF, "--output", "past", "--json")[1])
