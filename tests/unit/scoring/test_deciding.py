@@ -8,11 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.privacy.purposes import NO_PURPOSES
+from models.profile.lifecycle import DEFAULT_RULES
+from models.scoring.bands import Banding
 from models.scoring.deciding import Champion, choose, uniform_of
 from models.scoring.decision_point import Action, DecisionPoint, check_decisions
 from models.scoring.features import Feature
+from models.scoring.lineup import Lineup
 from models.scoring.outcomes import Outcome
+from models.scoring.registry import Alias, ModelVersion
 from tests.strategies.decision_points import POINT, champion
+from tests.strategies.purchase_models import version
 
 EVERYBODY, REACHABLE = POINT.allowed(()), POINT.allowed({"reachable"})
 GOLD, BASIC = {"plan": "gold"}, {"plan": "basic"}
@@ -36,8 +42,8 @@ def test_a_champion_chooses_by_the_person_and_leaves_a_share_to_chance() -> None
 
 
 def test_for_somebody_who_may_not_be_looked_at_it_is_what_is_best_for_all() -> None:
-    for version, features in ((champion(), None), (champion(personal=False), BASIC)):
-        chosen = choose(POINT, Champion.of(version), features, REACHABLE, 0.5)
+    for known, features in ((champion(), None), (champion(personal=False), BASIC)):
+        chosen = choose(POINT, Champion.of(known), features, REACHABLE, 0.5)
         assert (chosen.action, chosen.personal) == ("letter", False)
         assert chosen.expected == pytest.approx({"none": 0.2, "letter": 4.5, "call": 4.0})
 
@@ -112,3 +118,13 @@ def test_a_decision_point_is_read_from_settings() -> None:
     point = msgspec.convert(told, DecisionPoint)
     check_decisions({"welcome": point})
     assert (point.costs, point.horizon_days, point.explore, point.unit) == ([0.0, 0.05], 14, 0.1, "EUR")
+
+
+def test_a_version_that_decides_scores_nobody() -> None:
+    champions: dict[tuple[str, Alias], ModelVersion] = {
+        ("welcome", "champion"): champion(),
+        ("welcome", "challenger"): champion(number=2),
+        ("churn", "champion"): version("churn"),
+    }
+    lineup = Lineup(champions, NO_PURPOSES, DEFAULT_RULES, Banding({}, 0.1, NO_PURPOSES))
+    assert (lineup.names("champion"), lineup.names("challenger")) == (["churn"], [])
