@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from actors.automated_decisions import AutomatedDecisions
+from actors.errors import NotFound
 from actors.router import Router
 from actors.shard_calls import ShardCalls
 from models.identity.customer_id import shard_of
@@ -79,9 +80,13 @@ def test_decisions_and_reviews_follow_a_merge_and_go_with_an_erasure(run: Callab
             ("webhook", "of user_id:u1", "taken"),
         ]
         who = await person(router, "user_id:u1")
+        erased = await router.profile("user_id:u1")
+        assert erased is not None
         calls = ShardCalls(SHARDS, shards)
         await calls.call(shard_of(who), "erase", Erasure("r1", who, NOW + 9), timeout_s=5)
         await router.log_decision(first)  # late: nothing is kept of an erased person
+        with pytest.raises(NotFound, match="erased meanwhile"):
+            await decisions.decide(erased, "welcome", "d1", "shop", lambda: chosen("letter"))
         people = {first.customer_id, who}
         assert await calls.all("decisions", sorted(people), timeout_s=5) == [[]] * SHARDS
 
