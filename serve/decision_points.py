@@ -1,8 +1,9 @@
 """Decision points of one replica: what their champions recommend, and what is chosen for a person."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from actors.control import ControlStore
 from actors.errors import Conflict
 from models.privacy.decisions import Choice
 from models.privacy.purposes import NO_AUTOMATED_DECISIONS
@@ -12,7 +13,7 @@ from models.scoring.deciding import Champion, choose, expected_values
 from models.scoring.decision_point import DecisionPoint
 from models.scoring.features import FeatureReader, Value, reads_of
 from serve.decision_models import decision_point
-from serve.services import Services
+from serve.settings import Settings
 from serve.snapshot import Snapshot
 
 _NO_CHAMPIONS: Mapping[str, tuple[Champion, FeatureReader] | None] = {}
@@ -21,13 +22,14 @@ _NO_CHAMPIONS: Mapping[str, tuple[Champion, FeatureReader] | None] = {}
 class DecisionPoints:
     """Those of the settings, with the champions of the registry, at most half a second behind it."""
 
-    def __init__(self, services: Services) -> None:
-        self._settings = services.settings
-        self._points = services.settings.scoring.decisions
-        self._purposes = services.settings.privacy.purposes
-        self._rules = services.settings.lifecycle
-        self._control = services.control
-        self._champions = Snapshot(services.control, self._load, services.now)
+    def __init__(self, settings: Settings, control: ControlStore, now: Callable[[], int]) -> None:
+        """`now` is in ms."""
+        self._settings = settings
+        self._points = settings.scoring.decisions
+        self._purposes = settings.privacy.purposes
+        self._rules = settings.lifecycle
+        self._control = control
+        self._champions = Snapshot(control, self._load, now)
 
     @property
     def champions(self) -> Mapping[str, tuple[Champion, FeatureReader] | None]:

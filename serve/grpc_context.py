@@ -23,6 +23,6 @@ class GrpcContext(RequestContext):
             reader,
             services.now,
             self.document,
-            lambda: (self.segment_names, self.trait_readers, self.decisions.champions, self.learned),
+            lambda: (self.segment_names, *self.insights.made_by),
             services.scores,
         )

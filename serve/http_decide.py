@@ -33,7 +33,7 @@ async def decide(key: Key, request: Request, context: Context, purpose: Purpose)
     always left to chance. It is in the log of decisions when this answers. Asked again with the same `decision_id`, the
     answer is the one that was logged. For who has opted out of automated decisions there is no action."""
     asked = await read_json(request, DecideRequest)
-    services, decisions = context.services, context.decisions
+    services, decisions = context.services, context.insights.decisions
     decisions.point(asked.decision)
     profile = await services.reads.get(context.parse_key(key))
     if profile is None:

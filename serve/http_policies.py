@@ -34,7 +34,7 @@ async def get_policies(
     """What a decision brought as it was taken, and would have brought if each had been the same, or the champion's,
     told from the log of decisions. For one look: the intervals are not for looking every day."""
     services = context.services
-    context.decisions.point(decision)
+    context.insights.decisions.point(decision)
     now = services.now()
     found = await context.policy_reports.make(
         PolicyQuestion(

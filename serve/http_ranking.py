@@ -44,7 +44,7 @@ async def rank_items(key: Key, request: Request, context: Context, purpose: Purp
     for section in ("transactions", "insights"):
         personal &= serves(purposes, purpose, "sections", section)
     items = [Item(each.id, each.category, each.popularity, each.margin) for each in asked.items]
-    learned = context.learned.affinity
+    learned = context.insights.learned.affinity
     found = rank(items, profile if personal else None, now, learned)
     ranked = [RankedItem(*each) for each in found]
     version = None if learned is None else learned.version

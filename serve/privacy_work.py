@@ -5,7 +5,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -25,13 +25,16 @@ from actors.webhook_sender import WebhookSender
 from models.identity.identifiers import IdentifierNormaliser
 from models.privacy import open_dsr_documents
 from models.privacy.deadlines import escalates_at
+from models.privacy.purposes import NO_PURPOSES
 from models.privacy.requests import SubjectRequest, is_ready
 from models.privacy.suppression import fingerprint
+from models.profile.state import Profile
 from serve import ray_node
 from serve.addresses import processor_of
 from serve.backup_keys import open_keys
 from serve.data_dir import suppression_key
 from serve.erasure_proof import ErasureProof
+from serve.insights import Insights
 from serve.purge_work import purge_on_time
 from serve.settings import Settings
 from serve.subject_export import SubjectExport
@@ -63,7 +66,16 @@ async def work_on_requests(settings: Settings, calls: PrivacyCalls) -> None:
     def readers(customer_id: int) -> Iterable[str]:
         return audit.actors(EntryFilter(subject=customer_id))
 
-    export = SubjectExport(calls, settings.data_path, normalise, settings.lifecycle, control.webhooks, readers)
+    # Whoever asks for what is known of them is told all, whatever purposes it serves.
+    everything = msgspec.structs.replace(settings.privacy, purposes=NO_PURPOSES)
+    made = Insights(msgspec.structs.replace(settings, privacy=everything), control, _now)
+
+    def insights(profile: Profile, now: int) -> dict[str, Any]:
+        return made.told(profile, "", now)[0]
+
+    export = SubjectExport(
+        calls, settings.data_path, normalise, settings.lifecycle, control.webhooks, readers, insights
+    )
 
     async def exported(request: SubjectRequest, keys: list[str]) -> tuple[str, int]:
         return await export.write(request, keys, _now())

@@ -9,24 +9,17 @@ from actors.basis_check import BasisCheck, FreshCheck
 from actors.errors import Invalid
 from actors.reader import parse_sequence
 from models.identity.identifiers import InvalidKey
-from models.privacy.visibility import may_read, readable_until, serves, serves_all, visible
+from models.privacy.visibility import may_read, readable_until, serves_all, visible
 from models.profile.document import document, valid_until
-from models.profile.state import DAY_MS, Profile
+from models.profile.state import Profile
 from models.scoring.features import Feature, reads_of
-from models.scoring.insights import LifeEvents, told_signs
 from models.scoring.kept import KeptScore, told
-from models.scoring.rate_changes import RateChanges
-from models.scoring.unusual import anomalies, told_anomalies
-from models.segments.catalogue import catalogue_of
-from models.segments.compile import TraitReader, trait_readers
-from models.segments.computed import computed_values
 from models.shard.protocol import SegmentChange
 from serve.auth import Principal
-from serve.decision_points import DecisionPoints
 from serve.errors import Forbidden
 from serve.http_schemas import time_text
+from serve.insights import Insights
 from serve.intake import Intake
-from serve.learned_insights import Learned, LearnedInsights
 from serve.policy_work import PolicyReports
 from serve.rate_limit import CallLimits
 from serve.score_explanations import ScoreExplanations
@@ -35,7 +28,6 @@ from serve.snapshot import Snapshot
 
 PURPOSE_HEADER = "onefold-purpose"  # of HTTP, and entry of gRPC's metadata
 WITHHELD_HEADER = "onefold-withheld"
-_RECOMMENDED_MS = 3_600_000  # that a recommendation stays as it is: what it is made of changes by time alone
 
 
 def withheld_text(withheld: Mapping[str, int]) -> str:
@@ -53,68 +45,14 @@ class RequestContext:
         self.purposes = services.settings.privacy.purposes
         self.basis = BasisCheck(services.reads.get_many, services.control.segments, self.purposes, services.now)
         self.explanations = ScoreExplanations(services.control, services.model_hosts)
-        self.decisions = DecisionPoints(services)
+        self.insights = Insights(services.settings, services.control, services.now)
         self.policy_reports = PolicyReports()
-        self._life_events = LifeEvents(services.settings.scoring.life_events)
-        settings = services.settings
-        self._learned = LearnedInsights(services.control, settings.data_path, settings.scoring.enabled, services.now)
-        self._rate_changes = RateChanges(services.settings.scoring.rate_changes)
         self._segment_names = Snapshot(services.control, self._load_segment_names, services.now)
-        self._trait_readers = Snapshot(services.control, self._load_trait_readers, services.now)
 
     @property
     def segment_names(self) -> Mapping[str, str]:
         """Segment id -> name, at most half a second behind the control store."""
         return self._segment_names.get()
-
-    @property
-    def trait_readers(self) -> Mapping[str, TraitReader]:
-        """Readers of the computed traits, at most half a second behind the control store."""
-        return self._trait_readers.get()
-
-    @property
-    def learned(self) -> Learned:
-        """What models have learned that is told as people are read, at most half a second behind the control store."""
-        return self._learned.get()
-
-    def insights(self, profile: Profile, purpose: str, now: int) -> tuple[dict[str, Any], int, int]:
-        """The document's section `insights` for a purpose at `now` ms: of computed traits those that are made of what
-        serves it, and signs, affinities and next best actions as far as they are. Also until when (ms) it is so if
-        nothing happens, and how many computed traits were withheld."""
-        readers, beside = self.trait_readers, self._beside(profile, purpose, now)
-        # Purchases grow old, and silences long, by days; what is recommended is looked at again sooner.
-        midnight = (now // DAY_MS + 1) * DAY_MS
-        lasts = min(midnight, now + _RECOMMENDED_MS) if "next_best_actions" in beside else midnight
-        if not readers:
-            return beside, lasts, 0
-        shown = {
-            trait_id: (each.kind, each.read)
-            for trait_id, each in readers.items()
-            if serves_all(self.purposes, purpose, each.reads)
-        }
-        values, until = computed_values(shown, profile, now, time_text)
-        return {"computed_traits": values, **beside}, min(until, lasts), len(readers) - len(shown)
-
-    def _beside(self, profile: Profile, purpose: str, now: int) -> dict[str, Any]:
-        """The insights that are no computed traits."""
-        purposes = self.purposes
-        orders = serves(purposes, purpose, "sections", "transactions")
-
-        def may_read(event: str) -> bool:
-            return serves(purposes, purpose, "events", event)
-
-        found = [
-            *self._life_events.signs(profile, now, may_read, orders),
-            *self._rate_changes.signs(profile, now, may_read, orders),
-        ]
-        told: dict[str, Any] = {"life_events": told_signs(found, time_text)} if found else {}
-        engagement = serves(purposes, purpose, "sections", "engagement")
-        told |= self._learned.told(profile, now, orders, engagement)
-        if unusual := anomalies(profile, now, may_read, orders):
-            told["anomalies"] = told_anomalies(unusual, time_text)
-        if recommended := self.decisions.recommended(profile, purpose, now):
-            told["next_best_actions"] = recommended
-        return told
 
     def declared_purpose(self, declared: str, caller: Principal | None) -> str:
         """The purpose that a read declares, else that of its key; "" for neither. Raises Invalid, Forbidden."""
@@ -173,7 +111,7 @@ class RequestContext:
         self, profile: Profile, purpose: str, now: int, scores: dict[str, dict[str, Any]]
     ) -> tuple[dict[str, Any], int]:
         rules, purposes = self.services.settings.lifecycle, self.purposes
-        insights, until, hidden = self.insights(profile, purpose, now)
+        insights, until, hidden = self.insights.told(profile, purpose, now)
         made = {**document(profile, now, self.segment_names, rules), "scores": scores, "insights": insights}
         until = min(until, valid_until(profile, now, rules))
         readable = may_read(profile, purposes, purpose, now)
@@ -203,11 +141,6 @@ class RequestContext:
             except ValueError as error:
                 raise Invalid(str(error)) from None
         return token
-
-    def _load_trait_readers(self) -> dict[str, TraitReader]:
-        control = self.services.control
-        known = catalogue_of(control.segments(), control.computed_traits())
-        return trait_readers(known, self.services.settings.lifecycle)
 
     def _load_segment_names(self) -> dict[str, str]:
         return {

@@ -48,14 +48,17 @@ class SubjectExport:
         rules: LifecycleRules,
         webhooks: Callable[[], Mapping[str, Webhook]],
         readers: Callable[[int], Iterable[str]],
+        insights: Callable[[Profile, int], dict[str, Any]],
     ) -> None:
-        """`webhooks`: those that there are, by id; `readers`: who has read a customer id's data."""
+        """`webhooks`: those that there are, by id; `readers`: who has read a customer id's data; `insights`: all that
+        there are of a profile at a time, ms."""
         self._calls = calls
         self._folder = data_dir / FOLDER
         self._normalise = normalise
         self._rules = rules
         self._webhooks = webhooks
         self._readers = readers
+        self._insights = insights
 
     async def write(self, request: SubjectRequest, keys: Iterable[str], now: int) -> tuple[str, int]:
         """The name of the file with all that is known under these normalised keys, and how many records it holds."""
@@ -94,8 +97,9 @@ class SubjectExport:
         events = [stored async for stored in self._events(key)]
         router = self._calls.router
         scores = (await self._calls.scores([profile.customer_id])).get(profile.customer_id, [])
+        made = {"scores": told(scores, time_text, lambda _: True), "insights": self._insights(profile, now)}
         return {
-            "profile": {**document(profile, now, {}, self._rules), "scores": told(scores, time_text, lambda _: True)},
+            "profile": {**document(profile, now, {}, self._rules), **made},
             "other_scores": [_score(each) for each in await self._calls.other_scores([profile.customer_id])],
             "events": [msgspec.to_builtins(event_entry(stored)) for stored in events],
             "segments": [_move(change) for change in changes],

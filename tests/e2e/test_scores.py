@@ -49,7 +49,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
 
 def order(person: str, number: int, days_ago: int) -> dict[str, Any]:
     at = datetime.now(UTC) - timedelta(days=days_ago)
-    properties = {"order_id": f"{person}-{number}", "revenue": 20.0, "currency": "USD"}
+    products = [{"product_id": "tea", "price": 20.0, "quantity": 1}]
+    properties = {"order_id": f"{person}-{number}", "revenue": 20.0, "currency": "USD", "products": products}
     return {
         "type": "track",
         "userId": person,
@@ -93,8 +94,9 @@ def members_eventually(place: RunningService, *expected: str) -> None:
     raise AssertionError(f"{len(found)} members, not {len(ids)}")
 
 
-def told_in_shadow(place: RunningService, person: str, challenger: str) -> None:
-    """Waits until what a person is told on request has a challenger's score, which nobody else is told."""
+def told_in_shadow(place: RunningService, person: str, challenger: str) -> dict[str, Any]:
+    """Waits until what a person is told on request has a challenger's score, which nobody else is told; the profile in
+    it."""
     deadline = time.monotonic() + WAIT_S
     while True:
         output = place.data_dir.parent / "person.zip"
@@ -104,7 +106,7 @@ def told_in_shadow(place: RunningService, person: str, challenger: str) -> None:
             (found,) = msgspec.json.decode(archive.read("data.json"))["people"]
         if challenger in {each["version"] for each in found["other_scores"]}:
             assert challenger not in {each["version"] for each in found["profile"]["scores"].values()}
-            return
+            return found["profile"]
         assert time.monotonic() < deadline, found["other_scores"]
 
 
@@ -155,7 +157,8 @@ def test_scores_follow_events_and_show_everywhere(place: RunningService) -> None
         with closing(ControlStore(place.data_dir / "control.sqlite")) as control:
             challenger = control.register_model(version("churn"))
             control.set_model_aliases(AliasChange("churn", "challenger", challenger.version, 1, "test"))
-        told_in_shadow(place, "ann", challenger.reference)
+        known = told_in_shadow(place, "ann", challenger.reference)
+        assert known["insights"] == client.get("/v1/profiles/user_id:ann")["insights"] != {}
         before = eventually(place, "bob", 1)["churn"]["as_of"]
         place.cli("models", "rescore")
         deadline = time.monotonic() + WAIT_S
