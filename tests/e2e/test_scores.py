@@ -106,7 +106,8 @@ def told_in_shadow(place: RunningService, person: str, challenger: str) -> dict[
             (found,) = msgspec.json.decode(archive.read("data.json"))["people"]
         if challenger in {each["version"] for each in found["other_scores"]}:
             assert challenger not in {each["version"] for each in found["profile"]["scores"].values()}
-            return found["profile"]
+            profile: dict[str, Any] = found["profile"]
+            return profile
         assert time.monotonic() < deadline, found["other_scores"]
 
 
