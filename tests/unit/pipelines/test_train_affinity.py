@@ -101,7 +101,7 @@ def test_versions_are_trained_promoted_and_compared(
     assert exit_code != 0 and "there is no shadow" in told
     past = ("models", "backfill", "affinity@1", "--as-of", AS_OF, "--output", "past", "--config", "onefold.toml")
     exit_code, _, told = call(*past)
-    assert exit_code != 0 and "affinity@1 scores nobody" in told
+    assert exit_code != 0 and "affinity@1 gives nobody a score" in told
     exit_code, out, told = call("models", "promote", "affinity@1", "--config", "onefold.toml")
     assert exit_code == 0 and "affinity@1 is the champion" in out, told
     exit_code, out, told = call("models", "promote", "affinity@2", *timed)  # measured beside the first: as good
