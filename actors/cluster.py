@@ -114,10 +114,7 @@ def start(
     matching = msgspec.structs.replace(settings.matching, matchers=matchers)
     settings = msgspec.structs.replace(settings, matching=matching)
     placement = _placement(residency.region)
-    if residency.is_on:
-        _create_there(data_dir, shards, placement)
-    else:
-        create_shards(data_dir, shards)
+    _there(create_shards, data_dir, shards, residency, placement)
     options = {
         "namespace": namespace,
         "lifetime": "detached",
@@ -157,6 +154,10 @@ def start(
             scorer.options(name=scorer_name(shard), **options).remote(
                 shard, shards, str(data_dir), settings, scoring, configure, namespace
             )
+    elif scoring is not None:
+        from actors.score_store import remove_all_scores  # NumPy comes with it
+
+        _there(remove_all_scores, data_dir, shards, residency, placement)
     ray.remote(DelivererActor).options(name=DELIVERER, **options).remote(
         shards, str(data_dir), webhooks or RetryPolicy(), settings.purposes, configure, namespace, residency
     )
@@ -174,11 +175,17 @@ def _placement(region: str) -> dict[str, Any]:
     return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=True)}
 
 
-def _create_there(data_dir: Path, shards: int, placement: dict[str, Any]) -> None:
-    """Makes the shards' files on a node of the region. Raises Conflict, Unavailable if there is no such node."""
-    made = ray.remote(create_shards).options(num_cpus=0, **placement).remote(data_dir, shards)
+def _there(
+    work: Callable[[Path, int], None], data_dir: Path, shards: int, residency: Residency, placement: dict[str, Any]
+) -> None:
+    """Works on the shards' files where they are: here, or on a node of the region. Raises what that does, and
+    Unavailable if there is no such node."""
+    if not residency.is_on:
+        work(data_dir, shards)
+        return
+    done = ray.remote(work).options(num_cpus=0, **placement).remote(data_dir, shards)
     try:
-        ray.get(made, timeout=_REGION_TIMEOUT_S)
+        ray.get(done, timeout=_REGION_TIMEOUT_S)
     except RayTaskError as error:
         raise error.cause from None
     except GetTimeoutError:

@@ -59,6 +59,18 @@ def scores_path(data_dir: Path, shard: int) -> Path:
     return data_dir / DIRECTORY / f"scores-{shard:03d}.sqlite"
 
 
+def remove_scores(path: Path) -> None:
+    """Deletes a file of scores, if there is one, that nobody has open."""
+    for side in ("", "-wal", "-shm"):
+        path.with_name(path.name + side).unlink(missing_ok=True)
+
+
+def remove_all_scores(data_dir: Path, shards: int) -> None:
+    """Deletes the scores of all shards, where there are no scorers that would forget who is erased or withdraws."""
+    for shard in range(shards):
+        remove_scores(scores_path(data_dir, shard))
+
+
 class Stale(NamedTuple):
     """That a person has no later score of a name, and why; and when they are to be looked at again, as of a Row."""
 
@@ -87,8 +99,7 @@ class ScoreStore:
         self._db = _open(path)
         if self._db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
             self._db.close()
-            for side in ("", "-wal", "-shm"):
-                path.with_name(path.name + side).unlink(missing_ok=True)
+            remove_scores(path)
             self._db = _open(path)
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
 

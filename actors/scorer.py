@@ -227,7 +227,7 @@ class Scorer:
             champions=[version.reference for alias, version in self._lineup.versions if alias == "champion"],
             challengers=[version.reference for alias, version in self._lineup.versions if alias == "challenger"],
             position=0 if store is None else store.meta("position", 0),
-            everybody=store is not None and self._is_rescanning(store),
+            everybody=store is not None and self._lineup.has_work and self._is_rescanning(store),
             scored=self._scored,
             failures=self._failures,
             band_statements=self._bands.stated,
@@ -269,6 +269,7 @@ class Scorer:
         with store.transaction():
             for alias, table in _TABLES.items():
                 store.keep_names(table, lineup.names(alias))
+            store.keep_samples(self._samples_since())
             store.set_meta(lineup=wanted, rescan_after=0, banded=" ".join(lineup.banded))
 
     async def _changed(self, position: int, wait_s: float) -> tuple[list[int], int]:

@@ -15,6 +15,7 @@ from actors.control import ControlStore
 from actors.reader import Elsewhere
 from actors.router import Router
 from actors.score_reader import ScoreReader
+from actors.score_store import DIRECTORY, scores_path
 from models.events.event import Event
 from models.scoring.drift import Distribution
 from models.scoring.kept import KeptScore
@@ -109,3 +110,7 @@ def test_scores_follow_events_through_kills(running: Path) -> None:
         assert (told.members, told.stale, sum(told.steps)) == (len(everybody), 0, len(everybody))
 
     asyncio.run(scenario())
+    assert all(scores_path(running, shard).exists() for shard in range(SHARDS))
+    cluster.stop(SHARDS)
+    cluster.start(running, SHARDS, settings(), scoring=ScoringSettings(enabled=False))
+    assert not list((running / DIRECTORY).iterdir())  # nobody would forget there who is erased

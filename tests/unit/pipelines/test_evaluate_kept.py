@@ -130,5 +130,8 @@ def test_what_is_kept_ends_with_its_time_its_model_and_its_person(tmp_path: Path
         await bench.settle()
         challengers, champions = kept(tmp_path)
         assert not challengers and {at // WEEK_MS for _, at in champions} == {bench.now // WEEK_MS}
+        bench.registry.choose("champion")  # none is left, so that nobody is looked at any more
+        await bench.settle()
+        assert kept(tmp_path) == [{}, {}]
 
     play(tmp_path, scenario, CHAMPION)
