@@ -38,6 +38,13 @@ def test_labels_of_one_of_several_times(tmp_path: Path) -> None:
         read_labels(path)
     with pytest.raises(ValueError, match="none of that time"):
         read_labels(path, 5)
+    broken = table.set_column(0, "customer_id", pa.array([*ids[:2], ids[1]]))
+    pq.write_table(broken, path)
+    with pytest.raises(ValueError, match="row 3 was there"):  # as the file counts, not those of the time
+        read_labels(path, TIMES[1])
+    pq.write_table(pa.table({"customer_id": ids, "label": [[1.0]] * 3}), path)
+    with pytest.raises(ValueError, match="numbers in label"):
+        read_labels(path)
     pq.write_table(table.slice(1), path)
     assert read_labels(path).as_of == TIMES[1]
 
@@ -45,7 +52,10 @@ def test_labels_of_one_of_several_times(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("customer,label\nx,1\n", "expected a column customer_id"),
+        ("jane,label\nx,1\n", "expected one column customer_id"),
+        (f"customer_id,label,label\n{to_text(ANN)},1,0\n", "expected one column label"),
+        (f"customer_id,label\n{to_text(ANN)},inf\n", "label of row 1 is no number"),
+        (f"customer_id,label,as_of\n{to_text(ANN)},1,2026-01-31\n{to_text(BOB)},1,\n", "as_of of row 2 is missing"),
         (f"customer_id,label\n{to_text(ANN)},jane\n", "numbers in label"),
         (f"customer_id,label\n{to_text(ANN)},1\njane,1\n", "row 2 is no customer id"),
         (f"customer_id,label\n{to_text(ANN)},1\n{to_text(ANN)},1\n", "row 2 was there before"),
@@ -63,3 +73,8 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     for name, message in (("none.csv", "No such file"), ("labels.json", "ends in .csv or .parquet")):
         with pytest.raises(ValueError, match=message):
             read_labels(tmp_path / name)
+    for suffix in (".csv", ".parquet"):
+        folder = tmp_path / f"folder{suffix}"
+        folder.mkdir()
+        with pytest.raises(ValueError, match="no file that can be read"):
+            read_labels(folder)
