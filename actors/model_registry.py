@@ -79,13 +79,13 @@ class ModelRegistry(ControlFile):
             statement = "INSERT INTO model_evaluations (name, body) VALUES (?, ?)"
             self._db.execute(statement, (evaluation.name, msgspec.json.encode(evaluation)))
 
-    def latest_evaluation(self, name: str, number: int, but: str = "") -> Evaluation | None:
-        """What was last measured of a version, with what was measured beside it; `but`: not by this outcome."""
+    def latest_evaluation(self, name: str, number: int, outcome: str = "") -> Evaluation | None:
+        """What was last measured of a version, with what was measured beside it; by one `outcome` or any."""
         from models.scoring.registry import Evaluation
 
         for (body,) in self._rows("SELECT body FROM model_evaluations WHERE name = ? ORDER BY number DESC", name):
             found = msgspec.json.decode(body, type=Evaluation)
-            if number in found.reports and found.outcome != but:
+            if number in found.reports and outcome in ("", found.outcome):
                 return found
         return None
 

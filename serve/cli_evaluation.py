@@ -189,6 +189,8 @@ def print_evaluation(console: Console, found: "Evaluation") -> None:
             f"{told.measure} beside the champion: {told.verdict}, by {told.difference:+.4g} "
             f"(95%: {told.low:+.4g} to {told.high:+.4g})",
         )
+    elif found.asked and len(found.reports) > 1:
+        _line(console, "beside the champion: too few people with different outcomes to tell how sure a difference is")
 
 
 def _line(console: Console, line: str) -> None:

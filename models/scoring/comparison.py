@@ -18,6 +18,7 @@ Verdict = Literal["better", "worse", "not distinguishable"]
 # Of these measures less is better; of all others more is.
 LESS_IS_BETTER = ("brier", "calibration_error", "log_loss", "mean_absolute_error", "root_mean_squared_error")
 
+_OTHERS_MIN = 20  # of fewer than these a draw holds hardly anybody else, and chance seems sure
 _DRAWS_MIN, _DRAWS_MAX = 200, 1_000
 _PEOPLE_DRAWN = 4_000_000  # in all draws together, about
 _SEED = 20_251_130  # the same people give the same interval
@@ -53,7 +54,8 @@ def differences(
 ) -> tuple[float, float, float] | None:
     """How much better the first of two scores of n people are by a measure, (n,) each, and the interval of that.
 
-    None where the measure cannot be told, such as AUC where all outcomes are the same.
+    None where the measure cannot be told, such as AUC where all outcomes are the same, and where so few people have
+    another outcome than most that there is no telling how sure it is.
     """
 
     def difference(rows: NDArray[np.int64]) -> float:
@@ -61,6 +63,8 @@ def differences(
         return np.nan if of_mine is None or of_theirs is None else gain(measure, of_mine, of_theirs)
 
     people = len(outcomes)
+    if people - np.unique(outcomes, return_counts=True)[1].max(initial=0) < _OTHERS_MIN:
+        return None
     found = difference(np.arange(people))
     if np.isnan(found):
         return None

@@ -25,7 +25,7 @@ HORIZON_DAYS = 30
 BUYING = {"r": 0.9, "alpha": 30.0, "a": 0.2, "b": 5.0}
 CHAMPION = version("churn", 1, horizon_days=HORIZON_DAYS)
 CHALLENGER = version("churn", 2, horizon_days=HORIZON_DAYS, purchases=BUYING)
-PEOPLE = [f"p{number}" for number in range(120)]
+PEOPLE = [f"p{number}" for number in range(240)]
 
 
 def kept(folder: Path) -> list[Samples]:

@@ -36,7 +36,7 @@ def measured(service: HttpService, **auc: float) -> None:
         int(version.removeprefix("v")): Report(people=5_000, measures={"auc": value}) for version, value in auc.items()
     }
     service.control.add_evaluation(
-        Evaluation(name="upgrade", at=3, as_of=1, until=2, outcome="bought", reports=reports)
+        Evaluation(name="upgrade", at=3, as_of=1, until=2, outcome="labels", reports=reports)
     )
 
 
@@ -73,7 +73,7 @@ def test_models_are_listed_and_retired(service: HttpService) -> None:
     assert service.request("PUT", CHALLENGER, {"version": 0}).status_code == 400
 
 
-def test_a_gate_may_ask_for_a_sure_difference_and_passes_over_labels(service: HttpService) -> None:
+def test_a_gate_may_ask_for_a_sure_difference_and_passes_over_other_outcomes(service: HttpService) -> None:
     gate = Gate(sure=True, outcome="event Upgraded")
     reports = {number: Report(people=5_000, measures={"auc": 0.7 + number / 100}) for number in (1, 2)}
     found = Comparison(version=2, champion=1, measure="auc", difference=0.01, low=-0.01, high=0.03)
@@ -94,14 +94,16 @@ def test_a_gate_may_ask_for_a_sure_difference_and_passes_over_labels(service: Ht
         service.control.add_evaluation(made)
         return obstacles_of(service.control, {"upgrade": gate}, version)
 
-    assert why(0.005, "labels") == [
-        "it was not measured beside upgrade@1; `onefold models evaluate upgrade@2` does that"
-    ]
+    for other in ("labels", "event Bought"):
+        assert why(0.005, other) == [
+            "it was not measured beside upgrade@1; `onefold models evaluate upgrade@2` does that"
+        ]
     assert why(-0.01, gate.outcome) == ["auc 0.72 and the champion's 0.71 are not distinguishable"]
     told = service.get("/v1/models/upgrade").json()["versions"][1]["comparison"]
     assert (told["champion"], told["verdict"]) == (1, "not distinguishable")
     assert why(0.005, gate.outcome) == why(-0.01, "labels") == []
     assert obstacles_of(service.control, {"upgrade": Gate(outcome="labels", sure=True)}, version) != []
+    assert obstacles_of(service.control, {"upgrade": Gate(outcome="bought")}, version) != []
 
 
 def test_drift_of_all_shards_is_told_of_a_model(service: HttpService) -> None:
