@@ -88,9 +88,9 @@ def obstacles_of(control: ControlStore, gates: Mapping[str, Gate], model: ModelV
     if champion == model.version:
         return ["it is the champion"]
     outcome = gate.outcome or DEFAULT_OUTCOMES.get(model.name, LABELS)
-    # What was measured by another outcome than the gate's, such as before it was changed, says nothing. Decision points
-    # have theirs in their own settings.
-    evaluation = control.latest_evaluation(model.name, model.version, "" if model.is_decision else outcome)
+    # What was measured by another outcome, such as before the gate was changed, says nothing. These have their own.
+    has_its_own = model.is_decision or model.is_channels
+    evaluation = control.latest_evaluation(model.name, model.version, "" if has_its_own else outcome)
     if evaluation is not None and (not champion or champion in evaluation.reports):
         mine, theirs = evaluation.reports[model.version], evaluation.reports.get(champion)
         comparison = evaluation.comparison

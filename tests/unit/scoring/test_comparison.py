@@ -54,19 +54,16 @@ def test_of_few_who_did_something_chance_is_not_taken_for_sure() -> None:
     outcomes = np.zeros(200)
     outcomes[:20] = 1.0
     rng = np.random.default_rng(4)
-
-    def measured(told: np.ndarray, came: np.ndarray) -> dict[str, float]:
-        return measure_probabilities(told, came > 0)
-
+    auc, brier = PROBABILITY["auc"], PROBABILITY["brier"]
     verdicts = []
     for _ in range(12):
         one, other = rng.random((2, 200))
-        found = differences(measured, "auc", one, other, outcomes)
+        found = differences("auc", auc, one, other, outcomes)
         assert found is not None
         verdicts.append(compared(found).verdict)
-        assert differences(measured, "auc", one[1:], other[1:], outcomes[1:]) is None  # 19 of them
+        assert differences("auc", auc, one[1:], other[1:], outcomes[1:]) is None  # 19 of them
     assert verdicts.count("not distinguishable") >= 10
-    assert differences(measured, "brier", np.array([0.9]), np.array([0.5]), np.ones(1)) is None
+    assert differences("brier", brier, np.array([0.9]), np.array([0.5]), np.ones(1)) is None
 
 
 def test_a_gate_may_ask_for_what_is_sure() -> None:
