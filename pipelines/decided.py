@@ -162,8 +162,9 @@ def _history(point: DecisionPoint, rows: Sequence[_Row]) -> History:
             if action in places:
                 propensities[number, places[action]] = likely
     propensities /= propensities.sum(1, keepdims=True)
+    allowed = [{action: None for action in row.record.propensities if action in places} for row in rows]
     return History(
-        columns(point.features, [row.features for row in rows], [row.record.propensities for row in rows]),
+        columns(point.features, [row.features for row in rows], allowed),
         np.array([places[row.record.action] for row in rows], np.int64),
         propensities,
         np.array([row.responded for row in rows], np.bool_),

@@ -23,10 +23,10 @@ from models.scoring.registry import NEXT_BEST_ACTION, Evaluation, ModelVersion
 from pipelines.decided import Decided
 from pipelines.train_models import TooFew
 
-ACTION_MIN = 100  # decisions for an action that are learned from
+ACTION_MIN = 100  # people who got an action and are learned from
 RESPONSES_MIN = 10  # of them with a response, and as many without
 VALUE = "value"  # the measure
-MEASURED_MIN = 30  # decisions that are measured with
+MEASURED_MIN = 30  # people who are measured with
 _TIMED = 200  # people who are decided about one by one, to see how long that takes
 
 
@@ -34,8 +34,7 @@ def train_actions(name: str, point: DecisionPoint, found: Decided) -> ModelVersi
     """What to do for whom at a decision point. Raises TooFew, and ValueError if there is nothing to learn."""
     learn, measure = np.flatnonzero(~found.measured), np.flatnonzero(found.measured)
     _check_enough(name, point, found, learn)
-    if len(measure) < MEASURED_MIN:
-        raise TooFew(f"{name}: {len(measure)} decisions to measure with; {MEASURED_MIN} are needed")
+    _check_measured(name, found, measure)
     history = found.history.of(learn)
     parameters = DecisionParameters(
         name=name,
@@ -70,8 +69,7 @@ def evaluate_actions(
     """Versions side by side, on the decisions that none has learned from; the first is compared with the second, if
     there is one. Raises TooFew."""
     rows = np.flatnonzero(found.measured)
-    if len(rows) < MEASURED_MIN:
-        raise TooFew(f"{name}: {len(rows)} decisions to measure with; {MEASURED_MIN} are needed")
+    _check_measured(name, found, rows)
     return Evaluation(
         name=name,
         at=now,
@@ -138,15 +136,21 @@ def _comparison(
 
 
 def _check_enough(name: str, point: DecisionPoint, found: Decided, learn: NDArray[np.int64]) -> None:
-    history = found.history.of(learn)
+    history, who = found.history.of(learn), found.people[learn]
     for number, action in enumerate(point.actions):
-        got = history.responded[history.taken == number]
-        responses = int(got.sum())
-        if len(got) < ACTION_MIN or min(responses, len(got) - responses) < RESPONSES_MIN:
+        got, responded = history.taken == number, history.responded
+        people, yes, no = (len(np.unique(who[each])) for each in (got, got & responded, got & ~responded))
+        if people < ACTION_MIN or min(yes, no) < RESPONSES_MIN:
             raise TooFew(
-                f"{name}: {len(got)} decisions for {action} whose horizon is over, {responses} of them responded to; "
-                f"{ACTION_MIN} are needed, {RESPONSES_MIN} of them with a response and {RESPONSES_MIN} without"
+                f"{name}: {people} people got {action} and their horizon is over, {yes} of them responded, {no} did "
+                f"not; {ACTION_MIN} are needed, {RESPONSES_MIN} of them with a response and {RESPONSES_MIN} without"
             )
+
+
+def _check_measured(name: str, found: Decided, rows: NDArray[np.int64]) -> None:
+    people = len(np.unique(found.people[rows]))
+    if people < MEASURED_MIN:
+        raise TooFew(f"{name}: decisions about {people} people to measure with; {MEASURED_MIN} are needed")
 
 
 def _milliseconds(point: DecisionPoint, found: Decided, rows: NDArray[np.int64], learned: DecisionParameters) -> float:

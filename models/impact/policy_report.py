@@ -18,7 +18,7 @@ from models.scoring.next_best_action import Floats, History, guess_values, polic
 
 LEVEL = 0.95
 DECISIONS_MIN = 100  # fewer tell nothing
-EFFECTIVE_MIN = 100.0  # of decisions that a policy is judged by: the mean of fewer is nowhere near normal
+EFFECTIVE_MIN = 100.0  # people whom a policy is judged by: the mean of fewer is nowhere near normal
 _UNCOVERED_MAX = 0.01  # share of decisions for which a policy would do what was (nearly) never done
 AS_DECIDED = "as decided"
 
@@ -28,7 +28,7 @@ class PolicyFigures(msgspec.Struct, frozen=True, kw_only=True):
 
     policy: Annotated[str, Meta(examples=[AS_DECIDED, "always letter", "welcome@2"])]
     decisions: Annotated[int, Meta(description="that it is judged by")]
-    effective: Annotated[float, Meta(description="how many decisions taken so these are worth")]
+    effective: Annotated[float, Meta(description="how many people decided about so these are worth")]
     uncovered: Annotated[float, Meta(description="share for which it would do what was (nearly) never done")]
     value: float | None
     low: float | None
@@ -91,7 +91,7 @@ def policy_report(
     report = msgspec.structs.replace(report, policies=[_figures(each, history, costs, guesses) for each in candidates])
     for told in report.policies:
         if told.value is None:
-            report = _noting(report, f"{told.policy}: too few decisions were taken so, nothing can be said")
+            report = _noting(report, f"{told.policy}: too few people were decided about so, nothing can be said")
         elif told.uncovered > _UNCOVERED_MAX:
             share = f"for {told.uncovered:.1%} of decisions it would do what was never done"
             report = _noting(report, f"{told.policy}: {share}; that part is a model's guess")

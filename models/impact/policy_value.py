@@ -59,7 +59,7 @@ class PolicyValue(NamedTuple):
 
     estimate: Estimate
     uncovered: float  # share of people for whom it would do what was (nearly) never done
-    effective_people: float  # of how many decisions made by it the weighted ones are worth
+    effective_people: float  # of how many people decided about by it the weighted decisions are worth
 
 
 def policy_value(decisions: Decisions, policy: Floats, level: float = 0.95) -> PolicyValue:
@@ -67,7 +67,8 @@ def policy_value(decisions: Decisions, policy: Floats, level: float = 0.95) -> P
     scores, weights = _scores(decisions.check(), policy)
     rare = decisions.propensities < OVERLAP_MIN
     uncovered = float((policy * rare).sum(1).mean())
-    effective = float(weights.sum() ** 2 / max((weights**2).sum(), 1e-300))
+    parts = _of_each(weights, decisions.about)
+    effective = float(parts.sum() ** 2 / max((parts**2).sum(), 1e-300))
     return PolicyValue(_estimate(scores, decisions.about, level), uncovered, effective)
 
 
@@ -96,11 +97,12 @@ def _estimate(scores: Floats, about: Ints | None, level: float) -> Estimate:
     """The mean of scores, (n,). Those of one person go together: they are no new people (cluster-robust variance).
 
     A few decisions that were unlikely and brought much make scores skewed, and the usual interval then holds the truth
-    too seldom: it is corrected for skewness (Hall, "On the removal of skewness by transformation", 1992)."""
+    too seldom: it is corrected for skewness (Hall, "On the removal of skewness by transformation", 1992). One person
+    alone tells nothing of others: the interval is infinite."""
     mean = float(scores.mean())
-    parts = scores - mean
-    if about is not None:
-        parts = np.bincount(np.unique(about, return_inverse=True)[1], parts).astype(np.float64)
+    parts = _of_each(scores - mean, about)
+    if len(parts) < 2:
+        return Estimate(mean, -np.inf, np.inf, np.inf)
     root = len(parts) ** 0.5
     spread = float(parts.std(ddof=1))
     error = spread * root / len(scores)
@@ -110,6 +112,13 @@ def _estimate(scores: Floats, about: Ints | None, level: float) -> Estimate:
     reach = _NORMAL.inv_cdf((1 + level) / 2)
     low, high = (mean - _unskewed(each, skew, root) * error for each in (reach, -reach))
     return Estimate(mean, low, high, error)
+
+
+def _of_each(parts: Floats, about: Ints | None) -> Floats:
+    """What decisions, (n,), come to for each person whom they were about."""
+    if about is None:
+        return parts
+    return np.bincount(np.unique(about, return_inverse=True)[1], parts).astype(np.float64)
 
 
 def _unskewed(quantile: float, skew: float, root: float) -> float:

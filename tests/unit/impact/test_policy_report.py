@@ -123,7 +123,7 @@ def test_of_what_was_never_done_nothing_is_said() -> None:
     seldom = made.history._replace(taken=draw(rare, np.random.default_rng(5).random(2_000)), propensities=rare)
     told = policy_report(EMPTY, ACTIONS, COSTS, seldom, [])
     assert [each.value is None for each in told.policies] == [False, False, True, True]
-    assert told.notes[0] == "always letter: too few decisions were taken so, nothing can be said"
+    assert told.notes[0] == "always letter: too few people were decided about so, nothing can be said"
     none = policy_report(EMPTY, ACTIONS, COSTS, world(6, 99).history, [])
     assert none.policies == [] and "fewer than 100 decisions" in none.notes[0]
     assert policy_report(EMPTY, ACTIONS, COSTS, world(7, 0).history, []).decisions == 0

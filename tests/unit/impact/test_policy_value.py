@@ -80,3 +80,25 @@ def test_decisions_about_one_person_are_not_as_good_as_about_many() -> None:
     assert policy_value(once._replace(about=everybody), policy).estimate == pytest.approx(one)
     four = policy_value(often, always(1, 16_000, 3)).estimate
     assert four == pytest.approx(one)
+    worth = [policy_value(each, always(1, len(each.actions), 3)).effective_people for each in (once, often)]
+    assert worth[0] == pytest.approx(worth[1])
+
+
+def test_one_person_tells_nothing_of_others() -> None:
+    made = decided(6, 0.0)._replace(about=np.zeros(4_000, np.int64))
+    worth = policy_value(made, always(1, 4_000, 3))
+    assert (worth.estimate.low, worth.estimate.high) == (-np.inf, np.inf)
+    assert worth.effective_people == pytest.approx(1)
+
+
+@pytest.mark.parametrize("guesses", [0.0, 3.0])
+def test_intervals_hold_the_truth_of_people_who_are_decided_about_often(guesses: float) -> None:
+    held = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        made = decided(seed, guesses)
+        about = np.sort(rng.integers(0, 400, 4_000))
+        own = rng.normal(0.0, 1.0, 400)[about]  # whatever is done for them
+        estimate = policy_value(made._replace(outcomes=made.outcomes + own, about=about), always(1, 4_000, 3)).estimate
+        held.append(estimate.low <= 3.0 <= estimate.high)
+    assert 0.9 <= np.mean(held) <= 0.99

@@ -10,7 +10,7 @@ import pytest
 
 from actors.router import Router
 from models.privacy.purposes import DataScope, Purpose, Purposes
-from models.scoring.deciding import ALLOWED, Champion, choose
+from models.scoring.deciding import ALLOWED, Champion, choose, columns
 from models.scoring.decision_point import Action
 from models.scoring.gate import Gate
 from models.scoring.registry import decides, obstacles
@@ -69,6 +69,11 @@ def test_what_is_not_over_or_may_not_be_used_is_counted(shop: Shop) -> None:
     without = collect(shop(True), actions=fewer)
     assert without.retired + len(without.at) == PEOPLE
     assert (without.history.propensities == 0.5).all()
+    fewer_point = msgspec.structs.replace(POINT, actions=fewer)
+    model = train_actions(NAME, fewer_point, without)
+    learned = Champion.of(msgspec.structs.replace(model, version=1))
+    live = columns(POINT.features, [{"plan": "gold"}], [dict.fromkeys(fewer)])
+    assert learned.parameters.model.expected_values(live).shape == (1, 2)  # asks nothing of what is gone
     consent = Purpose(basis="consent", data=DataScope(sections=("scores",)))
     purposes = Purposes(known={"service": Purpose(basis="contract"), "scoring": consent}, default="service")
     nobody = collect_decisions(shop(True), SHARDS, NAME, POINT, Times(0, NOW, NOW), POLICY, purposes)
@@ -113,10 +118,10 @@ def test_people_who_respond_alike_get_what_is_best_for_all(shop: Shop) -> None:
 
 def test_too_few_decisions_say_how_many_there_are_and_are_needed(tmp_path: Path, shop: Shop) -> None:
     few = collect_decisions(shop(True), SHARDS, NAME, POINT, Times(0, NOW, NOW), POLICY, decisions_max=200)
-    with pytest.raises(TooFew, match=r"decisions for none whose horizon is over, .* 100 are needed"):
+    with pytest.raises(TooFew, match=r"people got none and their horizon is over, .* 100 are needed"):
         train_actions(NAME, POINT, few)
     more = msgspec.structs.replace(POINT, actions={**POINT.actions, "gift": Action()})
-    with pytest.raises(TooFew, match="0 decisions for gift"):
+    with pytest.raises(TooFew, match="0 people got gift"):
         train_actions(NAME, more, collect(shop(True), actions=more.actions))
 
 
