@@ -25,7 +25,7 @@ from models.scoring.hosting import ModelFailed
 from models.scoring.lineup import NO_SCORE
 from models.scoring.registry import ModelVersion
 from pipelines.people_as_of import PeopleAsOf, Person
-from pipelines.table_sinks import Format, open_sink
+from pipelines.table_sinks import Format, new_folder, open_sink
 
 AS_OF, VERSION, STALE = "as_of", "version", "stale"
 BACKFILL_FILE = "backfill.json"
@@ -69,21 +69,22 @@ def backfill(
     `people_as_of` reads the people of a time. Raises FileExistsError if the folder is there. What a model fails to
     score has the reason instead.
     """
-    output.mkdir(mode=0o700, parents=True)
     rows, scored, withheld = 0, 0, 0
+    times = list(dict.fromkeys(as_of))
     reader = FeatureReader(version.signature.features, rules)
-    with closing(open_sink(written_as, output, "scores", schema_of(version))) as sink:
-        for at in as_of:
-            with closing(people_as_of(at)) as people:
-                for batch in scores(version, model, people, reader):
-                    sink.write(batch)
-                    rows += batch.num_rows
-                    scored += batch.num_rows - batch.column(VALUE).null_count
-                withheld += people.withheld
-    made = Backfill(model=version.reference, as_of=list(as_of), rows=rows, scored=scored, withheld=withheld)
-    file = output / BACKFILL_FILE
-    file.touch(mode=0o600)
-    file.write_bytes(msgspec.json.format(msgspec.json.encode(made)) + b"\n")
+    with new_folder(output):
+        with closing(open_sink(written_as, output, "scores", schema_of(version))) as sink:
+            for at in times:
+                with closing(people_as_of(at)) as people:
+                    for batch in scores(version, model, people, reader):
+                        sink.write(batch)
+                        rows += batch.num_rows
+                        scored += batch.num_rows - batch.column(VALUE).null_count
+                    withheld += people.withheld
+        made = Backfill(model=version.reference, as_of=times, rows=rows, scored=scored, withheld=withheld)
+        file = output / BACKFILL_FILE
+        file.touch(mode=0o600)
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(made)) + b"\n")
     return made
 
 

@@ -1,5 +1,8 @@
 """Tables that commands write to a folder, for its owner only: Parquet files, or tables of a LanceDB database."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -14,6 +17,18 @@ class Sink(Protocol):
 
     def write(self, batch: pa.RecordBatch) -> None: ...
     def close(self) -> None: ...
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Makes a folder, for its owner only, in which all is written or nothing: after an error it is gone. Raises
+    FileExistsError."""
+    folder.mkdir(mode=0o700, parents=True)
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def open_sink(written_as: Format, folder: Path, name: str, schema: pa.Schema) -> Sink:

@@ -23,7 +23,7 @@ from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules
 from models.scoring.features import CUSTOMER, Feature, FeatureReader
 from models.scoring.outcomes import Outcome, outcome_of
 from pipelines.people_as_of import Leaving, PeopleAsOf, Person
-from pipelines.table_sinks import Format, open_sink
+from pipelines.table_sinks import Format, new_folder, open_sink
 
 AS_OF, LABEL = "as_of", "label"
 SET_FILE = "training-set.json"
@@ -72,24 +72,25 @@ def write_training_set(
 
     `people_as_of` reads the people of a time. Raises FileExistsError if the folder is there.
     """
-    output.mkdir(mode=0o700, parents=True)
+    times = list(dict.fromkeys(as_of))
     schema = _with_time(FeatureReader(spec.features, rules).schema)
     rows, withheld = 0, 0
-    with (
-        closing(open_sink(written_as, output, "features", schema)) as features,
-        closing(open_sink(written_as, output, "labels", LABELS)) as labels,
-    ):
-        for at in as_of:
-            with closing(people_as_of(at)) as people:
-                for told, came in examples(people, spec, rules):
-                    features.write(told)
-                    labels.write(came)
-                    rows += told.num_rows
-                withheld += people.withheld
-    made = TrainingSet(spec=spec, as_of=list(as_of), people=rows, withheld=withheld)
-    file = output / SET_FILE
-    file.touch(mode=0o600)
-    file.write_bytes(msgspec.json.format(msgspec.json.encode(made)) + b"\n")
+    with new_folder(output):
+        with (
+            closing(open_sink(written_as, output, "features", schema)) as features,
+            closing(open_sink(written_as, output, "labels", LABELS)) as labels,
+        ):
+            for at in times:
+                with closing(people_as_of(at)) as people:
+                    for told, came in examples(people, spec, rules):
+                        features.write(told)
+                        labels.write(came)
+                        rows += told.num_rows
+                    withheld += people.withheld
+        made = TrainingSet(spec=spec, as_of=times, people=rows, withheld=withheld)
+        file = output / SET_FILE
+        file.touch(mode=0o600)
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(made)) + b"\n")
     return made
 
 

@@ -126,6 +126,8 @@ def test_it_is_written_once_for_its_owner_of_those_who_may_be_scored(tmp_path: P
         with pytest.raises(FileExistsError):
             written(bench, "churn", [NOW], "set")
         with pytest.raises(ValueError, match="must have passed"):
-            written(bench, "churn", [bench.now + 1], "later")
+            written(bench, "churn", [NOW, bench.now + 1], "later")
+        assert not (tmp_path / "later").exists()  # nobody's scores are left in it, and the name is free
+        assert written(bench, "churn", [NOW, NOW], "later").num_rows == 1  # a time that is named twice is one
 
     play(tmp_path, scenario, purposes=CONSENT)
