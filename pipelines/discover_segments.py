@@ -8,7 +8,6 @@ is known: it holds for the very same ones.
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -35,7 +34,7 @@ from models.segments.parse import parse_definition
 from pipelines.people_as_of import PeopleAsOf
 from pipelines.training_sets import LABEL, TrainingSpec, examples
 
-_SAMPLE = 2_000  # people who tell what there is, and of whom drafts are asked
+_SAMPLE = 2_000  # people, about, who tell what there is, and of whom drafts are asked
 _NOT_USED = "it serves no purpose that scores serve"
 _FINDERS = "people who find groups"  # salt: half of the people, always the same
 
@@ -99,7 +98,7 @@ def discover_segments(
     """
     may_use = _may_use(purposes or Purposes())
     with closing(people_as_of()) as people:
-        sample = [person.then for person in islice(people, _SAMPLE)]
+        sample = [person.then for person in people.sample(_SAMPLE)]
         spec = _spec(question, sample, people.at, may_use)
         found = _collect(people, spec, rules)
         at, until, withheld = people.at, people.until, people.withheld

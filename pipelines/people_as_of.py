@@ -122,6 +122,15 @@ class PeopleAsOf:
         """The same, so many at a time; the last page may be empty."""
         return batches(self, size)
 
+    def sample(self, size: int) -> list[Person]:
+        """About so many of them, chosen by their customer ids and not by how long they have been known."""
+        whole = self._people_max
+        self._people_max = min(size, whole)
+        try:
+            return list(self)
+        finally:
+            self._people_max = whole
+
     def leaving(self, segment_id: str) -> Leaving:
         """Who moved out of and into a segment after the time."""
         moves: dict[int, list[tuple[int, bool]]] = {}

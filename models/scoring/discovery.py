@@ -21,6 +21,7 @@ from models.scoring.additive import Column
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+NOBODY: Floats = np.zeros(0)
 DEPTH_MAX = 3
 GROUP_MIN = 50  # people of each half
 _THRESHOLDS = 15  # tried of each number
@@ -80,7 +81,7 @@ def discover(
     found = []
     for conditions, group in leaves:
         inside, others = outcomes[~finders & group], outcomes[~finders & ~group]
-        mean, difference = mean_of(inside, each), difference_of(inside, others, each)
+        mean, difference = mean_of(inside, each, others), difference_of(inside, others, each)
         found.append(Group(simplified(conditions), float(group.mean()), len(inside), mean, difference))
     return sorted(found, key=lambda group: -abs(group.difference.value))
 
@@ -164,10 +165,11 @@ def candidates_of(features: Mapping[str, Column], finders: Mask) -> list[Conditi
     return found
 
 
-def mean_of(values: Floats, level: float = 0.95) -> Estimate:
-    """The mean of n values with its interval."""
-    mean, error = float(values.mean()), float(values.std(ddof=1)) / len(values) ** 0.5
-    if _is_yes_or_no(values):
+def mean_of(values: Floats, level: float = 0.95, others: Floats = NOBODY) -> Estimate:
+    """The mean of n values with its interval. `others`: those of other people, which tell what kind of values they are,
+    and how far they spread where all n are the same."""
+    mean, error = float(values.mean()), (_variance(values, others) / len(values)) ** 0.5
+    if _is_yes_or_no(values) and _is_yes_or_no(others):
         spread = float(ndtri((1 + level) / 2))
         middle, error = _share(values, spread**2)
         return Estimate(mean, middle - spread * error, middle + spread * error, error)
@@ -183,11 +185,17 @@ def difference_of(values: Floats, others: Floats, level: float = 0.95) -> Estima
         (one, one_error), (other, other_error) = (_share(each, spread**2 / 2) for each in (values, others))
         middle, error = one - other, float(np.hypot(one_error, other_error))
         return Estimate(value, middle - spread * error, middle + spread * error, error)
-    parts = [each.var(ddof=1) / len(each) for each in (values, others)]
+    parts = [_variance(values, others) / len(values), _variance(others, values) / len(others)]
     error = float(sum(parts) ** 0.5)
     freedom = error**4 / max(sum(p**2 / (len(e) - 1) for p, e in zip(parts, (values, others), strict=True)), 1e-300)
     reach = float(stdtrit(max(freedom, 1.0), (1 + level) / 2)) * error  # Welch's
     return Estimate(value, value - reach, value + reach, error)
+
+
+def _variance(values: Floats, others: Floats) -> float:
+    """Of values; of who all have the same, such as no revenue, that of others: chance may have made them alike."""
+    told = float(values.var(ddof=1))
+    return told if told or len(others) < 2 else float(others.var(ddof=1))
 
 
 def _share(values: Floats, more: float) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from models.segments.evaluate import evaluate
 from models.segments.parse import parse_definition
 from pipelines.discover_segments import Discovery, Interval, Question, discover_segments
 from pipelines.people_as_of import PeopleAsOf, Person
-from tests.unit.actors.local_shards import track
+from tests.unit.actors.local_shards import identify, track
 from tests.unit.pipelines.planted_shop import AT, HORIZON_DAYS, NOW, POLICY, SHARDS, fill, histories
 
 PEOPLE = 900
@@ -94,6 +94,15 @@ def test_revenue_is_of_one_currency(shop: Path) -> None:
     with closing(people(shop)) as read:
         spent = float(np.mean([revenue_between(person.end, AT, NOW, "EUR") for person in read]))
     assert abs(spent - told.everybody.value) < width(told.everybody)
+
+
+def test_what_there_is_to_look_at_is_told_by_newcomers_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.discover_segments._SAMPLE", 100)
+    traits = [{"plan": "gold"}] * 300 + [{"tier": "new"}] * 300  # ids are in the order in which people came
+    fill(tmp_path, [identify(f"i{at}", f"user_id:u{at}", at=AT - 1, **each) for at, each in enumerate(traits)])
+    told = found(tmp_path, Question(outcome=Outcome(kind="bought"), horizon_days=HORIZON_DAYS))
+    assert {"plan", "tier"} <= set(told.features)
+    assert told.people == 600 and 50 < told.checked < 150
 
 
 def test_where_nobody_differs_there_are_no_groups(shop: Path) -> None:

@@ -66,6 +66,18 @@ def test_intervals_of_what_is_rare_hold_too(likely: float) -> None:
     assert (np.mean(held, axis=0) >= 0.94).all()
 
 
+def test_intervals_of_rare_revenue_hold_where_nobody_spent_anything() -> None:
+    rng = np.random.default_rng(6)
+    held = []
+    for _ in range(500):
+        few, many = (100.0 * (rng.random(people) < 0.02) for people in (60, 4_000))
+        if not few.any():
+            told = mean_of(few, others=many), difference_of(few, many)
+            held.append([told[0].low <= 2.0 <= told[0].high, told[1].low <= 0 <= told[1].high])
+    assert len(held) > 100
+    assert (np.mean(held, axis=0) >= 0.95).all()
+
+
 def test_too_few_people_are_refused() -> None:
     features, outcomes, finders = people(3, 1.0, 100)
     with pytest.raises(ValueError, match="100 or more"):
