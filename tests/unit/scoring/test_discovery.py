@@ -70,7 +70,7 @@ def test_intervals_of_rare_revenue_hold_where_nobody_spent_anything() -> None:
     rng = np.random.default_rng(6)
     held = []
     for _ in range(500):
-        few, many = (100.0 * (rng.random(people) < 0.02) for people in (60, 4_000))
+        few, many = ((rng.random(people) < 0.02).astype(np.float64) * 100 for people in (60, 4_000))
         if not few.any():
             told = mean_of(few, others=many), difference_of(few, many)
             held.append([told[0].low <= 2.0 <= told[0].high, told[1].low <= 0 <= told[1].high])
