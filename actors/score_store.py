@@ -177,6 +177,12 @@ class ScoreStore:
             self._db.execute(f"DELETE FROM samples WHERE model NOT IN ({marks})", tuple(since))  # nosec B608
             self._db.executemany("DELETE FROM samples WHERE model = ? AND at < ?", since.items())
 
+    def drop_older(self, since: int) -> None:
+        """Forgets what was told last before a time, ms."""
+        with self.transaction():
+            for table in ("scores", "shadow"):
+                self._db.execute(f"DELETE FROM {table} WHERE at < ?", (since,))  # nosec B608
+
     def drop(self, customer_ids: Collection[int]) -> None:
         """Forgets all scores of people."""
         with self.transaction():

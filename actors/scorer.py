@@ -249,7 +249,7 @@ class Scorer:
         former = "" if self._store is None else self._store.meta("banded", "")
         banding = self._bands.banding(former.split())
         lineup = Lineup(self._registry.current_models(), self._purposes, self._rules, banding)
-        if self._store is None and lineup.versions:
+        if self._store is None and lineup.has_work:
             self._store = await asyncio.to_thread(ScoreStore, self._path)
         store = self._store
         if store is not None:
@@ -283,7 +283,7 @@ class Scorer:
         """Whether everybody is being scored; begins with it when it is time."""
         if store.meta("rescan_after", -1) >= 0:
             return True
-        if self._now() < store.meta("rescan_due", 0):
+        if 0 < store.meta("rescan_due", 0) - self._now() <= DAY_MS:  # later than that is of a clock that was ahead
             return False
         store.set_meta(rescan_after=0)
         return True
@@ -307,13 +307,20 @@ class Scorer:
         again = RETRY_MS if store.meta("failed", 0) else DAY_MS
         ends = {"banded": " ".join(self._bands.names), "drift": total}  # bands of former names are taken back
         await asyncio.to_thread(store.keep_samples, self._samples_since())
+        if days := self._purposes.shortest_retention_days(self._purposes.known):  # a score holds what it was made of
+            await asyncio.to_thread(store.drop_older, self._now() - days * DAY_MS)
         await asyncio.to_thread(store.set_meta, rescan_after=-1, rescan_due=self._now() + again, **ends)
         log.info("everybody is scored", extra={"fields": {"scorer": self._shard, "models": self._lineup.text}})
 
     def _samples_since(self) -> dict[int, int]:
         """Since when scores are kept, ms, by the model's number in the file."""
-        models = zip(self._numbers, self._lineup.versions, strict=True)
-        return {model: self._now() - kept_ms(version.signature.output) for model, (_, version) in models}
+        purposes = self._purposes.serving("sections", "scores") if self._purposes.is_on else ()
+        longest = self._purposes.shortest_retention_days(purposes) * DAY_MS
+        kept = [kept_ms(version.signature.output) for _, version in self._lineup.versions]
+        return {
+            model: self._now() - (min(each, longest) if longest else each)
+            for model, each in zip(self._numbers, kept, strict=True)
+        }
 
     async def _score(
         self, store: ScoreStore, states: Sequence[tuple[int, bytes]], known: Sequence[int], counting: bool = False

@@ -120,6 +120,10 @@ class Purposes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return [p for p in found if self.known[p].basis in self.special_bases]
         return found
 
+    def shortest_retention_days(self, purposes: Iterable[str]) -> int:
+        """After how many days the first of these purposes keeps nothing any more; 0 if all keep it for good."""
+        return min((days for each in purposes if (days := self.known[each].retention_days)), default=0)
+
     def named(self, kind: DataKind, name: str) -> list[str]:
         """The purposes that name a piece of data."""
         return [p for p, purpose in self.known.items() if _names(getattr(purpose.data, kind), name)]

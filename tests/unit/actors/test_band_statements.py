@@ -263,3 +263,13 @@ def test_what_could_not_be_delivered_is_stated_later(tmp_path: Path) -> None:
         assert bench.greatest == 100  # at a time
 
     run(tmp_path, scenario)
+
+
+def test_what_others_tell_of_a_band_does_not_count_before_there_is_any_model(tmp_path: Path) -> None:
+    async def scenario(bench: RiskBench) -> None:
+        bench.registry.choose("champion")
+        (ann,) = await bench.send(identify("i1", "user_id:ann", at=bench.now, churn_band="high"))
+        await bench.settle()
+        assert await bench.band(ann) is None
+
+    run(tmp_path, scenario)

@@ -18,7 +18,7 @@ from actors.errors import Unavailable
 from actors.ingestion import Ingestion
 from actors.router import Router
 from actors.score_reader import ScoreReader
-from actors.score_store import drift_of, scores_path
+from actors.score_store import drift_of, samples_of, scores_path
 from actors.scorer import RETRY_MS, Scorer
 from actors.shard_calls import ShardCalls
 from models.events.event import Event
@@ -234,6 +234,38 @@ def test_everybody_is_scored_again_when_it_is_asked_for(tmp_path: Path) -> None:
         assert {bench.scores(each)["churn"].score.at for each in people} == {bench.now}
 
     play(tmp_path, scenario, version("churn"))
+
+
+def test_a_clock_that_was_ahead_does_not_keep_everybody_from_being_scored(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        (ann,) = await bench.send(order("ann", 1, 50))
+        bench.now += 1_000 * DAY_MS
+        await bench.settle()
+        bench.now -= 1_000 * DAY_MS
+        await bench.settle()
+        assert bench.scores(ann)["churn"].score.at == bench.now
+
+    play(tmp_path, scenario, version("churn"))
+
+
+def test_what_a_failing_model_told_is_kept_no_longer_than_what_it_was_made_of(tmp_path: Path) -> None:
+    brief = Purposes(known={"shop": Purpose(basis="contract", retention_days=20)}, default="shop")
+
+    async def scenario(bench: Bench) -> None:
+        people = await bench.send(*(order(f"p{number}", 1, 50) for number in range(40)))
+        await bench.settle()
+        bench.now += RETRY_MS
+        bench.registry.rescore()
+        await bench.settle()
+        assert samples_of(tmp_path, 0, "churn@1")
+        bench.broken = "it does not answer"
+        for days, left in ((19, True), (2, False)):
+            bench.now += days * DAY_MS
+            await bench.settle()
+            assert all(bool(bench.scores(each)) == left for each in people)
+            assert bool(samples_of(tmp_path, 0, "churn@1")) == left
+
+    play(tmp_path, scenario, version("churn"), purposes=brief)
 
 
 def test_drift_is_counted_of_everybody_through_restarts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
