@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from actors.errors import NotFound
+from actors.errors import Conflict, NotFound
 from actors.reader import CUSTOMER_ID_NAMESPACE
 from actors.router import Router
 from models.identity.customer_id import to_text
@@ -44,8 +44,8 @@ class AutomatedDecisions:
     ) -> DecisionRecord:
         """A decision about a person at a decision point, as it is in the log when this returns: the one with this id if
         it was taken before, whatever `choose` says now; none is taken of who has opted out. `is_new`: nobody can have
-        asked with this id before. Raises NotFound if the person is erased meanwhile, Unavailable, and what `choose`
-        does."""
+        asked with this id before. Raises NotFound if the person is erased meanwhile, Conflict if the decision was taken
+        for another purpose, for which other data may have counted, Unavailable, and what `choose` does."""
         key = f"{CUSTOMER_ID_NAMESPACE}{to_text(profile.customer_id)}"
         is_opted_out = _has_opted_out(profile)
         record = decision_of("model", decision, profile.customer_id, decision_id, purpose, is_opted_out, self._now())
@@ -62,10 +62,13 @@ class AutomatedDecisions:
         return held
 
     async def _held(self, key: str, record: DecisionRecord) -> DecisionRecord | None:
-        """The decision of the log, also of somebody whom the person was before a merge."""
+        """The decision of the log, also of somebody whom the person was before a merge. Raises Conflict."""
         told = (record.kind, record.subject, record.cause, record.decided)
         records = await self._router.decisions(key)
-        return next((each for each in records if (each.kind, each.subject, each.cause, each.decided) == told), None)
+        held = next((each for each in records if (each.kind, each.subject, each.cause, each.decided) == told), None)
+        if held is not None and held.purpose != record.purpose:
+            raise Conflict("decision_id: it was decided for another purpose; ask for that one, or with another id")
+        return held
 
 
 def _has_opted_out(profile: Profile) -> bool:

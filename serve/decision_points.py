@@ -44,14 +44,13 @@ class DecisionPoints:
     def choose(self, name: str, profile: Profile, purpose: str, now: int, uniform: float) -> Choice:
         """What to do for a person, for a purpose at `now` ms, as chance (a number from 0 to below 1) has it. Raises
         NotFound, Conflict."""
-        point, allowed = self.point(name), self._allowed(name, profile, purpose)
-        if name not in self.champions:
+        point, allowed, champions = self.point(name), self._allowed(name, profile, purpose), self.champions
+        if name not in champions:
             return choose(point, None, None, allowed, uniform)
-        found = self.champions[name]
+        found = champions[name]
         if found is None:
             raise Conflict(f"decision: {name} is the name of a score too: rename the decision point")
-        champion, _ = found
-        return choose(point, champion, self._features(name, profile, purpose, now), allowed, uniform)
+        return choose(point, found[0], self._features(*found, profile, purpose, now), allowed, uniform)
 
     def recommended(self, profile: Profile, purpose: str, now: int) -> list[dict[str, Any]]:
         """What champions expect most of for a person: this decides nothing and is not logged. Nothing for
@@ -61,7 +60,7 @@ class DecisionPoints:
         if told is not None and told.value is True:
             return entries
         for name, found in self.champions.items():
-            if found is None or (features := self._features(name, profile, purpose, now)) is None:
+            if found is None or (features := self._features(*found, profile, purpose, now)) is None:
                 continue
             champion, point = found[0], self._points[name]
             expected = expected_values(point, champion, features, self._allowed(name, profile, purpose))
@@ -84,12 +83,12 @@ class DecisionPoints:
         may_know = serves(self._purposes, purpose, "sections", "segments")
         return self._points[name].allowed(profile.memberships if may_know else ())
 
-    def _features(self, name: str, profile: Profile, purpose: str, now: int) -> Mapping[str, Value] | None:
+    def _features(
+        self, champion: Champion, reader: FeatureReader, profile: Profile, purpose: str, now: int
+    ) -> Mapping[str, Value] | None:
         """What a champion is told of a person; None if that may not be used for the purpose."""
-        found = self.champions.get(name)
-        if found is None or not serves(self._purposes, purpose, "sections", "insights"):
+        if not serves(self._purposes, purpose, "sections", "insights"):
             return None
-        champion, reader = found
         of_what = [reads_of(feature) for feature in champion.parameters.features.values()]
         if self._purposes.is_on and not all(serves_all(self._purposes, purpose, each) for each in of_what):
             return None

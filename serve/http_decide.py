@@ -44,7 +44,7 @@ async def decide(key: Key, request: Request, context: Context, purpose: Purpose)
     tell_people([profile.customer_id])
     tell(decision=asked.decision)
     decision_id = asked.decision_id or services.new_id()
-    uniform = uniform_of(asked.decision, decision_id, profile.customer_id)
+    uniform = uniform_of(services.new_id())
     record = await AutomatedDecisions(services.router, services.now).decide(
         profile,
         asked.decision,

@@ -1,8 +1,9 @@
 """Choosing at a decision point: by what its model expects of each action, or by chance while there is no model.
 
-The draw follows from the decision's id and the person, so that the same question has the same answer. What an action
-costs, and for whom it is, the settings say at the time of the decision; a model knows what actions bring. An action
-that it does not know is taken by chance alone, until a model has learned of it.
+The draw follows from nothing that is known before: whoever could work it out could choose the action by the name that
+they give a decision, and the propensities would be wrong. What an action costs, and for whom it is, the settings say at
+the time of the decision; a model knows what actions bring. An action that it does not know is taken by chance alone,
+until a model has learned of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -77,10 +78,9 @@ def columns(
     return found | {f"{ALLOWED}{action}": ["yes" if action in each else "no" for each in allowed] for action in actions}
 
 
-def uniform_of(decision: str, decision_id: str, customer_id: int) -> float:
-    """The number from 0 to below 1 that chance gives for a decision about a person: the same each time."""
-    text = "\0".join((decision, decision_id, str(customer_id)))
-    return int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "big") / 2**56
+def uniform_of(fresh: str) -> float:
+    """The number from 0 to below 1 that chance gives, from a fresh random text that nobody else knows."""
+    return (int.from_bytes(blake2b(fresh.encode(), digest_size=7).digest(), "big") >> 3) / 2**53
 
 
 def net_values(

@@ -53,7 +53,7 @@ async def decide_all(router: Router, people: int, champion: Champion | None = No
         profile = await router.profile(f"user_id:u{number}")
         assert profile is not None
         allowed = POINT.allowed({"reachable"} if is_reachable(number) else ())
-        uniform = uniform_of(NAME, f"{prefix}{number}", profile.customer_id)
+        uniform = uniform_of(f"{prefix}{number}")
         plan = {"plan": profile.attributes["plan"].winner.value}
         await decisions.decide(
             profile, NAME, f"{prefix}{number}", "", lambda: choose(POINT, champion, plan, allowed, uniform), is_new=True

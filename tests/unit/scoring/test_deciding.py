@@ -61,12 +61,10 @@ def test_costs_and_actions_are_those_of_the_settings() -> None:
     assert unknown == ("gift", {"visit": 0.5, "gift": 0.5}, {}, "", False)
 
 
-def test_the_draw_is_the_same_each_time_and_as_likely_as_told() -> None:
+def test_the_draw_is_as_likely_as_told() -> None:
     best = Champion.of(champion(personal=False))
-    draws = [uniform_of("welcome", f"d{number}", 7) for number in range(20_000)]
-    assert draws == [uniform_of("welcome", f"d{number}", 7) for number in range(20_000)]
+    draws = [uniform_of(f"d{number}") for number in range(20_000)]
     assert np.histogram(draws, 10, (0, 1))[0] == pytest.approx(np.full(10, 2_000), abs=200)
-    assert len({uniform_of("welcome", "d1", 8), uniform_of("bye", "d1", 7), draws[1]}) == 3
     counts = Counter(choose(POINT, best, None, REACHABLE, each).action for each in draws[:3_000])
     assert counts["call"] / 3_000 == pytest.approx(0.1 / 3, abs=0.01)
 

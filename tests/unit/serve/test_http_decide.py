@@ -9,6 +9,7 @@ import pytest
 from models.privacy.purposes import DataScope, Purpose, Purposes
 from models.privacy.settings import PrivacySettings
 from models.scoring.registry import AliasChange
+from serve.decision_points import DecisionPoints
 from serve.settings import Settings
 from tests.strategies.decision_points import SCORING, champion
 from tests.strategies.purchase_models import version
@@ -77,6 +78,39 @@ def test_asked_again_it_is_what_was_decided_first(service: HttpService) -> None:
     assert len(service.get(LOG).json()["data"]) == 2
 
 
+def test_what_is_chosen_cannot_be_known_from_what_the_caller_says(tmp_path: Path) -> None:
+    chosen = []
+    for number in range(2):
+        (folder := tmp_path / str(number)).mkdir()
+        service = started(folder)
+        for _ in range(number):
+            decide(service)
+        told = [decide(service, f"d{each}") for each in range(40)]
+        chosen.append([(each["customer_id"], each["decision_id"], each["action"]) for each in told])
+    assert [each[:2] for each in chosen[0]] == [each[:2] for each in chosen[1]] and chosen[0] != chosen[1]
+
+
+def test_a_champion_that_moves_meanwhile_is_asked_about_its_own_features(service: HttpService) -> None:
+    promote(service)
+    (profile,) = service.router.people.values()
+    parameters = msgspec.json.encode(champion().parameters)
+    looks = 0
+
+    def later() -> int:
+        """Each look at the clock finds another champion, whose feature has another name."""
+        nonlocal looks
+        looks += 1
+        renamed = msgspec.json.decode(parameters.replace(b'"plan":', b'"plan_%d":' % looks))
+        made = service.control.register_model(msgspec.structs.replace(champion(), parameters=renamed))
+        service.control.set_model_aliases(AliasChange("welcome", "champion", made.version, 1, "test"))
+        return service.now + 1_000 * looks
+
+    points = DecisionPoints(service.services.settings, service.control, later)
+    assert points.choose("welcome", profile, "", service.now, 0.5).personal
+    assert points.recommended(profile, "", service.now)
+    assert looks == 2
+
+
 def test_what_is_allowed_follows_from_segments(service: HttpService) -> None:
     (profile,) = service.router.people.values()
     profile.memberships["reachable"] = service.now
@@ -118,6 +152,9 @@ def test_what_does_not_serve_the_purpose_does_not_count(tmp_path: Path) -> None:
     assert not others["personal"]
     assert others["expected"] == pytest.approx({"none": 0.2, "letter": 4.5})
     assert {each["purpose"] for each in service.get(LOG).json()["data"]} == {"shop", "mail"}
+    asked = {"decision": "welcome", "decision_id": "d1"}
+    other = service.post(PATH, asked, **{"Onefold-Purpose": "mail"})  # it tells of the plan and of segments
+    assert other.status_code == 409 and "for another purpose" in other.json()["message"]
     refused = service.post(PATH, {"decision": "welcome"}, **{"Onefold-Purpose": "ads"})
     assert refused.status_code == 404 and "has no basis" in refused.json()["message"]
     by_purpose = {
