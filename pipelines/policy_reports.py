@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.impact.policy_report import Candidate, PolicyReport, policy_report
-from models.scoring.deciding import Champion, net_values
+from models.scoring.deciding import Champion, has_features, net_values
 from models.scoring.decision_point import DecisionPoint
 from models.scoring.next_best_action import policy
 from models.scoring.registry import ModelVersion
@@ -15,7 +15,12 @@ from pipelines.decided import Decided
 def report_policies(
     name: str, point: DecisionPoint, found: Decided, versions: Sequence[ModelVersion], since: str, until: str
 ) -> PolicyReport:
-    """The report on the decisions that were found. `since` and `until` are as they are told."""
+    """The report on the decisions that were found, of a point with the features of the versions
+    (`models.scoring.deciding.with_features`). `since` and `until` are as they are told."""
+    notes = [] if found.share >= 1 else [f"of a sample of people: {found.share:.1%} of them"]
+    judged = [each for each in versions if has_features(point, Champion.of(each).parameters)]
+    notes += [f"{each.reference} has learned of a feature that is another one in the settings now: it cannot be judged"
+              for each in versions if each not in judged]  # fmt: skip
     empty = PolicyReport(
         decision=name,
         value=point.value.text,
@@ -28,10 +33,10 @@ def report_policies(
         waiting=found.waiting,
         withheld=found.withheld,
         retired=found.retired,
-        notes=[] if found.share >= 1 else [f"of a sample of people: {found.share:.1%} of them"],
+        notes=notes,
     )
-    judged = [_candidate(point, found, each) for each in versions]
-    return policy_report(empty, list(point.actions), point.costs, found.history, judged)
+    candidates = [_candidate(point, found, each) for each in judged]
+    return policy_report(empty, list(point.actions), point.costs, found.history, candidates)
 
 
 def _candidate(point: DecisionPoint, found: Decided, version: ModelVersion) -> Candidate:

@@ -15,7 +15,7 @@ from models.impact.policy_value import policy_difference, policy_value
 from models.profile.state import DAY_MS
 from models.scoring.additive import Column
 from models.scoring.comparison import Comparison
-from models.scoring.deciding import DecisionParameters, net_values
+from models.scoring.deciding import DecisionParameters, has_features, net_values
 from models.scoring.decision_point import DecisionPoint
 from models.scoring.evaluation import Report
 from models.scoring.next_best_action import Floats, History, fit_actions, guess_values, policy
@@ -67,7 +67,13 @@ def evaluate_actions(
     point: DecisionPoint, found: Decided, versions: Mapping[int, DecisionParameters], name: str, now: int
 ) -> Evaluation:
     """Versions side by side, on the decisions that none has learned from; the first is compared with the second, if
-    there is one. Raises TooFew."""
+    there is one. `point` has the features of the versions (`models.scoring.deciding.with_features`). Raises TooFew, and
+    ValueError for a version that knows a feature as another one."""
+    for number, each in versions.items():
+        if not has_features(point, each):
+            raise ValueError(
+                f"{name}@{number} has learned of a feature that is another one in the settings now: train anew"
+            )
     rows = np.flatnonzero(found.measured)
     _check_measured(name, found, rows)
     return Evaluation(

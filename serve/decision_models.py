@@ -30,11 +30,13 @@ def standing_versions(control: ControlStore, name: str) -> "list[ModelVersion]":
     return [each for each in found if each is not None and each.is_decision]
 
 
-def read_decisions(settings: Settings, name: str, times: "Times", decisions_max: int) -> "Decided":
-    """What was decided, and what came of it. Raises NotFound, also if a shard's file is on another machine."""
+def read_decisions(
+    settings: Settings, name: str, point: "DecisionPoint", times: "Times", decisions_max: int
+) -> "Decided":
+    """What was decided at a point of this name, and what came of it. Raises NotFound if a shard's file is on another
+    machine."""
     from pipelines.decided import collect_decisions
 
-    point = decision_point(settings, name)
     with closing(ControlStore(settings.control_path)) as control:
         shards = control.meta("shards") or 0
     return collect_decisions(
@@ -56,19 +58,19 @@ def train_decision(settings: Settings, name: str, until: int, now: int, decision
     from pipelines.train_decisions import train_actions
 
     point = decision_point(settings, name)
-    return train_actions(name, point, read_decisions(settings, name, Times(0, until, now), decisions_max))
+    return train_actions(name, point, read_decisions(settings, name, point, Times(0, until, now), decisions_max))
 
 
 def evaluate_decision(
     settings: Settings, versions: "Sequence[ModelVersion]", until: int, now: int, decisions_max: int
 ) -> "Evaluation":
     """Versions of one decision point side by side, by the decisions before a time, ms. Raises NotFound, ValueError."""
-    from models.scoring.deciding import Champion
+    from models.scoring.deciding import Champion, with_features
     from pipelines.decided import Times
     from pipelines.train_decisions import evaluate_actions
 
     name = versions[0].name
-    point = decision_point(settings, name)
-    found = read_decisions(settings, name, Times(0, until, now), decisions_max)
     learned = {each.version: Champion.of(each).parameters for each in versions}
+    point = with_features(decision_point(settings, name), learned.values())
+    found = read_decisions(settings, name, point, Times(0, until, now), decisions_max)
     return evaluate_actions(point, found, learned, name, now)

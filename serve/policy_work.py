@@ -12,6 +12,7 @@ import msgspec
 
 from actors.errors import Conflict, NotFound, Unavailable
 from models.impact.policy_report import PolicyReport
+from models.scoring.deciding import Champion, with_features
 from models.scoring.registry import ModelVersion
 from pipelines.decided import Times
 from pipelines.policy_reports import report_policies
@@ -39,9 +40,10 @@ class PolicyQuestion(msgspec.Struct, frozen=True, kw_only=True):
 def make_report(question: PolicyQuestion) -> PolicyReport:
     """The report. Raises NotFound for a decision point that is none, and if a shard's file is on another machine."""
     settings, name = question.settings, question.decision
-    point = decision_point(settings, name)
+    learned = [Champion.of(each).parameters for each in question.versions]
+    point = with_features(decision_point(settings, name), learned)
     times = Times(question.since, question.until, question.now)
-    found = read_decisions(settings, name, times, question.decisions_max)
+    found = read_decisions(settings, name, point, times, question.decisions_max)
     since = time_text(question.since) if question.since else ""
     return report_policies(name, point, found, question.versions, since, time_text(question.until))
 

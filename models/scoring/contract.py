@@ -20,6 +20,7 @@ Kind = Literal["number", "probability", "label"]
 
 VALUE, LOW, HIGH, RIVAL = "value", "low", "high", "rival"  # columns of scores; all but the first may be left out
 BASE = "base"  # column of explanations
+TAKEN = (CUSTOMER, VALUE, BASE)  # columns that no feature may have the name of
 FEATURES_MAX = 200
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -65,7 +66,7 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             raise ValueError("name: expected a lower-case letter, then at most 63 of a-z, 0-9 and _")
         if not 1 <= len(self.features) <= FEATURES_MAX:
             raise ValueError(f"features: expected 1 to {FEATURES_MAX}")
-        for name in (CUSTOMER, VALUE):
+        for name in TAKEN:
             if name in self.features:
                 raise ValueError(f"features: {name} is taken: give it another name")
 

@@ -6,7 +6,7 @@ the time of the decision; a model knows what actions bring. An action that it do
 until a model has learned of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -59,6 +59,17 @@ class Champion(NamedTuple):
     def of(version: ModelVersion) -> "Champion":
         """Of a version that is one of a decision point."""
         return Champion(version.reference, msgspec.convert(version.parameters, DecisionParameters))
+
+
+def with_features(point: DecisionPoint, learned: Iterable[DecisionParameters]) -> DecisionPoint:
+    """The point with the features beside its own that were learned of, so that decisions can be read to judge by."""
+    told = {name: feature for each in learned for name, feature in each.features.items()}
+    return msgspec.structs.replace(point, features=told | point.features)
+
+
+def has_features(point: DecisionPoint, learned: DecisionParameters) -> bool:
+    """Whether the point's features have in them all that was learned of, and none of it is another one now."""
+    return all(point.features.get(name) == feature for name, feature in learned.features.items())
 
 
 def columns(

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from models.impact.policy_value import OVERLAP_MIN
+from models.scoring.contract import TAKEN
 from models.scoring.features import Feature, FeatureReader
 from models.scoring.outcomes import Outcome
 
@@ -62,6 +63,9 @@ def check_decisions(decisions: Mapping[str, DecisionPoint]) -> None:
 def _check(setting: str, point: DecisionPoint) -> None:
     if not 1 <= len(point.features) <= FEATURES_MAX:
         raise ValueError(f"{setting}.features: expected 1 to {FEATURES_MAX}")
+    for name in TAKEN:
+        if name in point.features:
+            raise ValueError(f"{setting}.features: {name} is taken: give it another name")
     try:
         FeatureReader(point.features)
     except ValueError as error:

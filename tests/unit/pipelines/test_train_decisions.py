@@ -10,11 +10,13 @@ import pytest
 
 from actors.router import Router
 from models.privacy.purposes import DataScope, Purpose, Purposes
-from models.scoring.deciding import ALLOWED, Champion, choose, columns
+from models.scoring.deciding import ALLOWED, Champion, choose, columns, with_features
 from models.scoring.decision_point import Action
+from models.scoring.features import Feature
 from models.scoring.gate import Gate
 from models.scoring.registry import decides, obstacles
 from pipelines.decided import Times, collect_decisions
+from pipelines.policy_reports import report_policies
 from pipelines.train_decisions import evaluate_actions, train_actions
 from pipelines.train_models import TooFew
 from tests.unit.actors.local_shards import LocalShards, identify
@@ -107,6 +109,25 @@ def test_a_personal_policy_is_found_where_there_is_one(shop: Shop) -> None:
     assert not obstacles(gate, evaluation.reports[1], evaluation.reports[2])
     (why,) = obstacles(gate, evaluation.reports[2], evaluation.reports[1])
     assert "value" in why
+
+
+def test_versions_are_judged_by_what_they_have_learned_of_as_long_as_that_is_the_same(shop: Shop) -> None:
+    version = msgspec.structs.replace(train_actions(NAME, POINT, collect(shop(True))), version=1)
+    learned = Champion.of(version).parameters
+    known = Feature(history="days_known")
+    point = with_features(msgspec.structs.replace(POINT, features={"known": known}), [learned])
+    found = collect(shop(True), features=point.features)
+    told = [each.policy for each in report_policies(NAME, point, found, [version], "", "").policies]
+    assert told[-1] == "welcome@1"
+    evaluation = evaluate_actions(point, found, {1: learned}, NAME, NOW)
+    assert evaluation.reports[1].measures["value"] > evaluation.reports[1].measures["rival_value"]
+    point = with_features(msgspec.structs.replace(POINT, features={"plan": known}), [learned])
+    found = collect(shop(True), features=point.features)
+    report = report_policies(NAME, point, found, [version], "", "")
+    assert [each.policy for each in report.policies] == told[:-1]
+    assert "welcome@1 has learned of a feature that is another one" in report.notes[0]
+    with pytest.raises(ValueError, match="welcome@1 has learned of a feature that is another one"):
+        evaluate_actions(point, found, {1: learned}, NAME, NOW)
 
 
 def test_people_who_respond_alike_get_what_is_best_for_all(shop: Shop) -> None:

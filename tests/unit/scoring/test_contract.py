@@ -65,6 +65,7 @@ def test_numbers_of_any_width_are_numbers() -> None:
         ({"name": "Risk"}, "lower-case letter"),
         ({"features": {}}, "1 to 200"),
         ({"features": {"customer_id": {"trait": "x"}}}, "is taken"),
+        ({"features": {"base": {"trait": "x"}}}, "base is taken"),
         ({"features": {"a": {"trait": "x", "history": "stage"}}}, "one of trait, computed and history"),
         ({"features": {"a": {"history": "future"}}}, "expected one of repeat_purchases"),
         ({"features": {"a": {"computed": {"type": "behavioral", "event": "X", "measure": "most"}}}}, "measure"),

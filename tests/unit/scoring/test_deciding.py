@@ -93,6 +93,7 @@ def test_propensities_are_of_what_is_allowed_and_what_is_taken_was_possible(
             {"actions": {f"a{number}": Action() for number in range(20)}},
             "explore: expected at least 0.2 with 20 actions",
         ),
+        ({"features": {"value": Feature(trait="plan")}}, r"welcome\.features: value is taken"),
         ({"response": Outcome(kind="revenue")}, "response: expected a yes or no"),
         ({"response": Outcome(kind="left", segment="s")}, "no profile tells who left"),
         ({"value": Outcome(kind="revenue")}, r"value\.currency: expected one"),
