@@ -13,6 +13,7 @@ from models.scoring.features import FeatureReader, Value
 from models.scoring.registry import ModelVersion
 from pipelines.backfill_scores import days_since_seen
 from pipelines.people_as_of import PeopleAsOf, batches, is_measured
+from pipelines.train_models import PEOPLE_MIN
 
 _ROWS = 2_000  # people who are scored together, as live
 
@@ -22,7 +23,7 @@ def learned_distributions(
 ) -> dict[str, Distribution]:
     """Those of all people of a time; of scores those of people who are measured, as evaluations tell them.
 
-    Raises ValueError if there was nobody, Refused and ModelFailed.
+    Raises ValueError if there were too few, whose own numbers would be kept for good as edges; Refused and ModelFailed.
     """
     reader = FeatureReader(model.signature.features, rules)
     features: list[pa.RecordBatch] = []
@@ -33,8 +34,12 @@ def learned_distributions(
         told += [value for person, value in zip(page, answer, strict=True) if is_measured(person.customer_id)]
         features.append(batch)
     everybody = pa.Table.from_batches(features).combine_chunks().to_batches()
-    if not everybody:
-        raise ValueError("learned-as-of: nobody was known here then: leave it out, and drift is not told")
+    known = sum(batch.num_rows for batch in everybody)
+    if known < PEOPLE_MIN:
+        raise ValueError(
+            f"learned-as-of: {known} people were known here then, and {PEOPLE_MIN} are needed: leave it out, and drift is"
+            " not told"
+        )
     return distributions(columns(model.signature, everybody[0], told))
 
 

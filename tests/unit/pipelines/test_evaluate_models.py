@@ -130,6 +130,12 @@ def test_drift_is_told_since_a_version_learned(shop: Path) -> None:
     assert why == "silent, value changed since it learned: stability index above 0.1"
 
 
+def test_few_people_are_not_kept_as_what_a_version_learned_from(tmp_path: Path) -> None:
+    fill(tmp_path, histories(99, seed=5))
+    with closing(people(tmp_path)(AT)) as then, pytest.raises(ValueError, match="99 people were known here then"):
+        learned_distributions(Told(silence), then)
+
+
 def test_what_cannot_be_measured_is_refused(shop: Path) -> None:
     model = Told(silence)
     loaded = [(version(model, 1), model)]
