@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from models.identity.customer_id import from_text
 from models.impact.policy_value import Estimate
@@ -103,6 +104,7 @@ def discover_segments(
         found = _collect(people, spec, rules)
         at, until, withheld = people.at, people.until, people.withheld
     batch, outcomes = found[0], 1 - found[1] if question.negated else found[1]
+    _check_outcomes(outcomes, spec.outcome)
     columns = columns_of(batch, spec.features)
     ids = [from_text(each) for each in batch.column(CUSTOMER).to_pylist()]
     finders = np.array([is_held_out(_FINDERS, each, 50.0) for each in ids], np.bool_)
@@ -175,6 +177,14 @@ def _collect(people: PeopleAsOf, spec: TrainingSpec, rules: LifecycleRules) -> t
     rows = features.filter(pa.array(known)).combine_chunks().to_batches()
     batch = rows[0] if rows else pa.RecordBatch.from_pylist([], features.schema)
     return batch, np.asarray(labels, np.float64)[known]
+
+
+def _check_outcomes(outcomes: NDArray[np.float64], outcome: Outcome) -> None:
+    """Raises ValueError if they tell nothing: not even how far revenue spreads."""
+    if not len(outcomes):
+        raise ValueError(f"outcome: {outcome.text} is asked of nobody who was known then; choose another, or --as-of")
+    if not outcome.is_yes_or_no and not outcomes.any():
+        raise ValueError(f"outcome: there was no {outcome.text} in this time; choose another currency, or --as-of")
 
 
 def _draft(number: int, group: Group, question: Question, spec: TrainingSpec, at: int) -> dict[str, Any]:

@@ -78,7 +78,8 @@ def evaluate(
     for told, _ in scores:
         known &= np.isfinite(told)
     if not known.any():
-        raise ValueError("there is nobody with a score and an outcome to measure by; choose another --as-of")
+        what = "an outcome" if labels is None else "a label"
+        raise ValueError(f"there is nobody with a score and {what} to measure by; choose another --as-of")
     measure = measure_yes if yes_or_no else measure_numbers
     reports = {}
     for (each, model), question, (told, rival) in zip(loaded, questions, scores, strict=True):

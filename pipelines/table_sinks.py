@@ -22,8 +22,13 @@ class Sink(Protocol):
 @contextmanager
 def new_folder(folder: Path) -> Iterator[None]:
     """Makes a folder, for its owner only, in which all is written or nothing: after an error it is gone. Raises
-    FileExistsError."""
-    folder.mkdir(mode=0o700, parents=True)
+    FileExistsError, and ValueError if it cannot be made."""
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise ValueError(f"--output: {folder} cannot be made: {error.strerror}") from None
     try:
         yield
     except BaseException:

@@ -61,10 +61,10 @@ def discover(
             settings.lifecycle,
             settings.privacy.purposes,
         )
+        if output is not None:
+            _write(output, found)
     except ValueError as error:
         raise CommandError(str(error), USAGE, "usage") from None
-    if output is not None:
-        _write(output, found)
     record_command(settings, "segments discover", outcome=found.outcome)
     emit(as_json, found, lambda console: _print(console, found, output))
 
@@ -85,13 +85,15 @@ def _asked(spec: Path | None, outcome: str, horizon: int) -> "Question":
 
 def _write(output: Path, found: "Discovery") -> None:
     """The report and a file for each draft, for their owner only."""
-    output.mkdir(mode=0o700, parents=True)
+    from pipelines.table_sinks import new_folder
+
     files = {REPORT_FILE: msgspec.json.encode(found)}
     files |= {f"{each.segment['id']}.json": msgspec.json.encode(each.segment) for each in found.groups}
-    for name, content in files.items():
-        path = output / name
-        path.touch(mode=0o600)
-        path.write_bytes(msgspec.json.format(content) + b"\n")
+    with new_folder(output):
+        for name, content in files.items():
+            path = output / name
+            path.touch(mode=0o600)
+            path.write_bytes(msgspec.json.format(content) + b"\n")
 
 
 def _print(console: Console, found: "Discovery", output: Path | None) -> None:

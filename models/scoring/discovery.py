@@ -172,7 +172,7 @@ def mean_of(values: Floats, level: float = 0.95, others: Floats = NOBODY) -> Est
     if _is_yes_or_no(values) and _is_yes_or_no(others):
         spread = float(ndtri((1 + level) / 2))
         middle, error = _share(values, spread**2)
-        return Estimate(mean, middle - spread * error, middle + spread * error, error)
+        return Estimate(mean, max(middle - spread * error, 0.0), min(middle + spread * error, 1.0), error)
     reach = float(stdtrit(len(values) - 1, (1 + level) / 2)) * error
     return Estimate(mean, mean - reach, mean + reach, error)
 

@@ -127,6 +127,9 @@ def test_it_is_written_once_for_its_owner_of_those_who_may_be_scored(tmp_path: P
             written(bench, "churn", [NOW], "set")
         with pytest.raises(ValueError, match="must have passed"):
             written(bench, "churn", [NOW, bench.now + 1], "later")
+        (tmp_path / "a-file").touch()
+        with pytest.raises(ValueError, match=r"--output: .* cannot be made: Not a directory"):
+            written(bench, "churn", [NOW], "a-file/set")
         assert not (tmp_path / "later").exists()  # nobody's scores are left in it, and the name is free
         assert written(bench, "churn", [NOW, NOW], "later").num_rows == 1  # a time that is named twice is one
 

@@ -137,3 +137,15 @@ def test_what_cannot_be_said_or_may_not_be_used_is_refused(shop: Path) -> None:
     assert "stage" not in told.features
     with pytest.raises(ValueError, match=r"outcome: it serves no purpose"):
         found(shop, CAME_BACK, purposes)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "why"),
+    [
+        (Outcome(kind="revenue", currency="JPY"), "outcome: there was no revenue in JPY"),
+        (Outcome(kind="left", segment="nothing"), "outcome: leaving nothing is asked of nobody"),
+    ],
+)
+def test_an_outcome_that_tells_nothing_is_refused(shop: Path, outcome: Outcome, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        found(shop, Question(outcome=outcome, horizon_days=HORIZON_DAYS))

@@ -62,6 +62,7 @@ def test_intervals_of_what_is_rare_hold_too(likely: float) -> None:
     for _ in range(1_000):
         few, many = (rng.random(people) < likely for people in (60, 400))
         told = mean_of(few.astype(np.float64)), difference_of(few.astype(np.float64), many.astype(np.float64))
+        assert 0 <= told[0].low < told[0].high <= 1
         held.append([told[0].low <= likely <= told[0].high, told[1].low <= 0 <= told[1].high])
     assert (np.mean(held, axis=0) >= 0.94).all()
 

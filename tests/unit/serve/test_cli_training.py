@@ -143,7 +143,7 @@ def test_what_cannot_be_discovered_says_why(onefold: Call) -> None:
         (("spec.toml", "--outcome", "bought"), "one of them"),
         (("--outcome", "fame"), "--outcome: expected bought, revenue"),
         (("spec.toml", "--as-of", AS_OF), "features.often: no criterion says this"),
-        (("--outcome", "bought", *timed), "people: expected 100 or more in each half"),
+        (("--outcome", "bought", *timed), "asked of nobody who was known then"),
     ):
         exit_code, _, error = onefold("segments", "discover", *options)
         assert exit_code == 2 and why in error, error
