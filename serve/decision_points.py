@@ -12,6 +12,7 @@ from models.profile.state import Profile
 from models.scoring.deciding import Champion, choose, expected_values
 from models.scoring.decision_point import DecisionPoint
 from models.scoring.features import FeatureReader, Value, reads_of
+from models.segments.holdout import is_held_out
 from serve.decision_models import decision_point
 from serve.settings import Settings
 from serve.snapshot import Snapshot
@@ -30,6 +31,7 @@ class DecisionPoints:
         self._rules = settings.lifecycle
         self._control = control
         self._champions = Snapshot(control, self._load, now)
+        self._holdouts = Snapshot(control, self._load_holdouts, now)
 
     @property
     def champions(self) -> Mapping[str, tuple[Champion, FeatureReader] | None]:
@@ -79,9 +81,13 @@ class DecisionPoints:
         return entries
 
     def _allowed(self, name: str, profile: Profile, purpose: str) -> list[str]:
-        """What is for the person. That somebody is in a segment counts only where segments serve the purpose."""
-        may_know = serves(self._purposes, purpose, "sections", "segments")
-        return self._points[name].allowed(profile.memberships if may_know else ())
+        """What is for the person. That somebody is in a segment counts only where segments serve the purpose, and not
+        of its holdout, who are to be left alone."""
+        if not serves(self._purposes, purpose, "sections", "segments"):
+            return self._points[name].allowed(())
+        kept, customer_id = self._holdouts.get(), profile.customer_id
+        mine = {each for each in profile.memberships if not is_held_out(each, customer_id, kept.get(each, 0.0))}
+        return self._points[name].allowed(mine)
 
     def _features(
         self, champion: Champion, reader: FeatureReader, profile: Profile, purpose: str, now: int
@@ -93,6 +99,10 @@ class DecisionPoints:
         if self._purposes.is_on and not all(serves_all(self._purposes, purpose, each) for each in of_what):
             return None
         return reader.one(profile, now)
+
+    def _load_holdouts(self) -> dict[str, float]:
+        """Percent of the members, by segment."""
+        return {each: float(segment.get("holdout", 0)) for each, segment in self._control.segments().items()}
 
     def _load(self) -> dict[str, tuple[Champion, FeatureReader] | None]:
         standing = self._control.current_models()
