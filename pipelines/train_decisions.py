@@ -82,7 +82,7 @@ def evaluate_actions(
         as_of=int(found.at[rows].max()),
         until=int(found.at[rows].max()) + point.horizon_days * DAY_MS,
         outcome=point.value.text,
-        asked=len(rows),
+        asked=len(np.unique(found.people[rows])),
         comparison=_comparison(point, found, rows, list(versions.items())),
         reports={number: measure_actions(point, found, rows, each) for number, each in versions.items()},
     )
@@ -111,7 +111,10 @@ def measure_actions(
     if (gain := learned.model.gain) is not None:
         measures |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
     return Report(
-        people=len(rows), measures=measures, drift={}, milliseconds=_milliseconds(point, found, rows, learned)
+        people=len(np.unique(found.people[rows])),
+        measures=measures,
+        drift={},
+        milliseconds=_milliseconds(point, found, rows, learned),
     )
 
 

@@ -59,12 +59,16 @@ class AdditiveModel(msgspec.Struct, frozen=True):
         return _logistic(np.asarray(sum(self.contributions(features).values(), np.float64(self.base))))
 
 
-def fit_additive(features: Mapping[str, Column], outcomes: NDArray[np.bool_]) -> AdditiveModel:
-    """Learns from features and outcomes, (n,), of people. Raises ValueError if all outcomes are the same."""
+def fit_additive(
+    features: Mapping[str, Column], outcomes: NDArray[np.bool_], people: NDArray[np.int64] | None = None
+) -> AdditiveModel:
+    """Learns from features and outcomes, (n,), of `people`, (n,), if some are in it more than once. Raises ValueError
+    if all outcomes are the same."""
     y = outcomes.astype(np.float64)
     if not 0 < y.mean() < 1:
         raise ValueError("outcomes: expected some of both kinds")
-    bases = {name: _basis(column) for name, column in features.items()}
+    who = np.arange(len(y)) if people is None else people
+    bases = {name: _basis(column, who) for name, column in features.items()}
     design = np.column_stack([np.ones(len(y)), *[_design(bases[name], column) for name, column in features.items()]])
     weights = np.zeros(design.shape[1])
     fits: list[tuple[float, float, Floats]] = []
@@ -91,13 +95,13 @@ class _Basis(msgspec.Struct, frozen=True):
         return len(self.knots or self.levels) + 1
 
 
-def _basis(column: Column) -> _Basis:
+def _basis(column: Column, people: NDArray[np.int64]) -> _Basis:
     if isinstance(column, np.ndarray):
         known = column[np.isfinite(column)]
         knots = np.unique(np.quantile(known, np.linspace(0, 1, _KNOTS))) if known.size else np.zeros(1)
         return _Basis(knots=tuple(knots.tolist()))
     counts: dict[str, int] = {}
-    for value in column:
+    for value, _ in set(zip(column, people.tolist(), strict=True)):
         if value is not None:
             counts[value] = counts.get(value, 0) + 1
     return _Basis(levels=tuple(sorted(level for level, count in counts.items() if count >= _LEVEL_MIN)))

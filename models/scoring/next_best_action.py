@@ -118,7 +118,7 @@ def guess_values(history: History, costs: Sequence[float]) -> Floats:
         for number in range(k):
             got = seen.of(np.flatnonzero(seen.taken == number))
             if min(got.responded.sum(), (~got.responded).sum()) >= _ALIKE:
-                likely = fit_additive(got.features, got.responded).probabilities(unseen.features)
+                likely = fit_additive(got.features, got.responded, got.people).probabilities(unseen.features)
                 guesses[out, number] = likely * _worth(got, pooled) - costs[number]
             elif got.taken.size:
                 guesses[out, number] = _mean(got, number) - costs[number]
@@ -138,7 +138,7 @@ def _fit(actions: Sequence[str], history: History, costs: Sequence[float]) -> Ac
             raise ValueError(f"actions: {action} was never taken, so there is nothing to learn from")
         got = history.of(rows)
         try:
-            models.append(fit_additive(got.features, got.responded))
+            models.append(fit_additive(got.features, got.responded, got.people))
         except ValueError:
             raise ValueError(f"actions: all who got {action} responded alike, so there is nothing to learn") from None
         worths.append(_worth(got, pooled))

@@ -146,6 +146,19 @@ def test_too_few_decisions_say_how_many_there_are_and_are_needed(tmp_path: Path,
         train_actions(NAME, more, collect(shop(True), actions=more.actions))
 
 
+def test_people_count_and_not_how_often_they_were_decided_about(shop: Shop) -> None:
+    found = collect(shop(True))
+    rows = np.tile(np.arange(PEOPLE), 4)
+    often = found._replace(at=found.at[rows], history=found.history.of(rows))
+    few = np.isin(often.people, np.unique(found.people)[:150])
+    with pytest.raises(TooFew, match="100 are needed"):
+        train_actions(NAME, POINT, often._replace(at=often.at[few], history=often.history.of(np.flatnonzero(few))))
+    once, more = (train_actions(NAME, POINT, each).report for each in (found, often))
+    assert once is not None and more is not None and once.people == more.people
+    widths = [each.measures["value_high"] - each.measures["value_low"] for each in (once, more)]
+    assert widths[1] == pytest.approx(widths[0], rel=0.1)
+
+
 def test_decisions_follow_who_people_are_today(tmp_path: Path) -> None:
     async def main() -> None:
         shards = LocalShards(tmp_path, SHARDS)

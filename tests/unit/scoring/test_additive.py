@@ -5,7 +5,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.scoring.additive import AdditiveModel, Column, fit_additive
+from models.scoring.additive import AdditiveModel, Column, TextTerm, fit_additive
 
 
 def people(seed: int, n: int = 6_000) -> tuple[dict[str, Column], np.ndarray, np.ndarray]:
@@ -68,3 +68,10 @@ def test_one_value_and_no_value_are_features_too() -> None:
     assert model.probabilities({"one": np.ones(1), "none": np.full(1, np.nan), "text": [None]})[0] == pytest.approx(
         outcomes.mean(), abs=0.01
     )
+
+
+def test_a_text_of_few_people_is_no_level_however_often_they_are_in_it() -> None:
+    people = np.concatenate([np.zeros(100, np.int64), np.arange(1, 201)])
+    texts = ["of one"] * 100 + ["of many"] * 20 + [f"of {number}" for number in range(180)]
+    term = fit_additive({"text": texts}, np.arange(300) % 3 == 0, people).terms["text"]
+    assert isinstance(term, TextTerm) and list(term.weights) == ["of many"]

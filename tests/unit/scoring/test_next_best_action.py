@@ -1,5 +1,6 @@
 """Next best action: personal only where that is known to pay, never what is not allowed, exploring as told."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -88,3 +89,14 @@ def test_guesses_of_unseen_people_do_without_who_responds_where_nearly_nobody_do
     kinds = np.array(told.features["kind"])
     assert (guesses[:, 0] == 0).all()
     assert guesses[kinds == "a", 1].mean() > guesses[kinds == "b", 1].mean() + 1
+
+
+def test_what_one_person_alone_is_called_is_not_learned() -> None:
+    rng, n = np.random.default_rng(9), 1_000
+    people = np.concatenate([np.zeros(100, np.int64), np.arange(1, n - 99)])
+    names: list[str | None] = ["jane@example.com" if each == 0 else "somebody" for each in people]
+    taken = rng.integers(0, 3, n)
+    responded = rng.random(n) < 0.3
+    told = History({"name": names}, taken, np.full((n, 3), 1 / 3), responded, np.where(responded, 10.0, 0.0), people)
+    model = fit_actions(ACTIONS, told, [0.0, 0.0, 0.0])
+    assert b"somebody" in msgspec.json.encode(model) and b"jane" not in msgspec.json.encode(model)
