@@ -1,10 +1,13 @@
 """The command `onefold`: all commands together, and what an error becomes (exit codes: serve.cli_common)."""
 
 import sys
+from functools import cache
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
+import typer.core
+import typer.main
 
 from actors.errors import Conflict, Invalid, NotFound, OnefoldError
 from pipelines.batch_client import ApiError
@@ -111,11 +114,17 @@ def main() -> None:
     sys.exit(run())
 
 
+@cache
+def command() -> typer.core.TyperGroup:
+    """All commands, read from the functions that they are."""
+    return cast(typer.core.TyperGroup, typer.main.get_command(app))
+
+
 def run() -> int:
     """Runs the command that sys.argv holds. Returns the exit code."""
     as_json = "--json" in sys.argv
     try:
-        app()
+        command()()
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
     except (CommandError, ApiError, OnefoldError) as error:

@@ -11,6 +11,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -230,7 +231,8 @@ def _leaves(table: Mapping[str, Any], known: Mapping[str, Any], prefix: str) -> 
             yield name, value
 
 
-def _names(kind: type[msgspec.Struct], prefix: str = "") -> dict[str, Any]:
+@cache
+def _names(kind: type[msgspec.Struct], prefix: str = "") -> Mapping[str, Any]:
     """Dotted name of every setting -> its type."""
     names: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
