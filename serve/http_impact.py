@@ -57,8 +57,12 @@ async def get_impact(
     sums = await services.router.segment_impact(segment_id, start, measure, purpose)
     report = impact_report(segment_id, measure, sums, currency.upper(), time_text(start), definition.holdout)
     suppression = Suppression(services, caller)
-    if any(suppression.count(people) is None for people in (*sums.people, sums.waiting)):
+    bringing = sums.bringing(report.unit if outcome == "revenue" else "")
+    told = [suppression.count(people) for people in (*sums.people, sums.waiting)]
+    told += [suppression.part(some, people) for some, people in zip(bringing, sums.people, strict=True)]
+    if None in told:  # the total of one person is what that person brought
         report = withheld_report(report)
+    report = msgspec.structs.replace(report, withheld=suppression.count(sums.withheld))
     if form == "json":
         return respond(msgspec.to_builtins(report))
     return respond_drawn(text(report) if form == "text" else impact_svg(report), form)

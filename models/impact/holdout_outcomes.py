@@ -61,6 +61,12 @@ class Sums(msgspec.Struct):
         treated, holdout = self.treated.get(currency, none), self.holdout.get(currency, none)
         return treated._replace(people=self.people[0]), holdout._replace(people=self.people[1])
 
+    def bringing(self, currency: str) -> tuple[int, int]:
+        """How many treated and held out brought something in the currency."""
+        treated, holdout = (groups[currency].people if currency in groups else 0
+                            for groups in (self.treated, self.holdout))  # fmt: skip
+        return treated, holdout
+
     @property
     def currencies(self) -> list[str]:
         """Those in which most people brought something first."""

@@ -44,7 +44,7 @@ class ImpactReport(msgspec.Struct, frozen=True, kw_only=True):
     detectable: float | None = None  # difference that would have been found with probability POWER
     people_needed: int | None = None  # for a difference of 5% of the holdout's mean
     waiting: int | None = None  # people whose time is not over
-    withheld: int = 0
+    withheld: Annotated[int | None, msgspec.Meta(description="people who may not be looked at for the purpose")] = 0
     notes: list[str] = []
 
 

@@ -54,8 +54,8 @@ class PolicyReport(msgspec.Struct, frozen=True, kw_only=True):
     policies: list[PolicyFigures] = []
     level: float = LEVEL
     waiting: Annotated[int | None, Meta(description="decisions whose horizon is not over")] = None
-    withheld: Annotated[int, Meta(description="decisions about people who may not be scored")] = 0
-    retired: Annotated[int, Meta(description="decisions for an action that is not in the settings any more")] = 0
+    withheld: Annotated[int | None, Meta(description="decisions about people who may not be scored")] = 0
+    retired: Annotated[int | None, Meta(description="decisions for an action that is not in the settings any more")] = 0
     notes: list[str] = []
 
 
@@ -151,7 +151,7 @@ def _noting(report: PolicyReport, note: str) -> PolicyReport:
 def withheld_policies(report: PolicyReport) -> PolicyReport:
     """The same without figures, for those who may not see counts this small."""
     return msgspec.structs.replace(
-        report, decisions=None, people=None, taken={}, policies=[], waiting=None, withheld=0, retired=0,
+        report, decisions=None, people=None, taken={}, policies=[], waiting=None, withheld=None, retired=None,
         notes=["too few people to be told of"],
     )  # fmt: skip
 

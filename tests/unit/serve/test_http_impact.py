@@ -86,6 +86,26 @@ def test_counts_too_small_are_kept_from_those_who_may_not_see_people(tmp_path: P
     assert "too few" in service.get(f"{PATH}?format=text").text
 
 
+def test_what_few_people_brought_is_kept_from_those_who_may_not_see_people(tmp_path: Path) -> None:
+    service = HttpService(tmp_path)
+    scene(service)
+    treated = next(n for n in range(PEOPLE) if not is_held_out("pro", service.router.index[f"user_id:u{n}"], 30))
+    spent = {"order_id": "dear", "revenue": 5_000, "currency": "USD"}
+    service.send({"type": "track", "event": "Order Completed", "userId": f"u{treated}", "properties": spent})
+    other = "/v1/profiles/user_id:u0/consents" if treated else "/v1/profiles/user_id:u1/consents"
+    service.post(other, {"decisions": {"!restricted": True}})
+    service.pass_time(31 * DAY)
+    dear = f"{PATH}?currency=USD"
+    assert service.get(dear).json()["treated"]["total"] == 5_000
+    assert service.get(PATH).json()["withheld"] == 1
+    service.key = service.create_key("analyse")
+    hidden = service.get(dear).json()
+    assert hidden["treated"] is hidden["difference"] is hidden["withheld"] is None
+    assert "5000" not in service.get(f"{dear}&format=text").text
+    shown = service.get(PATH).json()
+    assert shown["treated"]["people"] > 100 and shown["withheld"] is None
+
+
 def test_an_outcome_must_serve_the_segments_purpose(tmp_path: Path) -> None:
     purposes = Purposes(
         known={
