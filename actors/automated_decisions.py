@@ -63,9 +63,7 @@ class AutomatedDecisions:
 
     async def _held(self, key: str, record: DecisionRecord) -> DecisionRecord | None:
         """The decision of the log, also of somebody whom the person was before a merge. Raises Conflict."""
-        told = (record.kind, record.subject, record.cause, record.decided)
-        records = await self._router.decisions(key)
-        held = next((each for each in records if (each.kind, each.subject, each.cause, each.decided) == told), None)
+        held = await self._router.decision(key, record)
         if held is not None and held.purpose != record.purpose:
             raise Conflict("decision_id: it was decided for another purpose; ask for that one, or with another id")
         return held

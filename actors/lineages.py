@@ -14,7 +14,7 @@ from actors.errors import Invalid
 from actors.lookups import Lookups, by_shard
 from actors.shard_calls import ShardCalls
 from models.identity.customer_id import shard_of
-from models.privacy.decisions import DecisionRecord
+from models.privacy.decisions import DecisionRecord, record_id_of
 from models.privacy.ledger import ConsentRecord
 from models.shard.protocol import Link, MergeRecord, StoredEvent
 
@@ -92,6 +92,15 @@ class Lineages:
         answers = await self._calls.each("decisions", {s: (group,) for s, group in groups.items()}, timeout_s)
         records: list[DecisionRecord] = [record for answer in answers.values() for record in answer]
         return sorted(records, key=lambda record: (record.at, record.record_id))
+
+    async def decision(self, key: str, decision: DecisionRecord, timeout_s: float) -> DecisionRecord | None:
+        """An automated decision about the person as it is in the log, also about whom they were before a merge: the
+        first, if there is more than one."""
+        groups = by_shard(await self._lineage(key, timeout_s))
+        ids = {shard: ([record_id_of(decision, each) for each in group],) for shard, group in groups.items()}
+        answers = await self._calls.each("decisions_named", ids, timeout_s)
+        found: list[DecisionRecord] = [record for answer in answers.values() for record in answer]
+        return min(found, key=lambda record: (record.at, record.record_id), default=None)
 
     async def merges(self, key: str, timeout_s: float) -> list[MergeRecord]:
         """The merges that made the person, and those taken back, oldest first."""

@@ -138,6 +138,10 @@ class Router(SegmentCalls):
         """Automated decisions about the person, and reviews of them, oldest first."""
         return await self._lineages.decisions(key, self._timeout_s)
 
+    async def decision(self, key: str, decision: DecisionRecord) -> DecisionRecord | None:
+        """A decision about the person as it is in the log: the first, also about whom they were before a merge."""
+        return await self._lineages.decision(key, decision, self._timeout_s)
+
     async def log_decision(self, record: DecisionRecord) -> None:
         """Logs an automated decision or a review; asked again, it is logged once."""
         await self._calls.call(shard_of(record.customer_id), "decide", [record], timeout_s=self._timeout_s)

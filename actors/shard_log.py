@@ -76,6 +76,11 @@ class ShardLog:
         statement = f"SELECT body FROM decisions WHERE customer_id IN ({_marks(customer_ids)}) ORDER BY at, record_id"  # nosec B608
         return [_decision.decode(body) for (body,) in self._db.execute(statement, customer_ids)]
 
+    def decisions_named(self, record_ids: Sequence[str]) -> list[DecisionRecord]:
+        """Those of these ids that there are."""
+        statement = f"SELECT body FROM decisions WHERE record_id IN ({_marks(record_ids)})"  # nosec B608
+        return [_decision.decode(body) for (body,) in self._db.execute(statement, record_ids)]
+
     def decisions_between(self, since: int, until: int) -> Iterator[DecisionRecord]:
         """All of a time, ms, from `since` up to and without `until`. Reads the whole table."""
         rows = self._db.execute("SELECT body FROM decisions WHERE at >= ? AND at < ?", (since, until))

@@ -275,6 +275,10 @@ class ShardReads(SegmentReads):
         """Automated decisions about these profiles, and reviews of them, oldest first."""
         return self._log.decisions(customer_ids)
 
+    async def decisions_named(self, record_ids: list[str]) -> list[DecisionRecord]:
+        """Those automated decisions of these ids that there are."""
+        return self._log.decisions_named(record_ids)
+
     async def changes_of(self, customer_ids: list[int]) -> list[SegmentChange]:
         """All entries and exits of these profiles, oldest first."""
         return self._log.changes_of(customer_ids)

@@ -50,9 +50,14 @@ def decision_of(
 ) -> DecisionRecord:
     """The record of a decision that is about to be taken, or is not because the person has opted out."""
     decided: Decided = "skipped: opted out" if is_opted_out else "taken"
-    text = "\0".join((kind, subject, str(customer_id), cause, decided))
-    record_id = "dec_" + blake2b(text.encode(), digest_size=12).hexdigest()
-    return DecisionRecord(record_id, customer_id, kind, subject, decided, at, cause, purpose)
+    record = DecisionRecord("", customer_id, kind, subject, decided, at, cause, purpose)
+    return msgspec.structs.replace(record, record_id=record_id_of(record, customer_id))
+
+
+def record_id_of(decision: DecisionRecord, customer_id: int) -> str:
+    """The id that a decision has if it is about this person: whom somebody was before a merge has one of their own."""
+    text = "\0".join((decision.kind, decision.subject, str(customer_id), decision.cause, decision.decided))
+    return "dec_" + blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 def review_of(

@@ -25,7 +25,7 @@ from models.identity.profile_record import profile_record
 from models.identity.record import MatchRecord
 from models.impact.holdout_outcomes import Measure, Measuring, Sums
 from models.privacy.corrections import CORRECTION
-from models.privacy.decisions import DecisionRecord
+from models.privacy.decisions import DecisionRecord, record_id_of
 from models.privacy.ledger import ConsentRecord, records_of
 from models.privacy.purposes import NO_PURPOSES, STATEMENT
 from models.privacy.visibility import may_read
@@ -152,6 +152,10 @@ class FakeRouter:
 
     async def log_decision(self, record: DecisionRecord) -> None:
         self._decisions.setdefault(record.record_id, record)
+
+    async def decision(self, key: str, decision: DecisionRecord) -> DecisionRecord | None:
+        profile = await self.profile(key)
+        return None if profile is None else self._decisions.get(record_id_of(decision, profile.customer_id))
 
     async def decisions(self, key: str) -> list[DecisionRecord]:
         profile = await self.profile(key)
