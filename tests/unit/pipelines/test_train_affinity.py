@@ -1,8 +1,7 @@
 """What is learned of products from real shards' files: tastes, nothing later, nothing of what hardly anybody bought."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +18,8 @@ from models.scoring.product_affinity import ProductAffinity
 from pipelines.people_as_of import PeopleAsOf
 from pipelines.train_affinity import train_affinity
 from pipelines.train_models import TooFew
-from serve.cli import run
 from tests.unit.actors.local_shards import track
+from tests.unit.command_line import command_line
 from tests.unit.pipelines.planted_shop import AT, HORIZON_DAYS, NOW, POLICY, SHARDS, fill
 
 GROUPS, PRODUCTS = 4, 48
@@ -84,10 +83,7 @@ def test_without_enough_buyers_nothing_is_learned(tmp_path: Path) -> None:
 def test_versions_are_trained_promoted_and_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    for variable in ("ONEFOLD_KEY", "ONEFOLD_URL", "ONEFOLD_CONFIG"):
-        monkeypatch.delenv(variable, raising=False)
-    call = _caller(monkeypatch, capsys)
+    call = command_line(tmp_path, monkeypatch, capsys)
     (tmp_path / "onefold.toml").write_text("[scoring.gates.affinity]\npeople_min = 50\n")
     assert call("init", "--shards", str(SHARDS), "--config", "onefold.toml")[0] == 0
     data = tmp_path / "onefold-data"
@@ -112,12 +108,3 @@ def test_versions_are_trained_promoted_and_compared(
         found = control.latest_evaluation("affinity", 2)
     assert found is not None and set(found.reports) == {1, 2}
     assert read_affinity(champion, data / DIRECTORY).products
-
-
-def _caller(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["onefold", *arguments])
-        capsys.readouterr()
-        return (run(), *capsys.readouterr())
-
-    return call

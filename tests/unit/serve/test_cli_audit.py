@@ -2,8 +2,6 @@
 
 import json
 import sqlite3
-import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,24 +12,15 @@ from actors.audit_log import FILE, AuditLog
 from actors.control import ControlStore
 from models.audit.chain import Record
 from models.identity.customer_id import to_text
-from serve.cli import run
+from tests.unit.command_line import Call, command_line
 
-Call = Callable[..., tuple[int, str, str]]
 PROFILE = "GET /v1/profiles/{key}"
 
 
 @pytest.fixture
 def onefold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """Runs a command in a directory that init has made: its exit code, and what it wrote."""
-    monkeypatch.chdir(tmp_path)
-    for variable in ("ONEFOLD_KEY", "ONEFOLD_URL", "ONEFOLD_CONFIG"):
-        monkeypatch.delenv(variable, raising=False)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["onefold", *arguments])
-        capsys.readouterr()
-        return (run(), *capsys.readouterr())
-
+    call = command_line(tmp_path, monkeypatch, capsys)
     assert call("init", "--shards", "1")[0] == 0
     return call
 

@@ -1,10 +1,9 @@
 """`onefold models`: registered, measured, promoted by the gate, shadowed and retired, with every move kept."""
 
 import json
-import sys
-from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,11 +25,10 @@ from models.scoring.features import Feature
 from models.scoring.kept import Row, body_of
 from models.scoring.registry import ModelVersion
 from pipelines.people_as_of import is_measured
-from serve.cli import run
 from serve.cli_common import DONE, FAILED, NOT_FOUND, USAGE
+from tests.unit.command_line import Call, command_line
 from tests.unit.pipelines.planted_shop import AT, HORIZON_DAYS, SHARDS, fill, histories
 
-Call = Callable[..., tuple[int, str, str]]
 AS_OF = datetime.fromtimestamp(AT / 1000, UTC).isoformat()
 FAULTY = "tests.strategies.faulty_models"
 HALVED = ("--import", f"{FAULTY}:Halved")
@@ -47,19 +45,10 @@ events = { history = "events" }
 @pytest.fixture
 def onefold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """Runs a command on a data directory: its exit code, and what it wrote."""
-    monkeypatch.chdir(tmp_path)
-    for variable in ("ONEFOLD_KEY", "ONEFOLD_URL", "ONEFOLD_CONFIG"):
-        monkeypatch.delenv(variable, raising=False)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["onefold", "models", *arguments])
-        capsys.readouterr()
-        return (run(), *capsys.readouterr())
-
-    monkeypatch.setattr(sys, "argv", ["onefold", "init", "--shards", str(SHARDS)])
-    assert run() == 0
+    call = command_line(tmp_path, monkeypatch, capsys)
+    assert call("init", "--shards", str(SHARDS))[0] == 0
     create_shards(tmp_path / "onefold-data", SHARDS)
-    return call
+    return partial(call, "models")
 
 
 def standing(onefold: Call, name: str) -> tuple[int | None, int | None]:

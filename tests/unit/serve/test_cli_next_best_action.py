@@ -1,8 +1,6 @@
 """`onefold models train next_best_action` on a data directory in which decisions were logged, up to the champion."""
 
 import json
-import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,12 +10,11 @@ import pytest
 from actors.control import ControlStore
 from actors.schema import create_shards
 from models.scoring.registry import AliasChange
-from serve.cli import run
 from tests.strategies.purchase_models import version
+from tests.unit.command_line import Call, command_line
 from tests.unit.pipelines.planted_decisions import NAME, fill_decided
 from tests.unit.pipelines.planted_shop import SHARDS
 
-Call = Callable[..., tuple[int, str, str]]
 PEOPLE = 1_500
 SETTINGS = """
 [scoring.gates.welcome]
@@ -38,15 +35,7 @@ call = { cost = 0.5, segment = "reachable" }
 @pytest.fixture
 def decided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """Runs a command on a directory with people who were decided about: its exit code, and what it wrote."""
-    monkeypatch.chdir(tmp_path)
-    for variable in ("ONEFOLD_KEY", "ONEFOLD_URL", "ONEFOLD_CONFIG"):
-        monkeypatch.delenv(variable, raising=False)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["onefold", *arguments])
-        capsys.readouterr()
-        return (run(), *capsys.readouterr())
-
+    call = command_line(tmp_path, monkeypatch, capsys)
     assert call("init", "--shards", str(SHARDS))[0] == 0
     data = tmp_path / "onefold-data"
     create_shards(data, SHARDS)
@@ -100,7 +89,7 @@ def test_what_cannot_be_learned_says_why(decided: Call, tmp_path: Path) -> None:
     for arguments, code, message in (
         ((), 2, "--decision: expected with next_best_action"),
         (("--decision", "bye"), 4, "expected one of scoring.decisions (welcome)"),
-        (("--decision", NAME, "--as-of", "2020-01-01"), 1, "0 decisions for none whose horizon is over"),
+        (("--decision", NAME, "--as-of", "2020-01-01"), 1, "0 people got none and their horizon is over"),
     ):
         exit_code, _, told = decided(*train, *arguments)
         assert (exit_code, message in told) == (code, True), told

@@ -1,8 +1,6 @@
 """Scans and certificates on the command line, without a service."""
 
 import json
-import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,28 +10,18 @@ from actors.audit_log import AuditLog, EntryFilter
 from models.privacy.signed_document import sign
 from pipelines import privacy_scan
 from pipelines.erasure_certificate import PUBLIC_FILE, signing_key
-from serve.cli import run
 from tests.strategies.certificates import certificate
+from tests.unit.command_line import Call, command_line
 from tests.unit.pipelines.in_process import InProcess
 
-Call = Callable[..., tuple[int, str, str]]
 ID = certificate().certificate_id
 
 
 @pytest.fixture
 def onefold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """Runs a command: its exit code, and what it wrote. A scan works in the test's process."""
-    monkeypatch.chdir(tmp_path)
-    for variable in ("ONEFOLD_KEY", "ONEFOLD_URL", "ONEFOLD_CONFIG"):
-        monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(privacy_scan, "Processes", InProcess)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["onefold", *arguments])
-        capsys.readouterr()
-        return (run(), *capsys.readouterr())
-
-    return call
+    return command_line(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """`onefold models train` and `training-set` on a data directory with real shards' files."""
 
 import json
-import sys
-from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +12,9 @@ from actors.audit_log import AuditLog, EntryFilter
 from actors.control import ControlStore
 from actors.schema import create_shards
 from models.scoring.builtin import BUILTIN
-from serve.cli import run
+from tests.unit.command_line import Call, command_line
 from tests.unit.pipelines.planted_shop import AT, HORIZON_DAYS, SHARDS, fill, histories
 
-Call = Callable[..., tuple[int, str, str]]
 AS_OF = datetime.fromtimestamp(AT / 1000, UTC).isoformat()
 SPEC = """
 name = "comes_back"
@@ -32,15 +29,7 @@ often = { history = "repeat_purchases" }
 @pytest.fixture
 def onefold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """Runs a command on a directory with some people: its exit code, and what it wrote."""
-    monkeypatch.chdir(tmp_path)
-    for variable in ("ONEFOLD_KEY", "ONEFOLD_URL", "ONEFOLD_CONFIG"):
-        monkeypatch.delenv(variable, raising=False)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["onefold", *arguments])
-        capsys.readouterr()
-        return (run(), *capsys.readouterr())
-
+    call = command_line(tmp_path, monkeypatch, capsys)
     assert call("init", "--shards", str(SHARDS))[0] == 0
     create_shards(tmp_path / "onefold-data", SHARDS)
     (tmp_path / "spec.toml").write_text(SPEC)
