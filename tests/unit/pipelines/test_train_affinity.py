@@ -84,7 +84,7 @@ def test_versions_are_trained_promoted_and_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     call = command_line(tmp_path, monkeypatch, capsys)
-    (tmp_path / "onefold.toml").write_text("[scoring.gates.affinity]\npeople_min = 50\n")
+    (tmp_path / "onefold.toml").write_text("[scoring.gates.affinity]\npeople_min = 50\nmilliseconds_max = 1e9\n")
     assert call("init", "--shards", str(SHARDS), "--config", "onefold.toml")[0] == 0
     data = tmp_path / "onefold-data"
     fill(data, purchases(300, seed=6))

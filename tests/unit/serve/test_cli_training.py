@@ -56,7 +56,8 @@ def test_a_model_is_trained_registered_and_told_of(onefold: Call, tmp_path: Path
 
 
 def test_a_channel_is_promoted_when_it_tells_responses_no_worse(onefold: Call, tmp_path: Path) -> None:
-    (tmp_path / "onefold.toml").write_text("[scoring.gates.channel_preference]\npeople_min = 20\nhorizon_days = 60\n")
+    gate = "[scoring.gates.channel_preference]\npeople_min = 20\nhorizon_days = 60\nmilliseconds_max = 1e9\n"
+    (tmp_path / "onefold.toml").write_text(gate)
     fill(tmp_path / "onefold-data", histories(300, seed=9))
     timed = ("--as-of", AS_OF, "--config", "onefold.toml")
     exit_code, out, told = onefold("models", "train", "channel_preference", "--horizon", "60", *timed, "--json")
