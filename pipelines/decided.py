@@ -5,10 +5,11 @@ the time of the decision, made of the events up to then. A decision counts for w
 horizon is over. An action that the settings do not have any more counts as if it had never been allowed.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,19 +92,16 @@ def collect_decisions(
     horizon = point.horizon_days * DAY_MS
     with ExitStack() as stack:
         logs = [stack.enter_context(closing(ShardLog(data_dir, shard, shards))) for shard in range(shards)]
+        counts = Counter(_kind(record, point, times) for record in _of_point(logs, name, times))
+        percent = min(100.0 * decisions_max / max(counts["over"], 1), 100.0)
         found: dict[int, list[DecisionRecord]] = {}
-        waiting = retired = 0
-        for record in _of_point(logs, name, times):
-            if record.at + horizon > times.now:
-                waiting += 1
-            elif record.action not in point.actions:
-                retired += 1
-            else:
-                found.setdefault(_present(logs, record.customer_id), []).append(record)
-        percent = min(100.0 * decisions_max / max(sum(map(len, found.values())), 1), 100.0)
-        people = [each for each in sorted(found) if percent >= 100 or is_held_out(_SAMPLE, each, percent)]
+        for record in _of_point(logs, name, times):  # again, so that no more than the sample is held
+            if _kind(record, point, times) == "over":
+                customer_id = _present(logs, record.customer_id)
+                if percent >= 100 or is_held_out(_SAMPLE, customer_id, percent):
+                    found.setdefault(customer_id, []).append(record)
         reader, rows, withheld = FeatureReader(point.features, rules), [], 0
-        for profile in _profiles(logs, people):
+        for profile in _profiles(logs, sorted(found)):
             records = found[profile.customer_id]
             if not may_be_scored(profile, purposes, times.now):
                 withheld += len(records)
@@ -124,11 +122,17 @@ def collect_decisions(
         return Decided(
             np.array([row.record.at for row in rows], np.int64),
             _history(point, rows),
-            waiting,
+            counts["waiting"],
             withheld,
-            retired,
+            counts["retired"],
             percent / 100,
         )
+
+
+def _kind(record: DecisionRecord, point: DecisionPoint, times: Times) -> Literal["waiting", "retired", "over"]:
+    if record.at + point.horizon_days * DAY_MS > times.now:
+        return "waiting"
+    return "over" if record.action in point.actions else "retired"
 
 
 def _of_point(logs: Sequence[ShardLog], name: str, times: Times) -> Iterator[DecisionRecord]:
