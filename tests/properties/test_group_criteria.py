@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from models.profile.state import DAY_MS
+from models.profile.state import DAY_MS, Attribute, Observation, Profile
 from models.scoring.additive import Column
 from models.scoring.discovery import Condition, members, simplified
 from models.scoring.features import Feature, FeatureReader
@@ -68,6 +68,24 @@ def test_criteria_hold_for_whom_conditions_hold(data: st.DataObject, people: lis
     criteria = criteria_of(simplified(conditions), asked, NOON)
     compiled = compile_segment(SegmentDefinition("g", "G", criteria))
     assert [evaluate(compiled, profile, NOON).member for profile in profiles] == members(conditions, columns).tolist()
+
+
+@pytest.mark.parametrize("least", [-1.0, 0.0, 0.5, 1.0, 2.0])
+def test_true_and_false_are_numbers_in_drafts_as_in_features(least: float) -> None:
+    values: list[Any] = [True, False, 1, 0, 0.7, 3, "2", None]
+    profiles = [
+        Profile(number, 1, attributes={"vip": Attribute(Observation(1, 1, value, "web"))})
+        for number, value in enumerate(values)
+    ]
+    feature = {"vip": Feature(trait="vip")}
+    columns: dict[str, Column] = {
+        "vip": np.asarray(FeatureReader(feature).batch(profiles, NOON).column("vip").to_numpy(zero_copy_only=False))
+    }
+    condition = Condition("vip", least)
+    compiled = compile_segment(SegmentDefinition("g", "G", criteria_of([condition], feature, NOON)))
+    told = [evaluate(compiled, profile, NOON).member for profile in profiles]
+    assert told == members([condition], columns).tolist()
+    assert told[0] == (least <= 1) and told[1] == (least <= 0)
 
 
 @given(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from models.privacy.purposes import NO_PURPOSES, DataScope, Purpose, Purposes
+from models.privacy.purposes import NO_PURPOSES, RESTRICTED, DataScope, Purpose, Purposes
 from models.privacy.retention import is_empty
 from models.profile.policy import AttributePolicy, ProfilePolicy
 from models.profile.state import DAY_MS, Attribute, Observation, Profile
@@ -102,6 +102,12 @@ def test_only_what_differs_from_the_profile_is_stated() -> None:
     assert changes(person("high", source="web"), None) == {"churn": None}
     assert changes(person("gone from the settings"), 0.9) == {"churn": "high"}
     assert changes(person(["high"]), 0.9) == {"churn": "high"}
+
+
+def test_of_who_is_restricted_nothing_is_changed() -> None:
+    restricted = person("high")
+    restricted.consents = {RESTRICTED: Observation(NOW, 0, True)}
+    assert Banding(CHURN, 0.1, NO_PURPOSES).standing(restricted, False, NOW) is None
 
 
 @given(st.integers(1, 40), st.floats(0, 60), scores)

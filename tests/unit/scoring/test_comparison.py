@@ -77,3 +77,4 @@ def test_a_gate_may_ask_for_what_is_sure() -> None:
     assert why(0.02) == []
     assert why(0.005) == obstacles(gate, mine, theirs) == ["auc 0.8 and the champion's 0.75 are not distinguishable"]
     assert obstacles(gate, mine, None) == []
+    assert obstacles(Gate(measure="auc", gain=-0.1), theirs, mine) != []  # whatever is asked for, worse is not enough

@@ -43,16 +43,20 @@ def test_where_nothing_differs_nothing_is_found() -> None:
 
 def test_intervals_hold_what_people_bring_who_come_later() -> None:
     truth_features, truth_outcomes, _ = people(999, 4.0, 200_000)
-    held = []
-    for seed in range(60):
-        for group in discover(*people(seed, 4.0)):
+    held, together = [], []
+    for seed in range(120):
+        groups = discover(*people(seed, 4.0))
+        for group in groups:
             inside = np.logical_and.reduce(
                 [condition.holds(truth_features[condition.feature]) for condition in group.conditions]
             )
             difference = truth_outcomes[inside].mean() - truth_outcomes[~inside].mean()
             held.append(group.difference.low <= difference <= group.difference.high)
+            held.append(group.mean.low <= truth_outcomes[inside].mean() <= group.mean.high)
+        together.append(all(held[len(held) - 2 * len(groups) :]))
     assert len(held) > 100
     assert np.mean(held) >= 0.93
+    assert np.mean(together) >= 0.95  # all of one answer
 
 
 @pytest.mark.parametrize("likely", [0.005, 0.03, 0.5, 0.99])

@@ -78,6 +78,8 @@ def test_what_is_not_known_one_by_one_is_not_taken_for_a_pause() -> None:
     viewer.events["Page Viewed"].count += 50
     viewer.events["Page Viewed"].older = {FIRST + 340: 1}  # those before it are left out
     assert signs(viewer, 560, rules) == []
+    viewer.events["Product Viewed"] = EventStats(1, FIRST * DAY_MS, FIRST * DAY_MS, [FIRST * DAY_MS])
+    assert signs(viewer, 560, rules) == []  # another that is known for longer says nothing of these
 
 
 def test_events_are_those_that_may_be_read() -> None:
