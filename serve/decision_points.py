@@ -1,5 +1,6 @@
 """Decision points of one replica: what their champions recommend, and what is chosen for a person."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,10 +13,13 @@ from models.profile.state import Profile
 from models.scoring.deciding import Champion, choose, expected_values
 from models.scoring.decision_point import DecisionPoint
 from models.scoring.features import FeatureReader, Value, reads_of
+from models.scoring.registry import ModelVersion
 from models.segments.holdout import is_held_out
 from serve.decision_models import decision_point
 from serve.settings import Settings
 from serve.snapshot import Snapshot
+
+log = logging.getLogger("onefold.models")
 
 _NO_CHAMPIONS: Mapping[str, tuple[Champion, FeatureReader] | None] = {}
 
@@ -35,8 +39,8 @@ class DecisionPoints:
 
     @property
     def champions(self) -> Mapping[str, tuple[Champion, FeatureReader] | None]:
-        """By decision point, with what reads their features; None for one whose name a score has. The same object as
-        long as these are: encoded profiles are kept with it."""
+        """By decision point, with what reads their features; None for one that is a score's, or that cannot be read.
+        The same object as long as these are: encoded profiles are kept with it."""
         return self._champions.get() if self._points else _NO_CHAMPIONS
 
     def point(self, name: str) -> DecisionPoint:
@@ -51,7 +55,10 @@ class DecisionPoints:
             return choose(point, None, None, allowed, uniform)
         found = champions[name]
         if found is None:
-            raise Conflict(f"decision: {name} is the name of a score too: rename the decision point")
+            raise Conflict(
+                f"decision: the champion {name} is a score's or of another release: rename the decision point, or "
+                "train it again"
+            )
         return choose(point, found[0], self._features(*found, profile, purpose, now), allowed, uniform)
 
     def recommended(self, profile: Profile, purpose: str, now: int) -> list[dict[str, Any]]:
@@ -109,9 +116,14 @@ class DecisionPoints:
         found: dict[str, tuple[Champion, FeatureReader] | None] = {}
         for name in self._points:
             version = standing.get((name, "champion"))
-            if version is not None and version.is_decision:
-                champion = Champion.of(version)
-                found[name] = champion, FeatureReader(champion.parameters.features, self._rules)
-            elif version is not None:
-                found[name] = None
+            if version is not None:
+                found[name] = self._readable(version) if version.is_decision else None
         return found
+
+    def _readable(self, version: ModelVersion) -> tuple[Champion, FeatureReader] | None:
+        try:
+            champion = Champion.of(version)
+            return champion, FeatureReader(champion.parameters.features, self._rules)
+        except ValueError:
+            log.error("a model cannot be read", extra={"fields": {"model": version.reference}})
+            return None

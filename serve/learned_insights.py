@@ -92,7 +92,11 @@ class LearnedInsights:
 
 
 def _channels(version: ModelVersion) -> LearnedChannels | None:
-    """None of one that is plugged in under the name."""
+    """None of one that is plugged in under the name, or that cannot be read."""
     if not version.is_channels:
         return None
-    return LearnedChannels(version.reference, channel_model(msgspec.convert(version.parameters, ChannelParameters)))
+    try:
+        return LearnedChannels(version.reference, channel_model(msgspec.convert(version.parameters, ChannelParameters)))
+    except ValueError:
+        log.error("a model cannot be read", extra={"fields": {"model": version.reference}})
+        return None

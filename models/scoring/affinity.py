@@ -91,13 +91,15 @@ def fit_affinity(
 ) -> AffinityModel:
     """Learns from purchases before `now`. The last `hold` before `now` tells how far to trust neighbours and histories.
 
-    Raises ValueError if nothing was bought before that.
+    Raises ValueError if nothing was bought before that, or nothing in it.
     """
     then = now - hold
     past = purchases.between(-np.inf, then)
     if not past.people.size:
         raise ValueError("purchases: none is older than what they are to be tested with")
     recent = purchases.between(then, now)
+    if not recent.people.size:
+        raise ValueError("purchases: none is late enough to test with what is learned of the others")
     earlier = _fit(past, size, then, half_life)
     counts = past.counts(size, then, half_life)
     outcomes = recent.counts(size, now, np.inf)

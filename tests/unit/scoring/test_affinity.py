@@ -63,3 +63,5 @@ def test_what_came_later_does_not_count() -> None:
     assert (model.worth, model.mix) == (past.worth, past.mix)
     with pytest.raises(ValueError, match="older"):
         fit_affinity(purchases, size, 20, 60, 28)
+    with pytest.raises(ValueError, match="late enough"):
+        fit_affinity(purchases.between(0, 50), size, 100, 60, 28)

@@ -190,6 +190,16 @@ def test_what_cannot_be_decided_says_why(service: HttpService) -> None:
     assert service.post(PATH, {"decision": "welcome"}).status_code == 403
 
 
+def test_a_champion_of_another_release_takes_nothing_from_profiles(service: HttpService) -> None:
+    made = service.control.register_model(msgspec.structs.replace(champion(), parameters={"name": "welcome"}))
+    service.control.set_model_aliases(AliasChange(made.name, "champion", made.version, 1, "test"))
+    service.pass_time(1_000)
+    assert service.get("/v1/profiles/user_id:u1").json()["insights"] == {}
+    refused = service.post(PATH, {"decision": "welcome"})
+    assert refused.status_code == 409 and "train it again" in refused.json()["message"]
+    assert service.get(LOG).json()["data"] == []
+
+
 def test_a_score_of_the_same_name_is_in_the_way(tmp_path: Path) -> None:
     scoring = msgspec.structs.replace(SCORING, decisions={"churn": SCORING.decisions["welcome"]})
     service = HttpService(tmp_path, Settings(scoring=scoring))

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from scipy import sparse
@@ -233,6 +234,12 @@ def test_each_channel_has_a_probability_with_its_interval(tmp_path: Path) -> Non
     assert first["low"] < first["likely"] < first["high"]
     assert {each["channel"] for each in others} == {"sms", "push"}
     assert service.get("/v1/profiles/user_id:u2").json()["insights"] == {}
+    champion = service.control.champion("channel_preference")
+    assert champion is not None
+    unread = service.control.register_model(msgspec.structs.replace(champion, parameters={"rates": [0.1]}))
+    service.control.set_model_aliases(AliasChange(unread.name, "champion", unread.version, 2, "test"))
+    service.pass_time(1_000)
+    assert service.get("/v1/profiles/user_id:u1").json()["insights"] == {}
 
 
 def test_purchases_rank_for_purposes_that_they_serve_alone(tmp_path: Path) -> None:
