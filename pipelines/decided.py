@@ -28,7 +28,7 @@ from models.scoring.decision_point import DecisionPoint
 from models.scoring.features import FeatureReader, Value
 from models.scoring.next_best_action import History
 from models.scoring.outcomes import outcome_of
-from models.scoring.replay import profile_as_of
+from models.scoring.replay import profiles_as_of
 from models.segments.holdout import is_held_out
 from pipelines.people_as_of import events_of, is_measured
 
@@ -102,22 +102,21 @@ def collect_decisions(
                     found.setdefault(customer_id, []).append(record)
         reader, rows, withheld = FeatureReader(point.features, rules), [], 0
         for profile in _profiles(logs, sorted(found)):
-            records = found[profile.customer_id]
+            records = sorted(found[profile.customer_id], key=lambda record: record.at)
             if not may_be_scored(profile, purposes, times.now):
                 withheld += len(records)
                 continue
-            events = events_of(logs, profile)
-            for record in records:
+            events, nobody = events_of(logs, profile), Profile(profile.customer_id, 0)
+            times_of = [record.at for record in records], [record.at + horizon for record in records]
+            before, behind = (profiles_as_of(profile.customer_id, events, each, policy, purposes) for each in times_of)
+            for record, then, later in zip(records, before, behind, strict=True):
                 end = record.at + horizon
-                then, later = (
-                    profile_as_of(profile.customer_id, events, at, policy, purposes) or Profile(profile.customer_id, at)
-                    for at in (record.at, end)
-                )
                 after = [event for event in events if record.at < time_of(event) <= end]
                 responded, value = (
-                    outcome_of(each, then, later, after, (record.at, end)) for each in (point.response, point.value)
+                    outcome_of(each, then or nobody, later or nobody, after, (record.at, end))
+                    for each in (point.response, point.value)
                 )
-                features = reader.one(then, record.at)
+                features = reader.one(then or nobody, record.at)
                 rows.append(_Row(profile.customer_id, record, features, responded > 0, value))
         return Decided(
             np.array([row.record.at for row in rows], np.int64),

@@ -4,7 +4,7 @@ Who a person is, is taken as it is known now: an event counts for whom it belong
 there, so no feature of the past can tell of it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from models.events.event import Event
 from models.privacy.purposes import NO_PURPOSES, Purposes
@@ -21,13 +21,27 @@ def profile_as_of(
     Events count by when they happened, not by when they came in: what was imported later is history too. They are those
     of the log, which holds what might be kept of them; `purposes` tells what signals of consent mean.
     """
-    past = [event for event in events if time_of(event) <= at]
-    if not past:
-        return None
-    past.sort(key=lambda event: (time_of(event), event.message_id))
-    profile = Profile(customer_id, time_of(past[0]))
-    for event in past:
-        for identifier in event.identifiers:
-            add_identifier(profile, identifier, event)
-        apply(profile, event, policy, purposes)
-    return profile
+    return next(profiles_as_of(customer_id, events, (at,), policy, purposes))
+
+
+def profiles_as_of(
+    customer_id: int,
+    events: Iterable[Event],
+    times: Iterable[int],
+    policy: ProfilePolicy,
+    purposes: Purposes = NO_PURPOSES,
+) -> Iterator[Profile | None]:
+    """The same at one time after the other, ascending. It is one profile that grows: read it before asking for the
+    next."""
+    past = sorted(events, key=lambda event: (time_of(event), event.message_id))
+    profile, done = None, 0
+    for at in times:
+        while done < len(past) and time_of(past[done]) <= at:
+            event = past[done]
+            if profile is None:
+                profile = Profile(customer_id, time_of(event))
+            for identifier in event.identifiers:
+                add_identifier(profile, identifier, event)
+            apply(profile, event, policy, purposes)
+            done += 1
+        yield profile

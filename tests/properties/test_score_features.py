@@ -8,7 +8,7 @@ from models.events.event import Event
 from models.profile.policy import ProfilePolicy
 from models.profile.state import canonical
 from models.scoring.features import HISTORY, Feature, FeatureReader
-from models.scoring.replay import profile_as_of
+from models.scoring.replay import profile_as_of, profiles_as_of
 from tests.strategies.profile_strategies import CREATED_AT, events, fold, histories, timestamps
 
 POLICY = ProfilePolicy()
@@ -33,6 +33,17 @@ def test_what_came_later_is_not_in_it(history: list[Event], at: int) -> None:
     if told is not None and expected is not None:
         assert canonical(told) == canonical(expected)
         assert READER.one(told, at) == READER.one(expected, at)
+
+
+@given(histories(), st.lists(times, max_size=5))
+def test_a_profile_that_grows_is_at_each_time_what_it_was(history: list[Event], asked: list[int]) -> None:
+    grown = profiles_as_of(1, history, sorted(asked), POLICY)
+    for at, told in zip(sorted(asked), grown, strict=True):
+        expected = profile_as_of(1, [event for event in history if event.timestamp <= at], at, POLICY)
+        assert (told is None) == (expected is None)
+        if told is not None and expected is not None:
+            assert canonical(told) == canonical(expected)
+            assert READER.one(told, at) == READER.one(expected, at)
 
 
 @given(histories(), events(), times)
