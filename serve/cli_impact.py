@@ -21,7 +21,7 @@ from serve.cli_common import (
     connect,
     emit,
 )
-from serve.cli_model_common import instant
+from serve.cli_model_common import instant, plain_errors
 from serve.cli_training import local_settings
 from serve.decision_models import standing_versions
 
@@ -87,17 +87,17 @@ def policy(
     settings, now = local_settings(data_dir, config), time.time_ns() // 1_000_000
     with closing(ControlStore(settings.control_path)) as control:
         versions = standing_versions(control, decision)
-    found = make_report(
-        PolicyQuestion(
-            settings=settings,
-            decision=decision,
-            since=instant("--since", since) if since else 0,
-            until=instant("--until", until) if until else now,
-            now=now,
-            versions=versions,
-            decisions_max=decisions,
-        )
+    question = PolicyQuestion(
+        settings=settings,
+        decision=decision,
+        since=instant("--since", since) if since else 0,
+        until=instant("--until", until) if until else now,
+        now=now,
+        versions=versions,
+        decisions_max=decisions,
     )
+    with plain_errors():
+        found = make_report(question)
     if svg is not None:
         svg.write_text(policies_svg(found))
     emit(as_json, found, lambda console: console.print(policy_text(found), end="", markup=False, highlight=False))

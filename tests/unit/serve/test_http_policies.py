@@ -1,6 +1,7 @@
 """The report on a decision point over HTTP: made in a process of its own, the same as the command's, for whom it may
 be."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,12 @@ import pytest
 
 from models.privacy.purposes import DataScope, Purpose, Purposes
 from models.privacy.settings import PrivacySettings
+from models.scoring.registry import AliasChange
 from models.scoring.settings import ScoringSettings
+from serve.cli import run
 from serve.policy_work import PolicyQuestion, make_report
 from serve.settings import SegmentSettings, Settings
+from tests.strategies.decision_points import champion
 from tests.unit.pipelines.planted_decisions import NAME, POINT, fill_decided
 from tests.unit.pipelines.planted_shop import SHARDS
 from tests.unit.serve.http_service import HttpService
@@ -70,3 +74,28 @@ def test_what_cannot_be_reported_says_why(tmp_path: Path) -> None:
     assert service.get(f"{PATH}?from=then").status_code == 400
     elsewhere = service.get(PATH)
     assert elsewhere.status_code == 409 and "onefold impact policy" in elsewhere.json()["message"]
+
+
+def test_the_command_says_what_it_cannot_read(
+    tmp_path: Path, shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = started(shop)
+    config = tmp_path / "onefold.toml"
+    config.write_text(
+        f"""
+        [scoring.decisions.{NAME}]
+        features.plan = {{ trait = "plan", text = true }}
+        response = {{ kind = "event", event = "Product Viewed" }}
+        value = {{ kind = "revenue", currency = "EUR" }}
+        actions = {{ none = {{}}, letter = {{ cost = 0.5 }}, call = {{ cost = 0.5, segment = "reachable" }} }}
+        """
+    )
+    command = ["onefold", "impact", "policy", NAME, "--data-dir", str(shop), "--config", str(config)]
+    monkeypatch.setattr(sys, "argv", command)
+    assert run() == 0
+    assert f"{PEOPLE} decisions about {PEOPLE} people" in capsys.readouterr().out
+    made = service.control.register_model(msgspec.structs.replace(champion(), parameters={}))
+    service.control.set_model_aliases(AliasChange(NAME, "champion", made.version, 1, "test"))
+    assert run() == 1
+    assert "missing required field" in capsys.readouterr().err
+    service.control.set_model_aliases(AliasChange(NAME, "champion", 0, 2, "test"))
