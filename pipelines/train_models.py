@@ -105,11 +105,11 @@ def train_churn(people: PeopleAsOf, horizon_days: int, rules: LifecycleRules = D
     gone = msgspec.structs.replace(found, labels=1 - found.labels)
     histories, known = histories_of(found.features)
     learn, measure = _rows_of(gone, known, "have bought")
-    recency = churn_rival(take(histories, learn))[:_FIT_MAX]
+    fit = _some_of(learn)
     parameters = ChurnParameters(
         horizon_days=horizon_days,
         purchases=Buying.of(fit_purchases(take(histories, learn))),
-        rival=fit_additive({RECENCY: recency}, gone.labels[learn][:_FIT_MAX] > 0),
+        rival=fit_additive({RECENCY: churn_rival(take(histories, fit))}, gone.labels[fit] > 0),
     )
     return _version(CHURN, parameters, people, gone, learn, measure, measure_yes)
 
@@ -120,7 +120,7 @@ def train_additive(people: PeopleAsOf, spec: TrainingSpec, rules: LifecycleRules
         raise ValueError("outcome: expected a yes or no (bought, event, left); revenue is what lifetime_value tells")
     found = collect(people, spec, rules)
     learn, measure = _rows_of(found, np.isfinite(found.labels), "are known and whom the question is about")
-    fit = learn[:_FIT_MAX]
+    fit = _some_of(learn)
     given = {name: _of(column, fit) for name, column in columns_of(found.features, spec.features).items()}
     yes = found.labels[fit] > 0
     model = fit_additive(given, yes)
@@ -135,6 +135,13 @@ def train_additive(people: PeopleAsOf, spec: TrainingSpec, rules: LifecycleRules
         rival=alone[best],
     )
     return _version("additive", parameters, people, found, learn, measure, measure_yes)
+
+
+def _some_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Up to _FIT_MAX of them, the same each time: they come by shard and by age, so the first would be the oldest."""
+    if len(rows) <= _FIT_MAX:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, _FIT_MAX, replace=False))
 
 
 def collect(people: PeopleAsOf, spec: TrainingSpec, rules: LifecycleRules) -> Examples:

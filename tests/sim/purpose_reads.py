@@ -28,7 +28,7 @@ from tests.unit.serve.grpc_service import FakeContext
 READING_POSTS = {
     "/v1/profiles/batch": lambda keys: {"keys": keys},
     "/v1/profiles/{key}/rank": lambda keys: {"items": [{"id": "p1"}, {"id": "p2"}]},
-    "/v1/profiles/{key}/decide": lambda keys: {"decision": "welcome", "decision_id": "d1"},
+    "/v1/profiles/{key}/decide": lambda keys: {"decision": "welcome"},
     "/v1/identity/resolve": lambda keys: {
         "identifiers": keys[:1],
         "traits": {"lastName": "Cunningham", "birthday": "1968-03-12", "firstName": "Martha"},

@@ -25,6 +25,7 @@ from models.scoring.outcomes import Outcome, revenue_between
 from models.scoring.registry import ModelVersion
 from models.segments.catalogue import EMPTY, resolve
 from models.segments.parse import parse_definition
+from pipelines import train_models
 from pipelines.people_as_of import PeopleAsOf
 from pipelines.train_behaviour import train_channel, train_engagement, train_unusual_order
 from pipelines.train_models import TooFew, train_additive, train_churn, train_value
@@ -227,3 +228,13 @@ def test_an_empty_set_has_its_columns(tmp_path: Path) -> None:
     features: pa.Table = pq.read_table(tmp_path / "set" / "features.parquet")
     assert made.people == features.num_rows == 0
     assert features.schema.names == [CUSTOMER, "as_of", *SPEC.features]
+
+
+def test_who_is_fitted_to_is_of_all_ages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_models, "_FIT_MAX", 200)
+    rows = np.arange(10, 2_010)
+    some = train_models._some_of(rows)
+    assert len(set(some.tolist())) == 200 and some.tolist() == sorted(some.tolist())
+    assert abs(some.mean() - rows.mean()) < 3 * rows.std() / 200**0.5
+    assert np.array_equal(some, train_models._some_of(rows))
+    assert np.array_equal(train_models._some_of(rows[:200]), rows[:200])
