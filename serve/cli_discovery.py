@@ -126,6 +126,6 @@ def _print(console: Console, found: "Discovery", output: Path | None) -> None:
     columns = ("GROUP", "PEOPLE", "OUTCOME (95%)", "FROM THE OTHERS (95%)", "VERDICT", "WHO")
     table(console, columns, rows, "no group differs from the others by more than chance makes")
     if rows:
-        say(f"drafts asked about {found.checked} people: they are of those who were found")
+        say(f"each draft holds for its group and nobody else, of {found.checked} people asked about")
     if output is not None:
         say(f"drafts in {output}: onefold segments create {output}/ID.json")

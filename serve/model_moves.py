@@ -45,7 +45,7 @@ def move_champion(
     if force and not reason:
         raise Invalid("reason: a version that does not pass its gate needs one")
     if not force and (found := obstacles_of(control, gates, model)):
-        raise Conflict(f"{model.reference} does not pass its gate: {'; '.join(found)}")
+        raise Conflict(f"{model.reference} does not pass its gate: {'; '.join(found)}; force and a reason promote it")
     changes = [_change(model.name, "champion", model.version, now, by, reason)]
     if _standing(control, model.name, "challenger") == model.version:
         changes.append(_change(model.name, "challenger", 0, now, by, "it became the champion"))

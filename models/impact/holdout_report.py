@@ -135,7 +135,7 @@ def text(report: ImpactReport) -> str:
     if report.people_needed is not None:
         lines.append(f"  one of {_SMALL_EFFECT:.0%} would need {report.people_needed} people")
     if report.waiting:
-        lines.append(f"  {report.waiting} people entered too lately to count")
+        lines.append(f"  {report.waiting} people do not count yet: their time is not over")
     if report.withheld:
         lines.append(f"  {report.withheld} people may not be looked at for this purpose")
     return "\n".join([*lines, *(f"  note: {note}" for note in report.notes)]) + "\n"

@@ -173,7 +173,7 @@ def policy_text(report: PolicyReport) -> str:
             told = _interval(each.difference, each.difference_low, each.difference_high, "+")
             lines.append(f"  {'':<20} {told} than as decided: {each.verdict}")
     for count, what in (
-        (report.waiting, "decisions are too late to count"),
+        (report.waiting, "decisions do not count yet: their horizon is not over"),
         (report.withheld, "decisions about people who may not be scored do not count"),
         (report.retired, "decisions for actions that the settings do not have any more do not count"),
     ):

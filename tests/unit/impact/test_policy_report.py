@@ -138,7 +138,7 @@ def test_it_is_read_as_text_and_seen_as_a_picture() -> None:
     told = policy_text(report)
     for part in ("since 2026-01-01", "3000 decisions about 3000 people", "always call", "than as decided: better"):
         assert part in told
-    for part in ("7 decisions are too late to count", "2 decisions about people", "3 decisions for actions"):
+    for part in ("7 decisions do not count yet", "2 decisions about people", "3 decisions for actions"):
         assert part in told
     picture = ET.fromstring(policies_svg(report))
     seen = "".join(picture.itertext())
