@@ -61,7 +61,7 @@ def search_packed(path: Path, search: Search) -> Hits:
             window = held + block
             until = len(window) - _PACKED_BYTES_MAX if block else len(window)
             for unpacked in packed_within(window, max(0, until)):
-                _count(hits, search.in_bytes(unpacked))
+                _count(hits, search.in_message_pack(unpacked))
             if not block:
                 return hits
             held = window[max(0, until) :]

@@ -121,6 +121,19 @@ class Search:
 
     def in_bytes(self, data: bytes, since: int = 0, until: int | None = None) -> Iterator[Hit]:
         """Needles in bytes that end after byte `since` and at the latest at `until`. Bytes outside are context."""
+        for pattern, lowered, start, end in self._found(data, since, until):
+            yield _hit(pattern, lowered, start, end)
+
+    def in_message_pack(self, data: bytes) -> Iterator[Hit]:
+        """Needles in MessagePack that may have been read beyond its end: there a text goes on in bytes of something
+        else, so that nobody knows the text that a needle seems to be part of. But that it goes on, its length tells."""
+        for pattern, lowered, start, end in self._found(data, 0, None):
+            hit = _hit(pattern, lowered, start, end)
+            if not (hit.right and not hit.left and _short_text_length(data, start) > pattern.length):
+                yield hit
+
+    def _found(self, data: bytes, since: int, until: int | None) -> Iterator[tuple[_Pattern, str, int, int]]:
+        """Patterns with the lower-case bytes, and where in them they begin and end."""
         if self._empty:
             return
         lowered = data.lower().decode("latin-1")
@@ -133,7 +146,7 @@ class Search:
                 start = end - pattern.length
                 if pattern.exact and data[start:end] != pattern.exact:
                     continue
-                yield _hit(pattern, lowered, start, end)
+                yield pattern, lowered, start, end
 
     def in_values(self, texts: Iterable[str], numbers: Iterable[int]) -> set[int]:
         """Needles that are equal to one of the texts or numbers: short values, and numbers that are not texts."""
@@ -149,6 +162,11 @@ def _values(needle: Needle) -> Iterator[str | int]:
         yield from {needle.text, needle.text.lower()}
     if needle.kind == "identifier" and needle.text.isdecimal():
         yield int(needle.text)
+
+
+def _short_text_length(data: bytes, start: int) -> int:
+    """The length of the text of at most 31 bytes that begins there in MessagePack; 0 if none does."""
+    return data[start - 1] & 0x1F if start and 0xA0 <= data[start - 1] <= 0xBF else 0
 
 
 def _hit(pattern: _Pattern, lowered: str, start: int, end: int) -> Hit:

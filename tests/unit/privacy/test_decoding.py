@@ -1,6 +1,7 @@
 """Every text comes out of every record, however it is packed."""
 
 import json
+import random
 from base64 import b64encode, urlsafe_b64encode
 from typing import Any, get_args
 
@@ -8,7 +9,8 @@ import msgspec
 import pytest
 
 from models.privacy.decoding import open_bytes, texts
-from models.profile.packing import pack, packed_within
+from models.privacy.needles import Hit, Search, needles_of
+from models.profile.packing import pack, packed_within, unpack
 from models.profile.state import Profile, encode_profile
 from models.shard.machine import SMALL_TABLES
 from models.shard.messages import Message, encode_envelope
@@ -77,6 +79,22 @@ def test_values_within_values_end() -> None:
     for _ in range(200):
         value = msgspec.msgpack.encode([value])
     assert texts(value).unopened
+
+
+def test_another_persons_longer_identifier_is_none_of_the_erased_where_a_page_ends_within_it() -> None:
+    words = [f"word{number}" for number in range(30)]
+    texts_of = [*words, "user_id:u12345678", *words, "end"]
+    packed = pack(b"\xdc\x00\x3e" + b"".join(map(msgspec.msgpack.encode, texts_of)))
+    search = Search(needles_of(["user_id:u1"], [], b"k" * 32))
+    torn = 0
+    for seed in range(20):
+        page = random.Random(seed).randbytes(400)
+        for cut in range(60, len(packed)):
+            for held in packed_within(b"\0" * 5 + packed[:cut] + page, 1 << 20):
+                torn += any(hit.right not in ("", "2345678") for hit in search.in_bytes(held))
+                assert list(search.in_message_pack(held)) == []
+    assert torn > 20
+    assert list(search.in_message_pack(unpack(pack(msgspec.msgpack.encode(["user_id:u1", "a"]))))) == [Hit(0)]
 
 
 def test_packed_profiles_are_found_wherever_they_begin_and_cut_off_too() -> None:

@@ -105,6 +105,21 @@ def test_short_values_are_found_whole_alone() -> None:
     assert Search(needles_of(["user_id:1234567"], [], KEY)).in_values([], [1234567]) == {1}
 
 
+def test_a_longer_text_of_message_pack_is_known_by_its_length_whatever_comes_then() -> None:
+    search = Search(needles_of(["user_id:u1", "user_id:1234567"], [], KEY))
+    longer, itself, unsaid = b"\xb1user_id:u1de\x00\xff", b"\xaauser_id:u1de", b"\xd0user_id:u1de"
+    assert list(search.in_message_pack(longer)) == []
+    assert (
+        list(search.in_bytes(longer))
+        == list(search.in_message_pack(itself))
+        == list(search.in_message_pack(unsaid))
+        != []
+    )
+    assert list(search.in_message_pack(b"\xaauser_id:u1\x00")) == [Hit(0)]
+    assert list(search.in_message_pack(b"\xb1user_id:u1 is me")) == [Hit(0)]  # a word of a longer text is the needle
+    assert list(search.in_message_pack(b"\xa812345678")) == []
+
+
 def test_only_what_ends_within_the_bounds_is_told() -> None:
     search = Search(needles_of([], ["canary-17"], KEY))
     data = b"canary-17 canary-17"
