@@ -29,6 +29,7 @@ from models.privacy.needles import needles_of
 from models.privacy.requests import SubjectIdentity, SubjectRequest
 from models.privacy.suppression import fingerprint
 from pipelines.batch_client import ApiClient
+from pipelines.task_runner import Processes
 from serve.data_dir import suppression_key
 from serve.settings import FILE_NAME
 
@@ -110,6 +111,7 @@ class Scene:
         self.admin_key = self.write_key = self.url = self.grpc_target = ""
         self.near_deadline = str(uuid.uuid4())  # a request that came weeks ago
         self._clients: dict[str, ApiClient] = {}
+        self._searchers = Processes()  # they start at the first search
 
     def __enter__(self) -> "Scene":
         try:
@@ -120,7 +122,8 @@ class Scene:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._end()
+        with self._searchers:
+            self._end()
 
     def _start(self) -> None:
         http_port, grpc_port = _free_ports(2)
@@ -185,7 +188,7 @@ class Scene:
         from pipelines.privacy_scan import scan  # with it comes pyarrow
 
         key = suppression_key(self.data_dir)
-        report = scan(self.data_dir, needles_of([], texts, key))
+        report = scan(self.data_dir, needles_of([], texts, key), runner=self._searchers)
         if report.failures:
             raise CommandFailed(f"the search is not whole: {report.failures[0]}")
         found = {each.needle for each in report.found}

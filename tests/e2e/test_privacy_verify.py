@@ -1,7 +1,6 @@
 """`onefold privacy verify`: every duty is tried on a service of its own, and its files hold what they should alone."""
 
 import json
-from types import TracebackType
 
 import pytest
 from typer.testing import CliRunner
@@ -20,10 +19,8 @@ def test_every_duty_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
     class Searched(Scene):
         """The scene, searched when it has ended."""
 
-        def __exit__(
-            self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-        ) -> None:
-            super().__exit__(kind, error, trace)
+        def _end(self) -> None:
+            super()._end()
             left.extend(self.scan(*GONE, KEPT))
 
     monkeypatch.setattr(verify_scene, "Scene", Searched)
