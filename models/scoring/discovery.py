@@ -98,9 +98,9 @@ def simplified(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
     for condition in conditions:
         feature, value, holds_so = condition
         key = (feature, holds_so, "") if not isinstance(value, str) else (feature, holds_so, value)
-        before = kept.get(key)
+        before = kept.get(key, condition).value
         # Of two least values the greater one says more, of two that are not reached the smaller one.
-        if before is None or isinstance(value, str) or (value > before.value) == holds_so:  # type: ignore[operator]
+        if isinstance(value, str) or isinstance(before, str) or value == before or (value > before) == holds_so:
             kept[key] = condition
     said = {(each.feature, each.value) for each in kept.values() if isinstance(each.value, str) and each.holds_so}
     others = {feature for feature, _ in said}

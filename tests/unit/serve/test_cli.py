@@ -15,7 +15,7 @@ import pytest
 
 from pipelines.batch_client import IMPORT_PATH
 from serve import instance
-from serve.cli import run
+from tests.unit.command_line import command_line
 
 NO_MORE = {"next": "", "has_more": False, "limit": 200}
 PROFILE = {"customer_id": "cus_1", "attributes": {}}
@@ -122,18 +122,9 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def onefold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("serve.cli_common._PATIENCE_S", 0.2)
-    for variable in ("ONEFOLD_KEY", "ONEFOLD_URL", "ONEFOLD_CONFIG"):
-        monkeypatch.delenv(variable, raising=False)
-
-    def call(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["onefold", *arguments])
-        capsys.readouterr()
-        exit_code = run()
-        return Done(exit_code, *capsys.readouterr())
-
-    return call
+    call = command_line(tmp_path, monkeypatch, capsys)
+    return lambda *arguments: Done(*call(*arguments))
 
 
 Call = Callable[..., Done]
