@@ -49,17 +49,28 @@ class PurgeStore:
         self._db.close()
 
     def want(self, now: int) -> int:
-        """Asks for a run; one that has not finished will do. Returns its number."""
+        """Asks for a run that begins no earlier than this; one that has certainly not begun will do. Returns its
+        number.
+
+        Runs are made one after another, so of two that have not finished the later has not begun.
+        """
         with self._lock, self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            row = self._db.execute("SELECT min(run) FROM runs WHERE finished = 0").fetchone()
-            if row[0] is not None:
-                return int(row[0])
-            values = (now, msgspec.msgpack.encode(PurgeReport()))
-            self._db.execute("INSERT OR REPLACE INTO runs VALUES (?, 0, ?)", values)
+            waiting = self._db.execute("SELECT run FROM runs WHERE finished = 0 ORDER BY run").fetchall()
+            if len(waiting) > 1:
+                return int(waiting[-1][0])
+            (latest,) = self._db.execute("SELECT coalesce(max(run), 0) FROM runs").fetchone()
+            run = max(now, int(latest) + 1)
+            self._db.execute("INSERT INTO runs VALUES (?, 0, ?)", (run, msgspec.msgpack.encode(PurgeReport())))
             statement = "DELETE FROM runs WHERE run NOT IN (SELECT run FROM runs ORDER BY run DESC LIMIT ?)"
             self._db.execute(statement, (KEPT,))
-            return now
+            return run
+
+    def next(self) -> int | None:
+        """The run to make now: of those that have not finished the one that was wanted first."""
+        with self._lock:
+            (run,) = self._db.execute("SELECT min(run) FROM runs WHERE finished = 0").fetchone()
+        return None if run is None else int(run)
 
     def finish(self, run: int, now: int, report: PurgeReport) -> None:
         """Notes that a run has finished, and what it took out."""

@@ -65,7 +65,7 @@ async def reveal(request: Request, context: Context) -> Response:
 
 @router.post("/purge", responses=answers(PurgeEntry, 401, 403, 503, status=202), response_class=Response)
 async def purge(context: Context) -> Response:
-    """Takes out what is past its time, soon; if a run is on its way, that one is told."""
+    """Takes out what is past its time, soon: in a run that has not begun yet."""
     services = context.services
     run = await asyncio.to_thread(_want, services.settings.data_path, services.now())
     return respond(_purge_entry(run), 202)

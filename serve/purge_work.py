@@ -25,8 +25,8 @@ async def purge_on_time(settings: Settings, purger: Purger, now: Callable[[], in
         latest = store.latest()
         if every_ms and (not latest or now() >= latest[0].run + every_ms):
             store.want(now())
-        run = next((each.run for each in store.latest() if not each.finished), 0)
-        if not run:
+        run = store.next()
+        if run is None:
             await asyncio.sleep(_POLL_S)
             continue
         try:

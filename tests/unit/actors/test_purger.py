@@ -141,12 +141,23 @@ def test_a_run_takes_out_what_is_past_its_time_from_everywhere(tmp_path: Path) -
     assert in_files(tmp_path, "Zqold1", "Zqold2", "Zqold4", "Zqmany7", "Zqmany99", *kept) == kept
 
 
-def test_runs_are_wanted_once_and_kept_with_what_they_did(tmp_path: Path) -> None:
+def test_a_run_that_may_have_begun_does_not_do_for_who_asks_later(tmp_path: Path) -> None:
     store, other = PurgeStore(tmp_path / "purges.sqlite"), PurgeStore(tmp_path / "purges.sqlite")
-    assert store.want(100) == other.want(200) == 100
-    assert [(each.run, each.finished) for each in other.latest()] == [(100, 0)]
+    assert other.next() is None
+    assert store.want(100) == 100
+    assert other.want(200) == store.want(300) == 200  # it has not begun before the first has finished
+    assert [(each.run, each.finished) for each in other.latest(10)] == [(200, 0), (100, 0)]
+    assert other.next() == 100
     report = PurgeReport(people=3, purged=[("month", "attributes", 3)])
-    other.finish(100, 150, report)
-    assert [(each.run, each.finished, each.report) for each in store.latest()] == [(100, 150, report)]
-    assert store.want(300) == 300
-    assert [each.run for each in store.latest(10)] == [300, 100]
+    other.finish(100, 250, report)
+    assert [(each.run, each.finished, each.report) for each in store.latest(10)[1:]] == [(100, 250, report)]
+    assert store.next() == 200
+    assert store.want(300) == 300  # the second may have begun by now
+
+
+def test_runs_of_one_moment_are_two(tmp_path: Path) -> None:
+    store = PurgeStore(tmp_path / "purges.sqlite")
+    assert store.want(100) == 100
+    store.finish(100, 100, PurgeReport(people=1))
+    assert store.want(100) == 101
+    assert [(each.run, each.finished) for each in store.latest(10)] == [(101, 0), (100, 100)]
