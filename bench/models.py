@@ -282,7 +282,7 @@ def _seems_to_differ(values: Floats, treated: NDArray[np.bool_]) -> bool:
     for at in np.linspace(99, len(values) - 1, 200).astype(int):
         n, total, squares, n_out, total_out, squares_out = (float(column[at]) for column in sums)
         told = compare(Group(int(n), total, squares), Group(int(n_out), total_out, squares_out))
-        if told.verdict != "not distinguishable":
+        if told.verdict in ("better", "worse"):
             return True
     return False
 

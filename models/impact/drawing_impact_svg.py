@@ -28,7 +28,7 @@ _SIZE, _SMALL = 13, 11
 
 def impact_svg(report: ImpactReport) -> str:
     """The picture, 760 pixels wide."""
-    title = f"{report.segment_id}: {report.verdict or 'too few people to be told of'}"
+    title = f"{report.segment_id}: {report.verdict or 'nothing can be told yet'}"
     about = f"{report.outcome} within {report.within_days:g} days of entering, since {report.since}"
     parts = [
         text(_MARGIN, 38, shorten(title, 20, _WIDTH - 2 * _MARGIN), 20, bold=True),

@@ -1,6 +1,6 @@
 """The report on a segment's holdout: what being treated brought, how sure that is, and what could have been told."""
 
-from math import isfinite, sqrt
+from math import sqrt
 from statistics import NormalDist
 from typing import Annotated
 
@@ -8,7 +8,7 @@ import msgspec
 
 from models.impact.holdout_outcomes import Measure, Sums
 from models.impact.power import detectable_effect, people_needed
-from models.impact.sequential import PEOPLE_MIN, Verdict, compare, width
+from models.impact.sequential import PEOPLE_MIN, Bounds, Verdict, compare, width
 
 _NORMAL = NormalDist()
 LEVEL = 0.95
@@ -38,7 +38,7 @@ class ImpactReport(msgspec.Struct, frozen=True, kw_only=True):
     difference: float | None = None
     low: float | None = None
     high: float | None = None
-    relative: tuple[float, float, float] | None = None  # difference, low and high, as shares of the holdout's mean
+    relative: Bounds | None = None  # difference, low and high, as shares of the holdout's mean
     verdict: Verdict | None
     level: float = LEVEL
     detectable: float | None = None  # difference that would have been found with probability POWER
@@ -67,8 +67,8 @@ def impact_report(
         if holdout.mean > 0:
             effect = _SMALL_EFFECT * holdout.mean
             needed = people_needed(effect, deviation * wider, share, 1 - LEVEL, POWER)
-    finite = isfinite(told.low)
-    relative = told.relative
+    if told.verdict is not None and told.relative is None:
+        notes.append("what the held out bring is not surely above nothing: the difference is not told in percent")
     return ImpactReport(
         segment_id=segment_id,
         outcome=measure.event or measure.outcome,
@@ -77,10 +77,10 @@ def impact_report(
         within_days=measure.within / 86_400_000,
         treated=GroupFigures(*treated[:2], treated.mean),
         holdout=GroupFigures(*holdout[:2], holdout.mean),
-        difference=told.difference if people else None,
-        low=told.low if finite else None,
-        high=told.high if finite else None,
-        relative=relative if finite else None,
+        difference=None if told.verdict is None else told.difference,
+        low=None if told.verdict is None else told.low,
+        high=None if told.verdict is None else told.high,
+        relative=told.relative,
         verdict=told.verdict,
         detectable=detectable,
         people_needed=needed,
@@ -124,7 +124,7 @@ def text(report: ImpactReport) -> str:
     for name, group in (("treated", report.treated), ("held out", report.holdout)):
         if group is not None:
             lines.append(f"  {name:<9} {group.people:>9} people   {group.mean:>12.4f} {report.unit} each")
-    if report.difference is not None:
+    if report.difference is not None and report.low is not None and report.high is not None:
         lines.append(f"  difference {_interval(report.difference, report.low, report.high)} {report.unit} a person")
     if report.relative is not None:
         lines.append(f"  relative   {_interval(*(100 * each for each in report.relative))} %")
@@ -141,7 +141,5 @@ def text(report: ImpactReport) -> str:
     return "\n".join([*lines, *(f"  note: {note}" for note in report.notes)]) + "\n"
 
 
-def _interval(value: float, low: float | None, high: float | None) -> str:
-    if low is None or high is None:
-        return f"{value:+.4g}"
+def _interval(value: float, low: float, high: float) -> str:
     return f"{value:+.4g}  ({LEVEL:.0%}: {low:+.4g} to {high:+.4g})"

@@ -6,7 +6,7 @@ sequences: Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform centra
 2024). They are wider than those of a single look by what that costs.
 """
 
-from math import log, sqrt
+from math import hypot, inf, isinf, log, sqrt
 from typing import Literal, NamedTuple
 
 Verdict = Literal["better", "worse", "not distinguishable"]
@@ -34,27 +34,26 @@ class Group(NamedTuple):
         return max(self.squares - self.total**2 / self.people, 0.0) / (self.people - 1)
 
 
+Bounds = tuple[float, float, float]
+"""A figure, and the least and the most that it may be."""
+
+
 class Comparison(NamedTuple):
     """How much more a treated person brings than one of the holdout, in the outcome's unit."""
 
     difference: float
-    low: float
-    high: float
-    treated: Group
-    holdout: Group
+    low: float = -inf
+    high: float = inf
+    relative: Bounds | None = None  # as shares of the holdout's mean; None where that may be nothing
 
     @property
-    def verdict(self) -> Verdict:
-        """What may be said of it."""
+    def verdict(self) -> Verdict | None:
+        """What may be said of it; None where nothing can be said."""
+        if isinf(self.low):
+            return None
         if self.low > 0:
             return "better"
         return "worse" if self.high < 0 else "not distinguishable"
-
-    @property
-    def relative(self) -> tuple[float, float, float] | None:
-        """The difference and its bounds as shares of the holdout's mean; None where that is nothing."""
-        mean = self.holdout.mean
-        return None if mean <= 0 else (self.difference / mean, self.low / mean, self.high / mean)
 
 
 def compare(treated: Group, holdout: Group, level: float = 0.95, planned: int = _PLAN) -> Comparison:
@@ -62,12 +61,30 @@ def compare(treated: Group, holdout: Group, level: float = 0.95, planned: int = 
     interval is to be tightest. Of fewer than PEOPLE_MIN in a group nothing can be said: the interval is infinite."""
     difference = treated.mean - holdout.mean
     if min(treated.people, holdout.people) < PEOPLE_MIN:
-        return Comparison(difference, float("-inf"), float("inf"), treated, holdout)
+        return Comparison(difference)
     # A small group that nobody has spent in yet has no variance of its own: what all bring is its likely one.
     pooled = _together(treated, holdout).variance
-    error = sqrt(max(treated.variance, pooled) / treated.people + max(holdout.variance, pooled) / holdout.people)
-    reach = error * width(treated.people + holdout.people, 1 - level, planned)
-    return Comparison(difference, difference - reach, difference + reach, treated, holdout)
+    errors = sqrt(max(treated.variance, pooled) / treated.people), sqrt(max(holdout.variance, pooled) / holdout.people)
+    reach = width(treated.people + holdout.people, 1 - level, planned)
+    ours, theirs = (reach * error for error in errors)
+    both = hypot(ours, theirs)
+    relative = _relative(treated.mean, holdout.mean, ours, theirs)
+    return Comparison(difference, difference - both, difference + both, relative)
+
+
+def _relative(treated: float, holdout: float, ours: float, theirs: float) -> Bounds | None:
+    """The difference of two means as a share of the holdout's; `ours`, `theirs`: how far the means may be off.
+
+    Holds those shares r for which treated - (1 + r) holdout may be 0 (Fieller, "Some problems in interval estimation",
+    1954). That is a difference of means too: the interval may be looked at as often, and it holds 0 where that of the
+    difference does. None where the holdout's mean may be 0: then any share may be.
+    """
+    if holdout <= theirs:
+        return None
+    square = holdout**2 - theirs**2
+    reach = sqrt(ours**2 * square + theirs**2 * treated**2)
+    low, high = ((treated * holdout + sign * reach) / square - 1 for sign in (-1, 1))
+    return treated / holdout - 1, low, high
 
 
 def _together(one: Group, other: Group) -> Group:

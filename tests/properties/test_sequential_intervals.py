@@ -1,13 +1,15 @@
 """Comparisons that may be looked at every day, and how many people they need."""
 
 from collections.abc import Callable
-from math import inf
+from math import inf, isclose
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from models.impact.power import detectable_effect, deviation_of_share, people_needed, power_of
-from models.impact.sequential import PEOPLE_MIN, Group, compare, width
+from models.impact.sequential import PEOPLE_MIN, Bounds, Group, compare, width
 
 LOOKS = 100
 
@@ -34,7 +36,7 @@ def test_nothing_is_found_where_there_is_nothing_however_often_one_looks(kind: s
     found = 0
     for _ in range(300):
         values, treated = draw[kind](), rng.random(20_000) >= held_out
-        found += any(compare(*groups).verdict != "not distinguishable" for groups in looks(values, treated))
+        found += any(compare(*groups).verdict in ("better", "worse") for groups in looks(values, treated))
     assert found / 300 <= 0.05
 
 
@@ -55,8 +57,46 @@ def test_what_is_there_is_found() -> None:
 def test_of_few_people_nothing_is_said() -> None:
     few = Group(PEOPLE_MIN - 1, 1e9, 1e18)
     told = compare(few, Group(10_000, 0.0, 0.0))
-    assert (told.low, told.high, told.verdict) == (-inf, inf, "not distinguishable")
-    assert told.relative is None
+    assert (told.low, told.high, told.verdict, told.relative) == (-inf, inf, None, None)
+
+
+@pytest.mark.parametrize("times", [0.2, 1.0, 4.0])
+def test_the_relative_interval_holds_the_truth_however_often_one_looks(times: float) -> None:
+    rng = np.random.default_rng(4)
+    missed, told = 0, 0
+    for _ in range(300):
+        treated = rng.random(10_000) < 0.9
+        values = np.where(treated, times, 1.0) + rng.normal(size=10_000)
+        found = [compare(*groups).relative for groups in looks(values, treated)]
+        told += sum(each is not None for each in found)
+        missed += any(each is not None and not each[1] <= times - 1 <= each[2] for each in found)
+    assert missed / 300 <= 0.05
+    assert told / 300 >= 0.9 * LOOKS
+
+
+@given(
+    st.tuples(st.integers(PEOPLE_MIN, 10_000), st.floats(0.01, 100), st.floats(0.01, 100)),
+    st.tuples(st.integers(PEOPLE_MIN, 10_000), st.floats(0.01, 100), st.floats(0.01, 100)),
+)
+def test_the_relative_interval_holds_nothing_where_the_difference_does(
+    treated: tuple[int, float, float], holdout: tuple[int, float, float]
+) -> None:
+    ours, theirs = (Group(n, n * mean, n * (mean**2 + sd**2)) for n, mean, sd in (treated, holdout))
+    told = compare(ours, theirs)
+    assume(not any(isclose(bound, 0, abs_tol=1e-6) for bound in (told.low, told.high)))
+    if told.relative is not None:
+        ratio, low, high = told.relative
+        assert low <= ratio <= high
+        assert (low > 0, high < 0) == (told.low > 0, told.high < 0)
+
+
+def test_a_share_of_what_may_be_nothing_is_not_told() -> None:
+    def relative(people: int) -> Bounds | None:
+        spends = Group(people, 0.1 * people, 10.0 * people)
+        return compare(spends, spends).relative
+
+    assert relative(1_000) is None
+    assert relative(1_000_000) is not None
 
 
 def test_the_interval_is_tightest_where_it_was_planned() -> None:

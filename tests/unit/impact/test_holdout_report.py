@@ -102,10 +102,18 @@ def test_nothing_is_not_distinguishable_and_says_what_would_have_been() -> None:
 
 
 def test_few_people_and_wrong_shares_are_said() -> None:
-    assert report(Sums()).verdict == "not distinguishable"
-    few = report(measured(effect=6, people=300))
-    assert few.low is None and "nothing can be said yet" in text(few)
+    for few in (report(Sums()), report(measured(effect=6, people=300))):
+        assert (few.verdict, few.difference, few.low, few.high, few.relative) == (None,) * 5
+        for told in (text(few), impact_svg(few)):
+            assert "nothing can be said yet" in told and "distinguishable" not in told
+        ET.fromstring(impact_svg(few))
     assert any("20.0% were held out where 50.0% should be" in note for note in report(measured(0), 50.0).notes)
+
+
+def test_without_a_share_the_reason_is_said() -> None:
+    nobody = report(Sums(people=(500, 500)))
+    assert (nobody.verdict, nobody.relative) == ("not distinguishable", None)
+    assert nobody.notes[-1].endswith("the difference is not told in percent")
 
 
 def test_one_currency_counts_and_others_are_named() -> None:

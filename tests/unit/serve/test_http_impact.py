@@ -35,7 +35,7 @@ def test_the_report_as_json_text_and_picture(tmp_path: Path) -> None:
     service = HttpService(tmp_path)
     scene(service)
     waiting = service.get(PATH).json()
-    assert waiting["waiting"] == PEOPLE and waiting["verdict"] == "not distinguishable"
+    assert waiting["waiting"] == PEOPLE and waiting["verdict"] is None
     service.pass_time(31 * DAY)
     found = service.get(PATH).json()
     assert found["verdict"] == "better" and found["unit"] == "EUR"
