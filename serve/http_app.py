@@ -56,6 +56,7 @@ from serve import (
 )
 from serve.errors import FieldError, InvalidFields, http_body, http_headers, http_status
 from serve.http_audit import AuditRecords
+from serve.http_key_route import allowed, leave_to_others
 from serve.http_middleware import BrowserAccess, RequestRecords
 from serve.http_openapi import install_openapi
 from serve.request_context import RequestContext
@@ -101,6 +102,7 @@ def build_http_app(services: Services, probes: http_health.Probes | None = None)
     for module in modules:
         # Not include_router: that makes every route again, and a request is then matched against routers, then routes.
         app.router.routes.extend(module.router.routes)
+    leave_to_others(app.router.routes)
     app.add_exception_handler(OnefoldError, _refused)
     app.add_exception_handler(WireError, _refused_by_parser)
     app.add_exception_handler(RequestValidationError, _invalid_parameters)
@@ -143,7 +145,11 @@ async def _no_such_route(request: Request, error: Exception) -> Response:
         405: ("method_not_allowed", "this path is used with another method: /docs lists them all"),
     }
     code, message = known.get(error.status_code, ("http_error", "the request cannot be answered"))
-    return _json({"code": code, "message": message}, error.status_code, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # Starlette names the methods of one of the path's routes
+        methods = allowed(request.app.routes, getattr(request.scope.get("route"), "path", ""))
+        headers["Allow"] = ", ".join(sorted(methods)) or headers.get("Allow", "")
+    return _json({"code": code, "message": message}, error.status_code, headers)
 
 
 def _count_refusal(request: Request, code: str) -> None:

@@ -30,11 +30,13 @@ _DESCRIPTIONS = {
     401: "No API key, or one that is not valid",
     403: "The API key does not allow this",
     404: "There is no such thing",
+    405: "The path is another route's, which is used with the methods in `Allow`",
     409: "It contradicts what is there",
     413: "Too large",
     429: "Too much, too fast: `Retry-After` says how many seconds to wait",
     503: "Not now: try again after `Retry-After` seconds, with the same ids",
 }
+_ALLOW = {"Allow": {"description": "methods, separated by commas", "schema": {"type": "string"}}}
 _RETRY_AFTER = {"Retry-After": {"description": "seconds", "schema": {"type": "integer", "minimum": 1}}}
 
 
@@ -50,6 +52,8 @@ def answers(
         responses[refused] = {"description": _DESCRIPTIONS[refused], "content": _json(error)}
         if refused in (429, 503):
             responses[refused]["headers"] = _RETRY_AFTER
+        if refused == 405:
+            responses[refused]["headers"] = _ALLOW
     responses["default"] = {"description": "Any other error", "content": _json(error)}
     return responses
 

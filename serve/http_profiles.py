@@ -31,6 +31,7 @@ from serve.http_context import (
 from serve.http_drawings import Form, respond_drawn
 from serve.http_events import event_entry
 from serve.http_identity_schemas import GraphAnswer, LinksPage, MergesPage
+from serve.http_key_route import KeyRoute
 from serve.http_openapi import PROFILE, answers, drawn_answers, takes
 from serve.http_pages import cursor_of, page, parse_positions, positions_text
 from serve.http_schemas import (
@@ -47,7 +48,7 @@ from serve.profile_reads import NOBODY
 from serve.purpose_reads import events_for, graph_for, links_for, merges_for
 from serve.request_context import RequestContext
 
-router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[Depends(authorise)])
+router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[Depends(authorise)], route_class=KeyRoute)
 
 Key = Annotated[str, Path(description="namespace:value, or a customer id", examples=["email:jane@example.com"])]
 _ERRORS = (400, 401, 403, 404, 503)
@@ -205,9 +206,10 @@ async def get_graph(key: Key, context: Context, purpose: Purpose, form: Form = "
     return with_withheld(respond_drawn(await asyncio.to_thread(draw_graph, cluster.graph, form), form), withheld)
 
 
-@router.get("/{key:path}", responses=answers(PROFILE, *_ERRORS), response_class=Response)
+@router.get("/{key:path}", responses=answers(PROFILE, *_ERRORS, 405), response_class=Response)
 async def get_profile(key: Key, context: Context, purpose: Purpose, min_seq: MinSeq = "") -> Response:
-    """The whole profile (docs/profile.md)."""
+    """The whole profile (docs/profile.md). A key that ends like a path below another key (`user_id:a/decide`) is asked
+    for with /v1/profiles/batch."""
     found = await _document(context, key, min_seq, purpose)
     return respond_withheld(found, found.get("withheld"))
 
