@@ -1,7 +1,8 @@
 """The desk: works on the requests of data subjects, one after the other, until each is completed.
 
 Every step may be done again, so that a restart goes on with the request that was in progress. What cannot be done now
-(a shard starts) is tried again; what fails is told by its kind, and does not hold up the requests behind it.
+(a shard starts) is tried again; what fails is told by its kind, and does not hold up the requests behind it. Why a
+request waits is noted with it.
 """
 
 import asyncio
@@ -15,7 +16,17 @@ import msgspec
 from actors.errors import OnefoldError
 from actors.privacy_store import PrivacyStore, Tell
 from models.privacy.letters import Normalise
-from models.privacy.requests import IdentityFormat, State, SubjectRequest, advanced, forgotten, is_about
+from models.privacy.requests import (
+    IdentityFormat,
+    State,
+    SubjectRequest,
+    Work,
+    advanced,
+    forgotten,
+    gone_on,
+    held_up,
+    is_about,
+)
 from models.privacy.suppression import refused_until
 from models.profile.state import Profile
 from models.shard.protocol import Erased
@@ -52,6 +63,13 @@ class Finished(NamedTuple):
     recipients: Sequence[str] = ()  # ids of the webhooks that are told
 
 
+class Proof(NamedTuple):
+    """What came of the search after an erasure; one of the two is empty."""
+
+    certificate: str  # its id
+    obstacle: str  # why there is none, in words that name nobody
+
+
 class DataKeys(Protocol):
     """What backups are read with (`actors.backup_keys.BackupKeys`)."""
 
@@ -66,8 +84,8 @@ class Prover(Protocol):
     async def look(self, requests: Sequence[SubjectRequest]) -> object:
         """What is found of these people before they are erased."""
 
-    async def certify(self, finished: Sequence[Finished], before: object) -> Mapping[str, str]:
-        """Looks again, once for all. Request id -> id of the signed certificate, for those of whom nothing is found."""
+    async def certify(self, finished: Sequence[Finished], before: object) -> Mapping[str, Proof]:
+        """Looks again, once for all. Request id -> the signed certificate, if nothing of the person is found."""
 
 
 Export = Callable[[SubjectRequest, list[str]], Awaitable[tuple[str, int]]]
@@ -121,29 +139,46 @@ class Desk:
             erasures = []
             for request in page:
                 if request.state == "in_progress" or self._is_ready(request):
-                    begun = await self._try(request, self._begin(request.request_id))
+                    begun = await self._try("find", [request], self._begin(request.request_id))
                     erasures += [begun] if isinstance(begun, SubjectRequest) else []
                     completed += begun is None
             if erasures:
-                completed += await self._try(erasures[0], self._erase_all(erasures)) or 0
+                completed += await self._erase_all(erasures)
             after = (page[-1].received_at, page[-1].request_id)
         return completed
 
-    async def _try(self, request: SubjectRequest, work: Coroutine[Any, Any, Result]) -> Result | Literal[False]:
-        """What comes of some work on a request; False if it cannot be done now."""
-        fields = {"subject_request_id": request.request_id}
+    async def _try(
+        self, work: Work, requests: Sequence[SubjectRequest], doing: Coroutine[Any, Any, Result]
+    ) -> Result | Literal[False]:
+        """What comes of some work on requests; False if it cannot be done now."""
         try:
-            return await work
+            for request in requests:
+                if gone_on(request, work) != request:
+                    self._store.change(request.request_id, lambda found: gone_on(found, work))
+            return await doing
         except Cancelled:
             return False
         except OnefoldError as error:
-            log.warning("a request of a data subject waits", extra={"fields": {**fields, "reason": error.code}})
+            self._hold_up(logging.WARNING, work, requests, error.message)
         except Exception as error:
-            # Its message may hold personal data: it is not logged.
-            reason = type(error).__name__
-            log.error("a request of a data subject failed", extra={"fields": {**fields, "reason": reason}})
+            # Its message may hold personal data: its kind is told alone.
+            self._hold_up(logging.ERROR, work, requests, f"an error that was not foreseen ({type(error).__name__})")
         await asyncio.sleep(RETRY_S)
         return False
+
+    def _hold_up(self, level: int, work: Work, requests: Sequence[SubjectRequest], reason: str) -> None:
+        """Notes why requests wait, and logs what is new."""
+        now = self._now()
+        for request in requests:
+            if held_up(request, work, reason, now) == request:
+                continue
+            fields = {"subject_request_id": request.request_id, "work": work, "reason": reason}
+            log.log(level, "a request of a data subject waits", extra={"fields": fields})
+            try:
+                self._store.change(request.request_id, lambda found: held_up(found, work, reason, now))
+            except Exception as error:  # the store itself may be what fails: the desk goes on trying
+                fields = {"subject_request_id": request.request_id, "reason": type(error).__name__}
+                log.error("why a request of a data subject waits cannot be noted", extra={"fields": fields})
 
     async def _begin(self, request_id: str) -> SubjectRequest | None:
         """Completes a request; of an erasure, finds whom it is about."""
@@ -158,21 +193,32 @@ class Desk:
 
     async def _erase_all(self, requests: list[SubjectRequest]) -> int:
         """Erases people, and completes the requests of whom nothing is found any more; how many."""
-        before = await self._prover.look(requests)
-        erased = [await self._try(request, self._erase(request)) for request in requests]
+        before = await self._try("search", requests, self._prover.look(requests))
+        if before is False:
+            return 0
+        erased = [await self._try("erase", [request], self._erase(request)) for request in requests]
         finished = [each for each in erased if each]
-        recipients = await self._clear([each.request for each in finished])
+        gone = [each.request for each in finished]
+        recipients = await self._try("clear", gone, self._clear(gone)) if gone else False
+        if recipients is False:
+            return 0
         finished = [each._replace(recipients=recipients if each.request.people else []) for each in finished]
-        certificates = await self._prover.certify(finished, before)
+        return await self._try("certify", gone, self._certify(finished, before)) or 0
+
+    async def _certify(self, finished: list[Finished], before: object) -> int:
+        """Completes the requests of whom nothing is found any more; how many."""
+        proofs = await self._prover.certify(finished, before)
+        completed = 0
         for each in finished:
-            request_id = each.request.request_id
-            if request_id in certificates:
-                self._close(request_id, certificates[request_id], each.events, each.recipients)
+            proof = proofs[each.request.request_id]
+            if proof.certificate:
+                self._close(each.request.request_id, proof.certificate, each.events, each.recipients)
+                completed += 1
             else:
-                log.error(
-                    "something of an erased person was found", extra={"fields": {"subject_request_id": request_id}}
-                )
-        return len(certificates)
+                self._hold_up(logging.ERROR, "certify", [each.request], proof.obstacle)
+        if completed < len(finished):
+            await asyncio.sleep(RETRY_S)
+        return completed
 
     def _begun(self, request: SubjectRequest) -> SubjectRequest:
         if request.state == "in_progress":

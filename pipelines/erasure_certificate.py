@@ -23,11 +23,12 @@ from models.privacy.scan_report import ScanReport, StoreScan
 from models.privacy.signed_document import sign
 
 KEY_FILE, PUBLIC_FILE = "certificate-signing.key", "certificate-signing.pub"
+_TOLD_MAX = 10
 _KEY = re.compile(r"[0-9a-f]{64}\s*")
 
 
 class CannotCertify(RuntimeError):
-    """The erasure cannot be certified; the message says what stands in the way."""
+    """The erasure cannot be certified; the message says what stands in the way, and names nobody."""
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,10 +54,10 @@ def issue(
     if before is not None and not before.found:
         raise CannotCertify("the person was not found before the erasure: nothing shows that the scan sees them")
     if after.failures:
-        raise CannotCertify(f"the scan proves nothing ({'; '.join(after.failures)}): mend that and scan again")
+        raise CannotCertify(f"the scan proves nothing ({_some(after.failures)}): mend that and scan again")
     if after.found:
-        places = "; ".join(sorted({f"{each.file}: {each.place}" for each in after.found}))
-        raise CannotCertify(f"the person was still found ({places}): erase that and scan again")
+        places = sorted({f"{each.file}: {each.place}" for each in after.found})
+        raise CannotCertify(f"the person was still found ({_some(places)}): erase that and scan again")
     certificate = Certificate(
         certificate_id=str(uuid4()),
         issued_at=now,
@@ -71,6 +72,11 @@ def issue(
         software_version=version("onefold"),
     )
     return certificate.certificate_id, sign(certificate, signing_key(data_dir))
+
+
+def _some(told: list[str]) -> str:
+    rest = [f"and {len(told) - _TOLD_MAX} more"] if len(told) > _TOLD_MAX else []
+    return "; ".join(told[:_TOLD_MAX] + rest)
 
 
 def state_recipients(

@@ -123,7 +123,7 @@ def table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[obje
         return
     drawn = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        drawn.add_row(*(str(value) for value in row))
+        drawn.add_row(*(Text(str(value)) for value in row))  # as it is: brackets are no markup
     console.print(drawn)
 
 

@@ -98,7 +98,8 @@ def status(
     """Show how far a request is."""
     with connect(data_dir, config, url, api_key) as client:
         found = client.get(_path(request_id))
-        found |= {"recipients": client.get(_path(request_id, "recipients"))}
+        found |= {"waiting": client.get(_entry_path(request_id))["waiting"]}
+        found |= {"recipients": client.get(_entry_path(request_id, "recipients"))}
     emit(as_json, found, lambda console: _show(console, found))
 
 
@@ -156,7 +157,7 @@ def verify_requester(
 ) -> None:
     """Note that the requester is the person, or acts for them."""
     with connect(data_dir, config, url, api_key) as client:
-        done = client.post(_path(request_id, "verify"), {"verified_by": by, "method": method})
+        done = client.post(_entry_path(request_id, "verify"), {"verified_by": by, "method": method})
     emit(as_json, done, lambda console: console.print(f"{request_id} is verified", highlight=False))
 
 
@@ -172,7 +173,7 @@ def extend(
 ) -> None:
     """Move the deadline, once. The requester must be told before the first one is over."""
     with connect(data_dir, config, url, api_key) as client:
-        done = client.post(_path(request_id, "extend"), {"reason": reason})
+        done = client.post(_entry_path(request_id, "extend"), {"reason": reason})
     emit(as_json, done, lambda console: console.print(f"{request_id} is due {done['due_at']}", highlight=False))
 
 
@@ -250,41 +251,57 @@ def _identity(key: str) -> dict[str, str]:
 
 
 def _completed(client: ApiClient, request_id: str, timeout_s: float) -> dict[str, Any]:
-    """The status of a request once it is completed. Raises CommandError if that is not to come, or takes too long."""
+    """The status of a request once it is completed; what it waits for meanwhile is told on standard error. Raises
+    CommandError if completion is not to come, or takes too long."""
     deadline = time.monotonic() + timeout_s
+    told = ""
     while True:
-        found: dict[str, Any] = client.get(_path(request_id))
-        if found["request_status"] == "completed":
+        entry = client.get(_entry_path(request_id))
+        if entry["state"] == "completed":
+            found: dict[str, Any] = client.get(_path(request_id))
             return found
-        if found["request_status"] == "cancelled":
+        if entry["state"] == "cancelled":
             raise CommandError(f"request {request_id} was cancelled")
+        waits = _waits(entry["waiting"])
+        if waits and waits != told:
+            Console(stderr=True).print(waits, highlight=False, markup=False, soft_wrap=True)
+        told = waits
         if time.monotonic() > deadline:
             raise CommandError(
-                f"request {request_id} is {found['request_status']} after {timeout_s:g} s; "
+                f"request {request_id} is {entry['state']} after {timeout_s:g} s{waits and f' and {waits}'}; "
                 f"`onefold privacy status {request_id}` tells how it goes on"
             )
         time.sleep(_POLL_S)
 
 
-def _path(request_id: str, action: str = "") -> str:
-    """The path of a request, or of what can be done with it."""
-    name = quote(request_id, safe="")
-    return f"/v1/privacy/requests/{name}/{action}" if action else f"/v2/requests/{name}"
+def _path(request_id: str) -> str:
+    """The path of a request as OpenDSR knows it."""
+    return f"/v2/requests/{quote(request_id, safe='')}"
+
+
+def _entry_path(request_id: str, action: str = "") -> str:
+    """The path of a request with all that is noted about it, or of what can be done with it."""
+    return f"/v1/privacy/requests/{quote(request_id, safe='')}" + (f"/{action}" if action else "")
 
 
 def _told(entry: dict[str, Any]) -> str:
     """What is to be noticed about a request."""
-    if entry["overdue"]:
-        return "overdue"
-    if entry["state"] == "pending" and not entry["ready"]:
-        return "requester not verified"
-    return "due soon" if entry["due_soon"] else ""
+    due = "overdue" if entry["overdue"] else "due soon" if entry["due_soon"] else ""
+    return "; ".join(filter(None, (due, _waits(entry["waiting"]))))
+
+
+def _waits(waiting: dict[str, Any] | None) -> str:
+    """Since when a request waits, and why; empty if it goes on."""
+    return "" if waiting is None else f"waits since {waiting['since']} ({waiting['work']}): {waiting['reason']}"
 
 
 def _show(console: Console, found: dict[str, Any]) -> None:
     for name in ("subject_request_id", "request_status", "expected_completion_time", "results_count", "results_url"):
         if name in found:
             console.print(f"{name:<26}{found[name]}", highlight=False, soft_wrap=True)
+    if found.get("waiting"):
+        waits = _waits(found["waiting"])
+        console.print(f"{'waiting':<26}{waits}", highlight=False, markup=False, soft_wrap=True)
     told = found.get("recipients", {})
     for each in told.get("data", ()):
         webhook_id = each["name"].removeprefix("webhook:")

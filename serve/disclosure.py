@@ -105,6 +105,7 @@ SHOWS: Mapping[tuple[str, str], Shows] = {
     ("GET", "/v2/requests/{subject_request_id}"): "duty",
     ("DELETE", "/v2/requests/{subject_request_id}"): "duty",
     ("GET", "/v1/privacy/requests"): "duty",
+    ("GET", "/v1/privacy/requests/{subject_request_id}"): "duty",
     ("POST", "/v1/privacy/requests/{subject_request_id}/verify"): "duty",
     ("GET", "/v1/privacy/requests/{subject_request_id}/recipients"): "duty",
     ("POST", "/v1/privacy/requests/{subject_request_id}/extend"): "duty",

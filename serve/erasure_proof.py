@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from actors.privacy_desk import Finished
+from actors.privacy_desk import Finished, Proof
 from actors.private_file import write_private
 from models.identity.customer_id import to_text
 from models.privacy.needles import needles_of
@@ -18,11 +18,8 @@ from models.privacy.scan_report import ScanReport
 from models.privacy.suppression import fingerprint
 from pipelines.erasure_certificate import CannotCertify, Erasure, issue, state_recipients
 from pipelines.privacy_scan import scan
-from serve import logs
 
 FOLDER = "privacy/certificates"  # in the data directory
-
-log = logs.logger("privacy")
 
 
 class ErasureProof:
@@ -39,22 +36,21 @@ class ErasureProof:
         identifiers = [identifier for request in requests for identifier in request.identifiers]
         return await self._scan(identifiers) if identifiers else None
 
-    async def certify(self, finished: Sequence[Finished], before: object) -> Mapping[str, str]:
-        """Looks again. Request id -> id of its certificate, for those of whom nothing is found."""
+    async def certify(self, finished: Sequence[Finished], before: object) -> Mapping[str, Proof]:
+        """Looks again. Request id -> its certificate, or what of the person is found."""
         after = await self._scan([i for each in finished for i in each.request.identifiers])
-        issued: dict[str, str] = {}
+        proofs: dict[str, Proof] = {}
         for each in finished:
             fingerprints = {fingerprint(i, self._key) for i in each.request.identifiers}
             earlier = before.about(fingerprints) if isinstance(before, ScanReport) else None
             # Nobody was found under these identifiers, or the work on the request goes on after a crash.
             seen_before = earlier if earlier is not None and earlier.found else None
             try:
-                issued[each.request.request_id] = self._issue(
-                    each, fingerprints, seen_before, after.about(fingerprints)
-                )
+                certificate = self._issue(each, fingerprints, seen_before, after.about(fingerprints))
+                proofs[each.request.request_id] = Proof(certificate, "")
             except CannotCertify as error:
-                log.error("an erasure cannot be certified", extra=logs.fields(reason=str(error)))
-        return issued
+                proofs[each.request.request_id] = Proof("", str(error))
+        return proofs
 
     def _issue(self, finished: Finished, fingerprints: set[str], before: ScanReport | None, after: ScanReport) -> str:
         request = finished.request

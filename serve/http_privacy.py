@@ -13,7 +13,7 @@ from actors.webhook_residency import PermittedWebhooks
 from models.privacy.deadlines import escalates_at, extended
 from models.privacy.recipients import Recipient
 from models.privacy.record import ProcessingRecord, RecordRecipient, record_of
-from models.privacy.requests import State, SubjectRequest, advanced, is_open, is_ready
+from models.privacy.requests import State, SubjectRequest, advanced, is_open, is_ready, waiting
 from serve.backup_keys import lift_in_backups
 from serve.http_audit import tell, tell_people
 from serve.http_body import read_json
@@ -27,6 +27,7 @@ from serve.http_privacy_schemas import (
     PrivacyRequestEntry,
     PrivacyRequestsPage,
     PrivacyStep,
+    PrivacyWaiting,
     RecipientEntry,
     RecipientsAnswer,
     StateFilter,
@@ -58,6 +59,19 @@ async def list_requests(
     page = found[:limit]
     following = f"{page[-1].received_at}:{page[-1].request_id}" if len(found) > limit else ""
     return respond(PrivacyRequestsPage([_entry(services, each) for each in page], cursor_of(following, limit)))
+
+
+@router.get(
+    "/requests/{subject_request_id}",
+    responses=answers(PrivacyRequestEntry, 401, 403, 404, 503),
+    response_class=Response,
+)
+async def get_request(subject_request_id: str, context: Context) -> Response:
+    """One request: its due date, how far it is, and why nothing happens if that is so."""
+    services = context.services
+    found = await asyncio.to_thread(services.privacy.request, subject_request_id)
+    tell(subject_request_id=found.request_id)
+    return respond(_entry(services, found))
 
 
 @router.post(
@@ -213,6 +227,7 @@ def _parse_cursor(cursor: str) -> tuple[int, str]:
 def _entry(services: Services, request: SubjectRequest) -> PrivacyRequestEntry:
     now = services.now()
     overdue = is_open(request) and now > request.due_at
+    waits = waiting(request, services.settings.privacy)
     return PrivacyRequestEntry(
         id=request.request_id,
         kind=request.kind,
@@ -225,6 +240,7 @@ def _entry(services: Services, request: SubjectRequest) -> PrivacyRequestEntry:
         due_soon=is_open(request) and not overdue and now >= escalates_at(request.due_at),
         extended=request.extended,
         ready=is_ready(request, services.settings.privacy),
+        waiting=None if waits is None else PrivacyWaiting(time_text(waits.since), waits.work, waits.reason),
         verified_by=request.verified_by or None,
         verified_how=request.verified_how or None,
         namespaces=sorted({identity.namespace for identity in request.identities}),

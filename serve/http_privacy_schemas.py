@@ -14,7 +14,7 @@ from models.privacy.open_dsr_documents import OpenDsrRequest as OpenDsrRequest
 from models.privacy.open_dsr_documents import OpenDsrStatus as OpenDsrStatus
 from models.privacy.recipients import RecipientState
 from models.privacy.record import ProcessingRecord as ProcessingRecord
-from models.privacy.requests import Regulation, RequestKind, State
+from models.privacy.requests import Regulation, RequestKind, State, Work
 from serve.http_schemas import Cursor, Time
 
 _DECISIONS_MAX = 100
@@ -31,6 +31,14 @@ class PrivacyStep(msgspec.Struct, frozen=True):
     note: str
 
 
+class PrivacyWaiting(msgspec.Struct, frozen=True):
+    """Why nothing happens about a request."""
+
+    since: Time
+    work: Annotated[Work, Meta(description="that cannot be done, or of verify: is not")]
+    reason: Annotated[str, Meta(description="in words; names nobody")]
+
+
 class PrivacyRequestEntry(msgspec.Struct, frozen=True):
     """A request of a data subject, without what names the person."""
 
@@ -45,6 +53,7 @@ class PrivacyRequestEntry(msgspec.Struct, frozen=True):
     due_soon: Annotated[bool, Meta(description="it is not, and that is at most seven days away")]
     extended: bool
     ready: Annotated[bool, Meta(description="it waits for nothing but its turn")]
+    waiting: Annotated[PrivacyWaiting | None, Meta(description="why nothing happens; null while it goes on")]
     verified_by: str | None
     verified_how: str | None
     namespaces: Annotated[list[str], Meta(description="of the identifiers that it names", examples=[["email"]])]

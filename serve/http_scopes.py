@@ -105,6 +105,7 @@ SCOPES: Mapping[tuple[str, str], Scope | Literal["public"]] = {
     ("GET", "/v2/requests/{subject_request_id}"): "privacy",
     ("DELETE", "/v2/requests/{subject_request_id}"): "privacy",
     ("GET", "/v1/privacy/requests"): "privacy",
+    ("GET", "/v1/privacy/requests/{subject_request_id}"): "privacy",
     ("POST", "/v1/privacy/requests/{subject_request_id}/verify"): "privacy",
     ("GET", "/v1/privacy/requests/{subject_request_id}/recipients"): "privacy",
     ("POST", "/v1/privacy/requests/{subject_request_id}/extend"): "privacy",

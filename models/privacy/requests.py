@@ -6,7 +6,7 @@ worked on; of a completed erasure, fingerprints alone stay (`models.privacy.supp
 
 from collections.abc import Collection
 from hashlib import new
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -18,6 +18,13 @@ RequestKind = Literal["access", "portability", "erasure"]
 Regulation = Literal["gdpr", "ccpa"]
 State = Literal["pending", "in_progress", "completed", "cancelled"]
 IdentityFormat = Literal["raw", "sha1", "md5", "sha256"]
+Work = Literal["verify", "find", "search", "erase", "clear", "certify"]
+"""What is done about a request, in this order: it is noted who the requester is; the person is found, and unless they
+are to be erased, what is held of them is written down; all stores are searched; shards erase; all else forgets; all
+stores are searched again, and the certificate is signed."""
+
+
+_WORK: tuple[Work, ...] = get_args(Work)
 
 
 class SubjectIdentity(msgspec.Struct, frozen=True):
@@ -34,6 +41,14 @@ class Step(msgspec.Struct, frozen=True):
     at: int  # ms
     state: State
     note: str = ""  # never names the person
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Why a request does not go on."""
+
+    since: int  # ms
+    work: Work  # that cannot be done
+    reason: str  # in words; never names the person
 
 
 class SubjectRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,12 +81,16 @@ class SubjectRequest(msgspec.Struct, frozen=True, kw_only=True):
     escalated: bool = False  # its deadline is near or over, and that was told
     is_forgotten: bool = False  # the person was erased since: what names them goes when the request ends
     steps: list[Step] = []
+    waiting: Waiting | None = None  # of one in progress: why the work on it stands
 
 
 def advanced(request: SubjectRequest, state: State, now: int, note: str = "", **changes: Any) -> SubjectRequest:
-    """The request in its next state. One that has ended keeps nothing that names somebody who was erased."""
+    """The request in its next state. One that has ended waits for nothing, and of somebody who was erased it keeps
+    nothing that names them."""
     steps = [*request.steps, Step(now, state, note)]
     made = msgspec.structs.replace(request, state=state, steps=steps, **changes)
+    if not is_open(made):
+        made = msgspec.structs.replace(made, waiting=None)
     is_erased = made.is_forgotten or (made.kind == "erasure" and state == "completed")
     return anonymised(made) if is_erased and not is_open(made) else made
 
@@ -87,6 +106,28 @@ def forgotten(request: SubjectRequest) -> SubjectRequest:
 def is_ready(request: SubjectRequest, settings: PrivacySettings) -> bool:
     """Whether the work on a request may begin."""
     return request.state == "pending" and (not settings.require_verification or bool(request.verified_by))
+
+
+def held_up(request: SubjectRequest, work: Work, reason: str, now: int) -> SubjectRequest:
+    """The request, which cannot be worked on now. It waits since the same work could first not be done."""
+    before = request.waiting
+    since = before.since if before is not None and before.work == work else now
+    return msgspec.structs.replace(request, waiting=Waiting(since, work, reason)) if is_open(request) else request
+
+
+def gone_on(request: SubjectRequest, work: Work) -> SubjectRequest:
+    """The request when this work on it begins: it waits for none that comes before."""
+    before = request.waiting
+    is_past = before is not None and _WORK.index(before.work) < _WORK.index(work)
+    return msgspec.structs.replace(request, waiting=None) if is_past else request
+
+
+def waiting(request: SubjectRequest, settings: PrivacySettings) -> Waiting | None:
+    """Why nothing happens about a request; None if it has ended, or waits for nothing but its turn."""
+    if request.state == "pending" and not is_ready(request, settings):
+        reason = "nobody has noted who the requester is: `onefold privacy verify-requester` does"
+        return Waiting(request.received_at, "verify", reason)
+    return request.waiting
 
 
 def is_open(request: SubjectRequest) -> bool:

@@ -13,13 +13,13 @@ import pytest
 from actors.backup_keys import BackupKeys
 from actors.errors import Unavailable
 from actors.privacy_calls import PrivacyCalls
-from actors.privacy_desk import Desk, Finished
+from actors.privacy_desk import Desk, Finished, Proof
 from actors.privacy_store import PrivacyStore
 from actors.router import Router
 from actors.shard_calls import ShardCalls
 from models.identity.customer_id import to_text
 from models.identity.identifiers import IdentifierNormaliser
-from models.privacy.requests import SubjectIdentity, SubjectRequest, advanced
+from models.privacy.requests import SubjectIdentity, SubjectRequest, Waiting, advanced
 from models.privacy.suppression import FOREVER, fingerprint
 from models.profile.state import Profile
 from models.shard.protocol import DeadLetter
@@ -58,6 +58,8 @@ class Place:
         self.deliveries = Deliveries()
         self.finished: list[Finished] = []
         self.before: object = None
+        self.obstacle = ""
+        self.now = NOW
         self.discarded: list[str] = []
         self.calls_left = 1_000_000
         self.ready: Callable[[SubjectRequest], bool] = lambda request: True
@@ -79,18 +81,19 @@ class Place:
             self.discarded.append,
             self.keys,
             lambda identifier: fingerprint(identifier, b"k" * 32),
-            lambda: NOW,
+            lambda: self.now,
         )
 
     async def look(self, requests: Sequence[SubjectRequest]) -> object:
         self._count()
         return [request.identifiers for request in requests]
 
-    async def certify(self, finished: Sequence[Finished], before: object) -> dict[str, str]:
+    async def certify(self, finished: Sequence[Finished], before: object) -> dict[str, Proof]:
         self._count()
         self.finished += finished
         self.before = before
-        return {each.request.request_id: "cert_1" for each in finished}
+        proof = Proof("" if self.obstacle else "cert_1", self.obstacle)
+        return {each.request.request_id: proof for each in finished}
 
     async def call(self, shard: int, method: str, *arguments: object, timeout_s: float) -> Any:
         self._count()
@@ -375,10 +378,47 @@ def test_what_cannot_be_done_now_is_tried_again_and_holds_nobody_up(
         plain, place.call = place.call, busy  # type: ignore[method-assign]
         assert await desk.work() == 1
         assert [place.store.request(r.request_id).state for r in (first, second)] == ["in_progress", "completed"]
+        assert place.store.request(first.request_id).waiting == Waiting(NOW, "erase", "busy")
         place.call = plain  # type: ignore[method-assign]
         for bound in ("ERASE_S", "_CALL_S"):
             monkeypatch.setattr(f"actors.privacy_calls.{bound}", 60.0)
         assert await desk.work() == 1
-        assert place.store.request(first.request_id).state == "completed"
+        done = place.store.request(first.request_id)
+        assert (done.state, done.waiting) == ("completed", None)
 
     run(scenario)
+
+
+def test_what_a_request_waits_for_is_noted_until_it_goes_on(
+    run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("actors.privacy_desk.RETRY_S", 0.0)
+
+    async def scenario(place: Place) -> None:
+        await settled(place, people=3)
+        both = [place.store.add(ask(number=n, received_at=NOW + n)).request_id for n in (1, 2)]
+        desk = place.desk()
+
+        def waits() -> list[Waiting | None]:
+            return [place.store.request(request_id).waiting for request_id in both]
+
+        async def blind(requests: Sequence[SubjectRequest]) -> object:
+            raise OSError(f"cannot read {CANARY}")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(place, "look", blind)
+            for place.now in (NOW, NOW + 1):
+                assert await desk.work() == 0
+            assert waits() == [Waiting(NOW, "search", "an error that was not foreseen (OSError)")] * 2
+        place.obstacle = "the person was still found (deliveries.sqlite: messages.body)"
+        for place.now in (NOW + 2, NOW + 3):
+            assert await desk.work() == 0
+        assert waits() == [Waiting(NOW + 2, "certify", place.obstacle)] * 2
+        place.obstacle = ""
+        assert await desk.work() == 2
+        assert waits() == [None, None]
+
+    run(scenario)
+    logged = [record for record in caplog.records if record.message == "a request of a data subject waits"]
+    assert len(logged) == 4, "each reason once"
+    assert CANARY not in str([record.__dict__ for record in caplog.records])

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from models.privacy.requests import SubjectIdentity, SubjectRequest, advanced
+from models.privacy.requests import SubjectIdentity, SubjectRequest, advanced, held_up
 from models.privacy.settings import PrivacySettings
 from serve.cli import run
+from serve.http_schemas import time_text
 from serve.settings import Settings
 from serve.subject_export import FOLDER
 from tests.unit.serve.http_service import HttpService
@@ -163,6 +164,25 @@ def test_waiting_ends(service: HttpService, privacy: Call, monkeypatch: pytest.M
     monkeypatch.setattr(service.privacy, "add", added)
     done = privacy("erase", MAIL, "--wait")
     assert done.exit_code == 1 and "was cancelled" in done.err
+
+
+def test_why_a_request_waits_is_told(service: HttpService, privacy: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    add = service.privacy.add
+
+    def added(request: SubjectRequest, tell: Any = None) -> SubjectRequest:
+        begun = advanced(add(request, tell), "in_progress", service.now)
+        waits = held_up(begun, "erase", "[shard-1] is not available", service.now)
+        return service.privacy.change(request.request_id, lambda _: waits)
+
+    monkeypatch.setattr(service.privacy, "add", added)
+    done = privacy("erase", MAIL, "--wait", "--timeout", "0.05")
+    why = f"waits since {time_text(service.now)} (erase): [shard-1] is not available"
+    assert done.exit_code == 1
+    assert done.err.count(f"{why}\n") == 1 and f"is in_progress after 0.05 s and {why};" in done.err
+    (entry,) = json.loads(privacy("requests", "--json").out)
+    assert why in privacy("status", entry["id"]).out
+    assert json.loads(privacy("status", entry["id"], "--json").out)["waiting"] == entry["waiting"]
+    assert why in privacy("requests").out
 
 
 def test_a_correction_by_the_command_line(service: HttpService, privacy: Call) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from models.privacy.deadlines import DAY_MS, due, extended
-from models.privacy.requests import SubjectIdentity, SubjectRequest, advanced, is_ready
+from models.privacy.requests import SubjectIdentity, SubjectRequest, advanced, held_up, is_ready
 from models.privacy.settings import PrivacySettings
 from serve.http_schemas import time_text
 from serve.settings import Settings
@@ -73,6 +73,7 @@ def test_requests_are_listed_without_what_names_a_person(place: Place) -> None:
             "due_soon": False,
             "extended": False,
             "ready": True,
+            "waiting": None,
             "verified_by": None,
             "verified_how": None,
             "namespaces": ["email"],
@@ -81,6 +82,26 @@ def test_requests_are_listed_without_what_names_a_person(place: Place) -> None:
             "steps": [],
         }
     ]
+
+
+def test_what_a_request_waits_for_is_told_until_it_ends(tmp_path: Path) -> None:
+    place = Place(tmp_path, require_verification=True)
+    path = f"/v1/privacy/requests/{place.add()}"
+    waiting = place.service.get(path).json()["waiting"]
+    assert (waiting["work"], waiting["since"]) == ("verify", "2026-03-01T12:30:00.001Z")
+    assert place.service.post(f"{path}/verify", CHECK).json()["waiting"] is None
+    change = place.service.privacy.change
+    change(request_id(1), lambda found: advanced(found, "in_progress", NOW))
+    change(request_id(1), lambda found: held_up(found, "erase", "shard-1 is not available", NOW))
+    told = {"since": "2026-03-01T12:30:00.000Z", "work": "erase", "reason": "shard-1 is not available"}
+    assert place.service.get(path).json() == place.entry()
+    assert place.entry()["waiting"] == told
+    assert "waiting" not in place.service.get(f"/v2/requests/{request_id(1)}").json(), "OpenDSR has no such field"
+    change(request_id(1), lambda found: advanced(found, "completed", NOW))
+    assert place.entry()["waiting"] is None
+    change(request_id(1), lambda found: held_up(found, "erase", "late", NOW))
+    assert place.entry()["waiting"] is None
+    assert place.service.get("/v1/privacy/requests/nobody").status_code == 404
 
 
 def test_pages_and_states(place: Place) -> None:
