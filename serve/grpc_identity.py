@@ -3,8 +3,6 @@
 import asyncio
 from typing import Any
 
-import msgspec
-
 from actors.errors import Invalid
 from models.identity.customer_id import to_text
 from models.identity.evidence import Explanation
@@ -14,6 +12,7 @@ from serve import identity_messages as messages
 from serve.grpc_call import Call, Methods, Reply, unary
 from serve.grpc_ingest import result_message
 from serve.identity_reads import Drawing, draw_evidence, draw_graph, people_of
+from serve.json_fields import json_field
 from serve.purpose_reads import (
     dry_run_for,
     explanation_for,
@@ -152,10 +151,7 @@ class IdentityMethods(Methods):
 def _traits(text: str) -> dict[str, Any] | None:
     if not text:
         return None
-    try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Invalid("traits_json: expected a JSON object, as the traits of an identify call") from None
+    return json_field("traits_json", text, dict[str, Any], "a JSON object, as the traits of an identify call")
 
 
 def _drawing(number: int) -> Drawing | None:

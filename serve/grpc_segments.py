@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-import msgspec
-
 from actors.errors import Invalid
 from models.identity.customer_id import shard_of, to_text
 from models.segments.criteria import SegmentDefinition
@@ -16,6 +14,7 @@ from serve import segment_analysis, segment_registry
 from serve.grpc_call import Call, Methods, Reply, stream, unary
 from serve.http_pages import parse_positions, positions_text
 from serve.http_schemas import time_text
+from serve.json_fields import json_field
 from serve.profile_message import json_text
 from serve.segment_analysis import Suppression
 
@@ -124,10 +123,7 @@ class SegmentMethods(Methods):
 
 
 def _criteria(text: str) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Invalid("criteria_json: expected a JSON object; docs/segments.md has the language") from None
+    return json_field("criteria_json", text, dict[str, Any], "a JSON object; docs/segments.md has the language")
 
 
 def _segment(definition: SegmentDefinition, statuses: dict[str, SegmentStatus], suppression: Suppression) -> pb.Segment:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from actors.errors import Invalid
 from models.events.envelope import decompress
 from models.events.limits import Limits
+from models.events.structure import check_json
 from serve.errors import FieldError, InvalidFields, TooLarge
 
 CONTROL_BYTES_MAX = 1_000_000  # of all that is not events
@@ -39,10 +40,14 @@ async def read_body(request: Request, limits: Limits) -> bytes:
 
 
 async def read_json(request: Request, kind: type[T]) -> T:
-    """The body as a `kind` (a msgspec struct). Raises InvalidFields with the place of what is wrong, or WireError."""
+    """The body as a `kind` (a msgspec struct). Raises InvalidFields with the place of what is wrong, or WireError.
+
+    What holds of events holds of it: bounded nesting, integers of 64 bits, no NUL characters.
+    """
     body = await read_body(request, _CONTROL_LIMITS)
     try:
-        return msgspec.json.decode(body, type=kind)
+        decoded = msgspec.json.decode(body, type=kind)
+        broken = check_json(body, _CONTROL_LIMITS.depth_max)
     except msgspec.ValidationError as error:
         # "Expected `int`, got `str` - at `$.limit`": msgspec names kinds and places, never values.
         expected, _, place = str(error).partition(" - at `")
@@ -53,6 +58,10 @@ async def read_json(request: Request, kind: type[T]) -> T:
         raise InvalidFields(f"{field}: {expected}", [FieldError(field, expected)]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Invalid("body: it is not JSON") from None
+    if broken:
+        found = [FieldError(each["field"] or "body", each["message"]) for each in broken]
+        raise InvalidFields(f"{found[0].field}: {found[0].message}", found)
+    return decoded
 
 
 def _too_large(limit: int) -> TooLarge:

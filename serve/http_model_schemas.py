@@ -9,6 +9,7 @@ from models.impact.policy_report import PolicyReport as PolicyReport  # as it is
 from serve.http_schemas import Time
 
 AliasName = Literal["champion", "challenger"]
+_VERSION_MAX = 1_000_000_000  # they are counted from 1
 
 
 class ModelReport(msgspec.Struct, frozen=True):
@@ -109,7 +110,7 @@ class RescoreAnswer(msgspec.Struct, frozen=True):
 class AliasRequest(msgspec.Struct, forbid_unknown_fields=True):
     """What an alias is to stand for."""
 
-    version: Annotated[int, Meta(ge=1)] | None  # null: none any more
+    version: Annotated[int, Meta(ge=1, le=_VERSION_MAX)] | None  # null: none any more
     reason: str = ""
     force: Annotated[bool, Meta(description="champion: although the gate is not passed; a reason must be given")] = (
         False

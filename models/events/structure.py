@@ -4,6 +4,7 @@ MessagePack has no larger integers, databases cut text at NUL, and deep nesting 
 Quick checks clear nearly every message; only a suspect is walked.
 """
 
+import re
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from models.events.outcome import REASONS_MAX, Reason, reason
 
 _INT_MIN, _INT_MAX = -(1 << 63), (1 << 64) - 1
 _PATH_CHARS_MAX = 200
+_SUSPECT = re.compile(rb"\d{19}|\\u0000")  # an integer beyond 64 bits has as many digits
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -22,6 +24,13 @@ def check_structure(document: Any, raw: bytes, depth_max: int) -> list[Reason]:
     found: list[Reason] = []
     _walk(document, "", 1, depth_max, found)
     return found[:REASONS_MAX]
+
+
+def check_json(raw: bytes, depth_max: int) -> list[Reason]:
+    """The same of JSON that was not decoded to look at it. Raises msgspec.DecodeError if it is none."""
+    if raw.count(b"{") + raw.count(b"[") <= depth_max and not _SUSPECT.search(raw):
+        return []
+    return check_structure(msgspec.json.decode(raw), raw, depth_max)
 
 
 def _is_encodable(document: Any) -> bool:

@@ -57,7 +57,7 @@ def test_a_dry_run_with_traits(service: GrpcService) -> None:
     evidence = answer.matching.candidates[0].evidence
     assert evidence.prior + sum(field.weight for field in evidence.fields) == pytest.approx(evidence.score)
     assert answer.matching.candidates[0].standing == "free"
-    for wrong in ("[]", "{", "7"):
+    for wrong in ("[]", "{", "7", '{"size": 18446744073709551616}'):
         code, details = refusal(service, "Resolve", pb.ResolveRequest(traits_json=wrong))
         assert code is grpc.StatusCode.INVALID_ARGUMENT and details.startswith("traits_json: ")
 

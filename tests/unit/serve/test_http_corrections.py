@@ -1,5 +1,6 @@
 """Corrections by the API: what holds, what is refused and where to go with it, and who may."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from tests.unit.serve.http_service import NOW, HttpService
 
 PATH = "/v1/profiles/user_id:u1/corrections"
+DEEP: Any = json.loads("[" * 40 + "]" * 40)
 
 
 @pytest.fixture
@@ -49,6 +51,9 @@ def test_a_correction_is_answered_listed_and_lifted(service: HttpService) -> Non
         ({"traits": {"": 1}}, "names of 1 to"),
         ({"traits": {"note": "x" * 100_000}}, "at most"),
         ({"traits": [1]}, "traits"),
+        ({"traits": {"note": [{"size": 2**64}]}}, "traits.note[0].size: integers must fit 64 bits"),
+        ({"traits": {"note": "a\0b"}}, "traits.note: text must not hold U+0000"),
+        ({"traits": {"note": DEEP}}, "may be nested 32 deep"),
     ],
 )
 def test_what_cannot_be_corrected_is_named_with_the_way_out(service: HttpService, body: Any, told: str) -> None:

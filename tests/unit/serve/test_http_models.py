@@ -70,7 +70,8 @@ def test_models_are_listed_and_retired(service: HttpService) -> None:
     for path in ("/v1/models/nothing", "/v1/models/nothing/aliases/champion"):
         assert service.request("GET" if "aliases" not in path else "PUT", path, {"version": 1}).status_code == 404
     assert service.request("PUT", CHALLENGER, {"version": 9}).status_code == 404
-    assert service.request("PUT", CHALLENGER, {"version": 0}).status_code == 400
+    for version in (0, 2**63, 2**70):
+        assert service.request("PUT", CHALLENGER, {"version": version}).status_code == 400
 
 
 def test_a_gate_may_ask_for_a_sure_difference_and_passes_over_other_outcomes(service: HttpService) -> None:
