@@ -10,7 +10,7 @@ from actors.reader import CUSTOMER_ID_NAMESPACE
 from actors.router import Router
 from models.identity.customer_id import to_text
 from models.privacy.decisions import Choice, DecisionRecord, Kind, decision_of
-from models.privacy.purposes import NO_AUTOMATED_DECISIONS
+from models.privacy.purposes import has_opted_out
 from models.profile.state import Profile
 
 
@@ -27,7 +27,7 @@ class AutomatedDecisions:
         profile = await self._router.profile(f"{CUSTOMER_ID_NAMESPACE}{to_text(customer_id)}")
         if profile is None:
             return False
-        is_opted_out = _has_opted_out(profile)
+        is_opted_out = has_opted_out(profile.consents)
         await self._router.log_decision(
             decision_of(kind, subject, profile.customer_id, cause, purpose, is_opted_out, self._now())
         )
@@ -47,7 +47,7 @@ class AutomatedDecisions:
         asked with this id before. Raises NotFound if the person is erased meanwhile, Conflict if the decision was taken
         for another purpose, for which other data may have counted, Unavailable, and what `choose` does."""
         key = f"{CUSTOMER_ID_NAMESPACE}{to_text(profile.customer_id)}"
-        is_opted_out = _has_opted_out(profile)
+        is_opted_out = has_opted_out(profile.consents)
         record = decision_of("model", decision, profile.customer_id, decision_id, purpose, is_opted_out, self._now())
         if not is_opted_out:
             held = None if is_new else await self._held(key, record)
@@ -67,8 +67,3 @@ class AutomatedDecisions:
         if held is not None and held.purpose != record.purpose:
             raise Conflict("decision_id: it was decided for another purpose; ask for that one, or with another id")
         return held
-
-
-def _has_opted_out(profile: Profile) -> bool:
-    told = profile.consents.get(NO_AUTOMATED_DECISIONS)
-    return told is not None and told.value is True

@@ -28,9 +28,9 @@ from google.protobuf.message_factory import GetMessageClass
 
 from bench.fuzz_place import HANG_S, PEOPLE, SEGMENT, Place, Watch, place, report, seed
 from pipelines.batch_client import ApiError
-from protos.onefold.v1 import identity_pb2, ingest_pb2, profile_pb2, segment_pb2
+from protos.onefold.v1 import decision_pb2, identity_pb2, ingest_pb2, profile_pb2, segment_pb2
 
-FILES = (profile_pb2, ingest_pb2, identity_pb2, segment_pb2)
+FILES = (profile_pb2, ingest_pb2, identity_pb2, segment_pb2, decision_pb2)
 WRONG = (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.DEADLINE_EXCEEDED)
 _CALLERS = 4
 _STREAM_READS_MAX = 3
@@ -42,7 +42,7 @@ _KEYS = ("key", "keys", "left", "right", "identifiers")
 TEXTS = (
     *("", " ", "0", "-1", "null", "\x00", "a" * 300, "é" * 2_000, "\u202e\u2603\U0001f600", "'; DROP TABLE events; --"),
     *("email:fuzz1@example.com", "user_id:fuzz-1", "customer_id:cus_0d3k5w2m8r000", "email:", ":", "a:b:c", "shoppers"),
-    *("0:1", "0:1,1:1", "0:99999999999999999999", "-1:-1", "identify", "track", "merge", "Order Completed"),
+    *("welcome", "0:1", "0:1,1:1", "0:99999999999999999999", "-1:-1", "identify", "track", "merge", "Order Completed"),
     *("2026-03-01T12:30:00Z", "9999-12-31T23:59:59Z", "0000-00-00", "1e400", "${jndi:ldap://x}", "%s%n", "../../etc"),
 )
 INTEGERS = (0, 1, -1, 2, 100, 1_000, 1_001, 2**31 - 1, -(2**31))

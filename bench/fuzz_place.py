@@ -50,6 +50,11 @@ basis = "contract"
 basis = "consent"
 data = { traits = ["income"], events = ["Ad *"] }
 categories = ["Advertising"]
+[scoring.decisions.welcome]
+response = { kind = "event", event = "Page Viewed" }
+value = { kind = "revenue", currency = "EUR" }
+features = { plan = { trait = "plan", text = true } }
+actions = { none = {}, letter = { cost = 0.5 }, call = { cost = 1, segment = "shoppers" } }
 """
 
 

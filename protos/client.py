@@ -8,7 +8,7 @@
 
 Replies are the messages of protos/onefold/v1. Errors are grpc.RpcError with the service's code and its sentence. A call
 that finds no server waits for one until its timeout; reads and batches of events that meet UNAVAILABLE are tried again
-(events carry message ids, so nothing counts twice).
+(events carry message ids, and decisions ids of their own, so nothing counts twice).
 """
 
 import json
@@ -19,7 +19,8 @@ from uuid import uuid4
 
 import grpc
 
-from protos.onefold.v1 import identity_pb2, ingest_pb2, profile_pb2, segment_pb2
+from protos.onefold.v1 import decision_pb2, identity_pb2, ingest_pb2, profile_pb2, segment_pb2
+from protos.onefold.v1.decision_pb2_grpc import DecisionServiceStub
 from protos.onefold.v1.identity_pb2_grpc import IdentityServiceStub
 from protos.onefold.v1.ingest_pb2_grpc import IngestServiceStub
 from protos.onefold.v1.profile_pb2_grpc import ProfileServiceStub
@@ -35,6 +36,7 @@ _RETRIES = {
         {
             "name": [
                 {"service": "onefold.v1.ProfileService"},
+                {"service": "onefold.v1.DecisionService"},
                 {"service": "onefold.v1.IngestService", "method": "Ingest"},
                 *(
                     {"service": "onefold.v1.IdentityService", "method": method}
@@ -106,6 +108,7 @@ class Client:
         self._ingest = self._stub(IngestServiceStub)
         self._identity = self._stub(IdentityServiceStub)
         self._segments = self._stub(SegmentServiceStub)
+        self._decisions = self._stub(DecisionServiceStub)
 
     def __enter__(self) -> "Client":
         return self
@@ -235,6 +238,20 @@ class Client:
         """Sets the two apart: matching never joins them again."""
         request = identity_pb2.RejectReviewRequest(review_id=review_id)
         return self._call(self._identity.RejectReview, request, identity_pb2.Review)
+
+    # Decisions
+
+    def decide(self, key: str, decision: str, decision_id: str = "") -> decision_pb2.DecideResponse:
+        """What to do for a person at a decision point. With the id of a decision that was taken, that decision; without
+        one, a new decision."""
+        request = decision_pb2.DecideRequest(key=key, decision=decision, decision_id=decision_id or uuid4().hex)
+        return self._call(self._decisions.Decide, request, decision_pb2.DecideResponse)
+
+    def rank(self, key: str, items: Iterable[Mapping[str, Any]]) -> decision_pb2.RankResponse:
+        """Products or offers ({"id": ..., "category": ..., "popularity": ..., "margin": ...}, all but the id may be
+        left out), at most 1,000, in the order that suits a person."""
+        request = decision_pb2.RankRequest(key=key, items=[decision_pb2.RankItem(**item) for item in items])
+        return self._call(self._decisions.Rank, request, decision_pb2.RankResponse)
 
     # Segments
 

@@ -1,18 +1,19 @@
 """Decision points of one replica: what their champions recommend, and what is chosen for a person."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.control import ControlStore
 from actors.errors import Conflict
 from models.privacy.decisions import Choice
-from models.privacy.purposes import NO_AUTOMATED_DECISIONS
-from models.privacy.visibility import serves, serves_all
+from models.privacy.purposes import has_opted_out
+from models.privacy.visibility import serves
 from models.profile.state import Profile
-from models.scoring.deciding import Champion, choose, expected_values
+from models.scoring.deciding import Champion, choose, expected_values, served_features
 from models.scoring.decision_point import DecisionPoint
-from models.scoring.features import FeatureReader, Value, reads_of
+from models.scoring.features import FeatureReader, Value
 from models.scoring.registry import ModelVersion
 from models.segments.holdout import is_held_out
 from serve.decision_models import decision_point
@@ -21,7 +22,16 @@ from serve.snapshot import Snapshot
 
 log = logging.getLogger("onefold.models")
 
-_NO_CHAMPIONS: Mapping[str, tuple[Champion, FeatureReader] | None] = {}
+
+class Standing(NamedTuple):
+    """A champion with what tells it of people."""
+
+    champion: Champion
+    reader: FeatureReader
+    served: Callable[[str], frozenset[str]]  # by purpose the features that serve it
+
+
+_NO_CHAMPIONS: Mapping[str, Standing | None] = {}
 
 
 class DecisionPoints:
@@ -38,8 +48,8 @@ class DecisionPoints:
         self._holdouts = Snapshot(control, self._load_holdouts, now)
 
     @property
-    def champions(self) -> Mapping[str, tuple[Champion, FeatureReader] | None]:
-        """By decision point, with what reads their features; None for one that is a score's, or that cannot be read.
+    def champions(self) -> Mapping[str, Standing | None]:
+        """By decision point; None for one that is a score's, or that cannot be read.
         The same object as long as these are: encoded profiles are kept with it."""
         return self._champions.get() if self._points else _NO_CHAMPIONS
 
@@ -59,19 +69,28 @@ class DecisionPoints:
                 f"decision: the champion {name} is a score's or of another release: rename the decision point, or "
                 "train it again"
             )
-        return choose(point, found[0], self._features(*found, profile, purpose, now), allowed, uniform)
+        return choose(point, found.champion, _features(found, profile, purpose, now), allowed, uniform)
+
+    def withheld(self, name: str, purpose: str) -> Counter[str]:
+        """What does not serve a purpose and so does not count in decisions for it: features of the champion, of which
+        then none does, and actions for members of segments."""
+        withheld: Counter[str] = Counter()
+        if (found := self.champions.get(name)) is not None:
+            withheld["features"] = len(found.champion.parameters.features) - len(found.served(purpose))
+        if not serves(self._purposes, purpose, "sections", "segments"):
+            withheld["segments"] = sum(bool(action.segment) for action in self._points[name].actions.values())
+        return withheld
 
     def recommended(self, profile: Profile, purpose: str, now: int) -> list[dict[str, Any]]:
         """What champions expect most of for a person: this decides nothing and is not logged. Nothing for
         those who have opted out of automated decisions, or where the data does not serve the purpose."""
         entries: list[dict[str, Any]] = []
-        told = profile.consents.get(NO_AUTOMATED_DECISIONS)
-        if told is not None and told.value is True:
+        if has_opted_out(profile.consents):
             return entries
         for name, found in self.champions.items():
-            if found is None or (features := self._features(*found, profile, purpose, now)) is None:
+            if found is None or (features := _features(found, profile, purpose, now)) is None:
                 continue
-            champion, point = found[0], self._points[name]
+            champion, point = found.champion, self._points[name]
             expected = expected_values(point, champion, features, self._allowed(name, profile, purpose))
             if expected:
                 entries.append(
@@ -96,34 +115,31 @@ class DecisionPoints:
         mine = {each for each in profile.memberships if not is_held_out(each, customer_id, kept.get(each, 0.0))}
         return self._points[name].allowed(mine)
 
-    def _features(
-        self, champion: Champion, reader: FeatureReader, profile: Profile, purpose: str, now: int
-    ) -> Mapping[str, Value] | None:
-        """What a champion is told of a person; None if that may not be used for the purpose."""
-        if not serves(self._purposes, purpose, "sections", "insights"):
-            return None
-        of_what = [reads_of(feature) for feature in champion.parameters.features.values()]
-        if self._purposes.is_on and not all(serves_all(self._purposes, purpose, each) for each in of_what):
-            return None
-        return reader.one(profile, now)
-
     def _load_holdouts(self) -> dict[str, float]:
         """Percent of the members, by segment."""
         return {each: float(segment.get("holdout", 0)) for each, segment in self._control.segments().items()}
 
-    def _load(self) -> dict[str, tuple[Champion, FeatureReader] | None]:
+    def _load(self) -> dict[str, Standing | None]:
         standing = self._control.current_models()
-        found: dict[str, tuple[Champion, FeatureReader] | None] = {}
+        found: dict[str, Standing | None] = {}
         for name in self._points:
             version = standing.get((name, "champion"))
             if version is not None:
                 found[name] = self._readable(version) if version.is_decision else None
         return found
 
-    def _readable(self, version: ModelVersion) -> tuple[Champion, FeatureReader] | None:
+    def _readable(self, version: ModelVersion) -> Standing | None:
         try:
             champion = Champion.of(version)
-            return champion, FeatureReader(champion.parameters.features, self._rules)
+            features = champion.parameters.features
+            return Standing(champion, FeatureReader(features, self._rules), served_features(features, self._purposes))
         except ValueError:
             log.error("a model cannot be read", extra={"fields": {"model": version.reference}})
             return None
+
+
+def _features(standing: Standing, profile: Profile, purpose: str, now: int) -> Mapping[str, Value] | None:
+    """What a champion is told of a person; None if that may not be used for the purpose."""
+    if len(standing.served(purpose)) < len(standing.champion.parameters.features):
+        return None
+    return standing.reader.one(profile, now)

@@ -14,12 +14,15 @@ Over HTTP each is `{"code": ..., "message": ...}` at the top level (tracking SDK
 """
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from actors.errors import Conflict, Invalid, NotFound, OnefoldError, Unavailable
+
+_PLAIN_NAME = re.compile(r"\w{1,40}", re.ASCII)
 
 
 class Unauthenticated(OnefoldError):
@@ -69,6 +72,17 @@ class InvalidFields(Invalid):
 
     def __reduce__(self) -> tuple[type["InvalidFields"], tuple[str, tuple[FieldError, ...]]]:  # type: ignore[override]
         return type(self), (self.message, self.errors)
+
+
+def invalid_fields(error: msgspec.ValidationError) -> InvalidFields:
+    """What is wrong with a request, and where."""
+    # "Expected `int`, got `str` - at `$.limit`": msgspec names kinds and places, never values.
+    expected, _, place = str(error).partition(" - at `")
+    before, unknown, name = expected.partition("unknown field `")
+    if unknown and not _PLAIN_NAME.fullmatch(name.rstrip("`")):
+        expected = f"{before}an unknown field"
+    field = place.rstrip("`").removeprefix("$").lstrip(".") or "body"
+    return InvalidFields(f"{field}: {expected}", [FieldError(field, expected)])
 
 
 # First match counts: subclasses stand before their base.

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import grpc
 from grpc_health.v1 import health_pb2 as pb
 
-from serve import grpc_identity, grpc_ingest, grpc_profiles, grpc_segments
+from serve import grpc_decisions, grpc_identity, grpc_ingest, grpc_profiles, grpc_segments
 from serve.grpc_call import Context, Encoded, Methods, Reply
 
 SERVICES = (
@@ -18,6 +18,7 @@ SERVICES = (
     grpc_ingest.SERVICE,
     grpc_identity.SERVICE,
     grpc_segments.SERVICE,
+    grpc_decisions.SERVICE,
 )
 LOOK_S = 2.0  # between two looks of a stream
 _NOTHING = Encoded(b"")

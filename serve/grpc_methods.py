@@ -10,6 +10,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 
 from protos.onefold.v1.profile_pb2 import WatchRequest
 from serve.grpc_call import Context, Reply
+from serve.grpc_decisions import DecisionMethods
 from serve.grpc_health import HealthMethods
 from serve.grpc_identity import IdentityMethods
 from serve.grpc_ingest import IngestMethods
@@ -17,7 +18,7 @@ from serve.grpc_profiles import ProfileMethods
 from serve.grpc_segments import SegmentMethods
 
 
-class GrpcMethods(ProfileMethods, IngestMethods, IdentityMethods, SegmentMethods, HealthMethods):
+class GrpcMethods(ProfileMethods, IngestMethods, IdentityMethods, SegmentMethods, DecisionMethods, HealthMethods):
     """The methods of every service. Whoever inherits sets `context` before the first call."""
 
     async def Watch(self, request: WatchRequest | HealthCheckRequest, grpc_context: Context) -> AsyncIterator[Reply]:

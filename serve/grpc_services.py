@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2_grpc
 
 from actors.errors import Invalid
-from protos.onefold.v1 import identity_pb2_grpc, ingest_pb2_grpc, profile_pb2_grpc, segment_pb2_grpc
+from protos.onefold.v1 import decision_pb2_grpc, identity_pb2_grpc, ingest_pb2_grpc, profile_pb2_grpc, segment_pb2_grpc
 from serve.errors import TooLarge
 from serve.grpc_call import Unreadable
 from serve.grpc_ingest import SERVICE as INGEST
@@ -29,6 +29,7 @@ def add_services(servicer: Any, server: grpc.aio.Server) -> None:
     ingest_pb2_grpc.add_IngestServiceServicer_to_server(servicer, lenient)
     identity_pb2_grpc.add_IdentityServiceServicer_to_server(servicer, lenient)
     segment_pb2_grpc.add_SegmentServiceServicer_to_server(servicer, lenient)
+    decision_pb2_grpc.add_DecisionServiceServicer_to_server(servicer, lenient)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
 
 

@@ -4,7 +4,6 @@ Tracking SDKs label JSON as text/plain (to spare the browser a preflight) or as 
 refused as soon as that is known.
 """
 
-import re
 from typing import TypeVar
 
 import msgspec
@@ -14,11 +13,10 @@ from actors.errors import Invalid
 from models.events.envelope import decompress
 from models.events.limits import Limits
 from models.events.structure import check_json
-from serve.errors import FieldError, InvalidFields, TooLarge
+from serve.errors import FieldError, InvalidFields, TooLarge, invalid_fields
 
 CONTROL_BYTES_MAX = 1_000_000  # of all that is not events
 _CONTROL_LIMITS = Limits(batch_bytes_max=CONTROL_BYTES_MAX, rudderstack_batch_bytes_max=CONTROL_BYTES_MAX)
-_PLAIN_NAME = re.compile(r"\w{1,40}", re.ASCII)
 
 T = TypeVar("T")
 
@@ -49,13 +47,7 @@ async def read_json(request: Request, kind: type[T]) -> T:
         decoded = msgspec.json.decode(body, type=kind)
         broken = check_json(body, _CONTROL_LIMITS.depth_max)
     except msgspec.ValidationError as error:
-        # "Expected `int`, got `str` - at `$.limit`": msgspec names kinds and places, never values.
-        expected, _, place = str(error).partition(" - at `")
-        before, unknown, name = expected.partition("unknown field `")
-        if unknown and not _PLAIN_NAME.fullmatch(name.rstrip("`")):
-            expected = f"{before}an unknown field"
-        field = place.rstrip("`").removeprefix("$").lstrip(".") or "body"
-        raise InvalidFields(f"{field}: {expected}", [FieldError(field, expected)]) from None
+        raise invalid_fields(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Invalid("body: it is not JSON") from None
     if broken:

@@ -180,6 +180,11 @@ def is_restricted(consents: Mapping[str, Observation]) -> bool:
     return _is_yes(consents.get(RESTRICTED))
 
 
+def has_opted_out(consents: Mapping[str, Observation]) -> bool:
+    """Whether nothing may be decided about a person by itself (article 22)."""
+    return _is_yes(consents.get(NO_AUTOMATED_DECISIONS))
+
+
 def basis_ends(purpose: Purpose, name: str, consents: Mapping[str, Observation], now: int) -> int:
     """When time alone ends the basis that a purpose has, ms; 0 for never."""
     if purpose.basis != "consent" or not purpose.consent_days:

@@ -6,7 +6,8 @@ the time of the decision; a model knows what actions bring. An action that it do
 until a model has learned of it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -14,10 +15,12 @@ import msgspec
 import numpy as np
 
 from models.privacy.decisions import Choice
+from models.privacy.purposes import Purposes
+from models.privacy.visibility import serves, serves_all
 from models.scoring.additive import Column
 from models.scoring.contract import Output, Signature
 from models.scoring.decision_point import DecisionPoint
-from models.scoring.features import Feature, Value
+from models.scoring.features import Feature, Value, reads_of
 from models.scoring.next_best_action import ActionModel, Floats, draw, policy
 from models.scoring.outcomes import Outcome
 from models.scoring.registry import ModelVersion
@@ -70,6 +73,22 @@ def with_features(point: DecisionPoint, learned: Iterable[DecisionParameters]) -
 def has_features(point: DecisionPoint, learned: DecisionParameters) -> bool:
     """Whether the point's features have in them all that was learned of, and none of it is another one now."""
     return all(point.features.get(name) == feature for name, feature in learned.features.items())
+
+
+def served_features(features: Mapping[str, Feature], purposes: Purposes) -> Callable[[str], frozenset[str]]:
+    """Tells by its purpose which of these features a decision may be told of: those that serve it, none where
+    `insights` do not."""
+    reads = {name: reads_of(feature) for name, feature in features.items()}
+
+    @cache
+    def served(purpose: str) -> frozenset[str]:
+        if not purposes.is_on:
+            return frozenset(reads)
+        if not serves(purposes, purpose, "sections", "insights"):
+            return frozenset()
+        return frozenset(name for name, each in reads.items() if serves_all(purposes, purpose, each))
+
+    return served
 
 
 def columns(

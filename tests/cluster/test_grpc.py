@@ -193,7 +193,7 @@ def test_refusals(service: RunningService, client: Client) -> None:
 def test_health_and_reflection(client: Client) -> None:
     health = health_pb2_grpc.HealthStub(client.channel)
     serving = health_pb2.HealthCheckResponse.SERVING
-    assert [health.Check(health_pb2.HealthCheckRequest(service=name)).status for name in SERVICES] == [serving] * 5
+    assert {health.Check(health_pb2.HealthCheckRequest(service=name)).status for name in SERVICES} == {serving}
     stream = health.Watch(health_pb2.HealthCheckRequest())
     assert next(stream).status == serving
     stream.cancel()

@@ -25,6 +25,7 @@ from models.scoring.product_affinity import ProductAffinity
 from models.scoring.registry import AliasChange, ModelVersion
 from models.scoring.trial import TOLERANCE
 from pipelines.register_models import register_affinity
+from protos.client import Client
 from protos.onefold.v1.profile_pb2 import GetRequest
 from protos.onefold.v1.profile_pb2_grpc import ProfileServiceStub
 from tests.e2e.service import RunningService
@@ -214,6 +215,13 @@ def test_decisions_are_logged_learned_from_made_by_a_champion_and_judged(place: 
         first = client.post(decide, key)
         assert (first["model"], first["propensities"]) == (None, {"none": 0.5, "letter": 0.5})
         assert client.post(decide, key) == first
+    with Client(place.grpc_target, place.admin_key) as onefold:
+        same, other = (onefold.decide("user_id:eve", NAME, each) for each in ("first", "second"))
+        assert (same.record_id, same.action, same.at) == (first["record_id"], first["action"], first["at"])
+        assert (other.decision_id, dict(other.propensities)) == ("second", first["propensities"])
+        assert onefold.decide("user_id:eve", NAME).decision_id not in ("", "first", "second")
+        ranked = onefold.rank("user_id:eve", [{"id": "tea", "popularity": 3.0}, {"id": "cup", "margin": 2.0}])
+        assert [each.id for each in ranked.items] == ["tea", "cup"]
     place.stop()
     fill_decided(place.data_dir, PEOPLE, personal=True, seed=14)  # long ago: their horizon is over
     place.start()

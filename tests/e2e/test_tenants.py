@@ -212,6 +212,7 @@ def test_no_grpc_method_does_either(running: RunningService, ours: Ours, theirs:
         **{"identifiers": ours.about["key"], "keys": ours.about["key"], "left": ours.about["key"]},
         **{"right": ours.about["other_key"], "id": CANARY, "criteria_json": criteria, "name": "", "description": ""},
         **dict.fromkeys(["traits_json", "cursor", "sent_at", "min_seq", "after", "refresh", "at", "purpose"], ""),
+        "category": CANARY,
     }
     wrong, seen_by_owner = [], set()
     for method, request in grpc_calls(about):
@@ -230,7 +231,7 @@ def test_no_grpc_method_does_either(running: RunningService, ours: Ours, theirs:
         if CANARY.encode() in call(running, method, request, ours.keys["read"])[1]:
             seen_by_owner.add(method.name)
     assert wrong == []
-    assert {"Get", "BatchGet", "Watch", "GetSegment", "ListSegments"} <= seen_by_owner
+    assert {"Get", "BatchGet", "Watch", "GetSegment", "ListSegments", "Rank"} <= seen_by_owner
 
 
 def test_streams_tell_of_ones_own_people_alone(running: RunningService, ours: Ours, theirs: str) -> None:

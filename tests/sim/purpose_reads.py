@@ -18,7 +18,7 @@ import grpc
 from models.shard.protocol import SegmentChange
 from pipelines.batch_client import ApiClient
 from pipelines.export_members import export_members
-from protos.onefold.v1 import identity_pb2, profile_pb2, segment_pb2
+from protos.onefold.v1 import decision_pb2, identity_pb2, profile_pb2, segment_pb2
 from serve.disclosure import SHOWS
 from serve.http_scopes import PUBLIC, SCOPES
 from tests.sim.purpose_oracle import TRAITS
@@ -173,6 +173,8 @@ class Reads:
             ("ListReviews", identity_pb2.ListReviewsRequest()),
             ("Resolve", identity_pb2.ResolveRequest(traits_json='{"lastName":"Cunningham","birthday":"1968-03-12"}')),
             *(("Get", profile_pb2.GetRequest(key=key)) for key in keys),
+            *(("Decide", decision_pb2.DecideRequest(key=key, decision="welcome")) for key in keys),
+            *(("Rank", decision_pb2.RankRequest(key=key, items=[decision_pb2.RankItem(id="p1")])) for key in keys),
             *(("Links", identity_pb2.LinksRequest(key=key)) for key in keys),
             *(("Merges", identity_pb2.MergesRequest(key=key)) for key in keys),
             *(("Graph", identity_pb2.GraphRequest(key=key, drawing=texts)) for key in keys),

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from actors.api_keys import Scope
-from protos.onefold.v1 import identity_pb2, ingest_pb2, profile_pb2, segment_pb2
+from protos.onefold.v1 import decision_pb2, identity_pb2, ingest_pb2, profile_pb2, segment_pb2
 from serve.http_scopes import PUBLIC, SCOPES
 
 # What paths may name. Whoever adds something says in the test of tenants what stands for it.
@@ -68,18 +68,23 @@ def http_calls(about: Mapping[str, str]) -> Iterator[HttpCall]:
 
 def grpc_calls(about: Mapping[str, str]) -> Iterator[tuple[MethodDescriptor, Message]]:
     """A request to every method of the contract. `about`: what stands for each field of text."""
-    for module in (identity_pb2, ingest_pb2, profile_pb2, segment_pb2):
+    for module in (decision_pb2, identity_pb2, ingest_pb2, profile_pb2, segment_pb2):
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
-                request = GetMessageClass(method.input_type)()
-                for field in method.input_type.fields:
-                    if field.type == FieldDescriptor.TYPE_STRING:
-                        value = about[field.name]
-                        if field.is_repeated:
-                            getattr(request, field.name).append(value)
-                        else:
-                            setattr(request, field.name, value)
-                yield method, request
+                yield method, _message(method.input_type, about)
+
+
+def _message(kind: Descriptor, about: Mapping[str, str]) -> Message:
+    made = GetMessageClass(kind)()
+    for field in kind.fields:
+        if field.type == FieldDescriptor.TYPE_STRING:
+            if field.is_repeated:
+                getattr(made, field.name).append(about[field.name])
+            else:
+                setattr(made, field.name, about[field.name])
+        elif field.message_type is decision_pb2.RankItem.DESCRIPTOR:  # without any, nothing is asked
+            getattr(made, field.name).append(_message(field.message_type, about))
+    return made
 
 
 def _filled(value: Any, about: Mapping[str, str]) -> Any:

@@ -14,15 +14,17 @@ from actors.audit_log import AuditLog
 from models.audit.chain import Entry
 from models.identity.customer_id import from_text
 from protos.client import event_of
-from protos.onefold.v1 import identity_pb2, ingest_pb2, profile_pb2, segment_pb2
+from protos.onefold.v1 import decision_pb2, identity_pb2, ingest_pb2, profile_pb2, segment_pb2
 from serve import grpc_profiles
+from serve.settings import Settings
+from tests.strategies.decision_points import SCORING
 from tests.unit.serve.grpc_service import GrpcService, Refused
 
 PRO = {"type": "demographic", "trait": "plan", "operator": "equals", "value": "pro"}
 MARTHA = {"firstName": "Martha", "lastName": "Cunningham", "birthday": "1968-03-12", "plan": "pro"}
 CALLS = {
     method.name: f"/{service.full_name}/{method.name}"
-    for module in (identity_pb2, ingest_pb2, profile_pb2, segment_pb2)
+    for module in (decision_pb2, identity_pb2, ingest_pb2, profile_pb2, segment_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
@@ -35,7 +37,7 @@ class Scene:
     """u1 and u2 are much alike and in the segment pro."""
 
     def __init__(self, data_dir: Path) -> None:
-        self.grpc = GrpcService(data_dir)
+        self.grpc = GrpcService(data_dir, Settings(scoring=SCORING))
         self.http = self.grpc.http
         self.grpc.call(
             "CreateSegment", segment_pb2.CreateSegmentRequest(id="pro", name="Pro", criteria_json=json.dumps(PRO))
@@ -64,7 +66,7 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
 
 
-# How each call is made; all but Get, Links and the two of segments are about both.
+# How each call is made; all but those of ONE and NOBODY are about both.
 RECIPES: dict[str, Callable[[Scene], Any]] = {
     "Get": lambda scene: profile_pb2.GetRequest(key="user_id:u1"),
     "BatchGet": lambda scene: profile_pb2.BatchGetRequest(keys=["user_id:u1", "user_id:nobody", "user_id:u2"]),
@@ -87,8 +89,10 @@ RECIPES: dict[str, Callable[[Scene], Any]] = {
         id="new", name="New", criteria_json=json.dumps(PRO)
     ),
     "DeleteSegment": lambda scene: segment_pb2.DeleteSegmentRequest(id="pro"),
+    "Decide": lambda scene: decision_pb2.DecideRequest(key="user_id:u1", decision="welcome"),
+    "Rank": lambda scene: decision_pb2.RankRequest(key="user_id:u1", items=[decision_pb2.RankItem(id="tea")]),
 }
-ONE, NOBODY = {"Get", "Links"}, {"CreateSegment", "DeleteSegment"}
+ONE, NOBODY = {"Get", "Links", "Decide", "Rank"}, {"CreateSegment", "DeleteSegment"}
 
 
 def test_every_call_that_is_recorded_is_tried_here() -> None:

@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2
 
 from protos import generate
 from protos.client import Client, event_of
-from protos.onefold.v1 import identity_pb2, ingest_pb2, profile_pb2, segment_pb2
+from protos.onefold.v1 import decision_pb2, identity_pb2, ingest_pb2, profile_pb2, segment_pb2
 from serve.grpc_health import SERVICES
 from serve.grpc_methods import GrpcMethods
 from serve.length_delimited import length_delimited
@@ -18,7 +18,7 @@ from serve.length_delimited import length_delimited
 ROOT = Path(__file__).resolve().parents[3]
 CONTRACT = [
     service
-    for module in (identity_pb2, ingest_pb2, profile_pb2, segment_pb2)
+    for module in (decision_pb2, identity_pb2, ingest_pb2, profile_pb2, segment_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
 ]
 HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]

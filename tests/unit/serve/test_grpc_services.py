@@ -42,7 +42,7 @@ def test_every_method_of_the_contract_takes_bytes_that_are_no_message(service: G
     server = Registered()
     add_services(service, cast(Any, server))
     ours = {name: handler for name, handler in server.handlers.items() if name.startswith("onefold.")}
-    assert len(ours) == 24
+    assert len(ours) == 26
     for handler in ours.values():
         assert isinstance(handler.request_deserializer(NOT_A_MESSAGE), Unreadable)
         assert isinstance(handler.request_deserializer(NOT_A_MESSAGE).error, Invalid)
