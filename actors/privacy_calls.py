@@ -7,8 +7,10 @@ from actors.errors import Unavailable
 from actors.router import Router
 from actors.scoring import Scoring
 from actors.shard_calls import ShardCalls
-from models.identity.customer_id import shard_of
+from models.identity.customer_id import shard_of, to_text
+from models.identity.identifiers import CUSTOMER_ID
 from models.privacy.letters import Normalise, mentions
+from models.privacy.purposes import is_restricted
 from models.privacy.recipients import Recipient
 from models.privacy.requests import IdentityFormat
 from models.profile.state import Profile
@@ -108,6 +110,27 @@ class PrivacyCalls:
         """Deletes messages to webhooks that were given up before a time (ms); how many."""
         deleted: int = await self._deliveries.call(0, "purge", before, timeout_s=_CALL_S)
         return deleted
+
+    async def decided_before(
+        self, shard: int, before: int, after: tuple[int, str], limit: int
+    ) -> list[tuple[int, str, int]]:
+        """Up to `limit` automated decisions of a shard that were taken before a time, ms, after one of them: when each
+        was taken, its id, and the customer id of whom it is about."""
+        found: list[tuple[int, str, int]] = await self._shards.call(
+            shard, "decided_before", before, after, limit, timeout_s=_CALL_S
+        )
+        return found
+
+    async def purge_decisions(self, shard: int, record_ids: list[str]) -> None:
+        """Deletes automated decisions of a shard, each with its review."""
+        await self._shards.call(shard, "delete_decisions", record_ids, timeout_s=_CALL_S)
+
+    async def restricted(self, people: Collection[int]) -> set[int]:
+        """Those of these customer ids whose data stays, whoever they are by now: their processing is restricted."""
+        ids = list(people)
+        profiles = await self.router.profiles([f"{CUSTOMER_ID}:{to_text(each)}" for each in ids])
+        told = zip(ids, profiles, strict=True)
+        return {each for each, profile in told if profile is not None and is_restricted(profile.consents)}
 
     async def suppress(self, identifiers: list[str], refused_until: int) -> None:
         """Every shard refuses events with these identifiers from before `refused_until` ms; 0 takes that back."""

@@ -25,6 +25,7 @@ class PurgeReport(msgspec.Struct):
     dead_letters: int = 0
     deliveries: int = 0  # given up, to webhooks
     results: int = 0  # files of access and portability requests
+    decisions: int = 0  # that were taken by themselves
 
 
 class PurgeRun(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""A run of the purge over everything that keeps data: shards, dead letters, deliveries, results of requests.
+"""A run of the purge over everything that keeps data: shards, dead letters, deliveries, decisions, results of requests.
 
 Each part may be done again, so a run that was cut short begins anew. People who are changed are so in the shards' own
 steps; here is the walk through them, at a pace that leaves the shards to their events.
@@ -50,6 +50,8 @@ class Purger:
             report.dead_letters = await self._calls.purge_letters(run - kept.dead_letter_days * DAY_MS, _LETTERS)
         if kept.delivery_days:
             report.deliveries = await self._calls.purge_deliveries(run - kept.delivery_days * DAY_MS)
+        if kept.decision_days:
+            report.decisions = await self._purge_decisions(run - kept.decision_days * DAY_MS)
         if kept.result_days:
             report.results = self._purge_results(run - kept.result_days * DAY_MS)
         if report != PurgeReport():
@@ -99,6 +101,20 @@ class Purger:
         )
         self._store.add(request)
         return True
+
+    async def _purge_decisions(self, before: int) -> int:
+        """Deletes what was decided by itself before a time (ms), but about people whose processing is restricted."""
+        purged = 0
+        for shard in range(self._calls.shards):
+            after = (0, "")
+            while page := await self._calls.decided_before(shard, before, after, _PAGE):
+                restricted = await self._calls.restricted({customer_id for _, _, customer_id in page})
+                gone = [record_id for _, record_id, customer_id in page if customer_id not in restricted]
+                await self._calls.purge_decisions(shard, gone)
+                purged += len(gone)
+                after = page[-1][:2]
+                await asyncio.sleep(_PAUSE_S)
+        return purged
 
     def _purge_results(self, before: int) -> int:
         """Deletes the files of requests that were completed before a time (ms); that they were made stays."""

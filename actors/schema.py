@@ -48,6 +48,7 @@ CREATE TABLE decisions (
     record_id TEXT PRIMARY KEY, customer_id INTEGER NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX decisions_customer ON decisions (customer_id);
+CREATE INDEX decisions_at ON decisions (at);
 CREATE TABLE segment_changes (
     sequence INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL, segment_id TEXT NOT NULL, at INTEGER NOT NULL,
     entries INTEGER NOT NULL, body BLOB NOT NULL
@@ -70,6 +71,10 @@ CREATE TABLE dead_letters (
 CREATE INDEX dead_letters_received ON dead_letters (received_at, letter_id);
 CREATE INDEX dead_letters_waiting ON dead_letters (position) WHERE replayed_at = 0;
 """
+
+
+# In no file that was made before decisions had a retention.
+_LATER = "CREATE INDEX IF NOT EXISTS decisions_at ON decisions (at)"
 
 
 def create_shards(data_dir: Path, shards: int) -> None:
@@ -114,6 +119,8 @@ def connect(path: Path, shard: int, shards: int, read_only: bool = False) -> sql
             f"{path.name} holds schema {found[0]}, shard {found[1]} of {found[2]}; "
             f"expected schema {SCHEMA_VERSION}, shard {shard} of {shards}: give --shards {found[2]}"
         )
+    if not read_only:
+        db.execute(_LATER)
     return db
 
 

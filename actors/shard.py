@@ -241,6 +241,10 @@ class Shard(ShardReads):
         """Logs automated decisions and reviews of them, each once."""
         await self._commits.submit(lambda call: Decide(call, records), len(records))
 
+    async def delete_decisions(self, record_ids: list[str]) -> None:
+        """Deletes automated decisions, each with its review."""
+        await self._commits.write(lambda: self._store.delete_decisions(record_ids))
+
     async def scrub(self) -> bool:
         """Leaves nothing of what was deleted in the write-ahead log or in unused space of the file, some pages at a
         time. False if a reader was in the way: then again, later."""

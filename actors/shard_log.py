@@ -15,7 +15,7 @@ from actors.reader import shard_path
 from actors.schema import connect
 from actors.store import CHAIN
 from models.events.event import decode_event
-from models.privacy.decisions import DecisionRecord
+from models.privacy.decisions import DecisionRecord, review_id_of
 from models.privacy.ledger import ConsentRecord
 from models.profile.state import decode_profile
 from models.segments.bulk_moves import BulkMove, BulkMoves, offset_in
@@ -82,9 +82,18 @@ class ShardLog:
         return [_decision.decode(body) for (body,) in self._db.execute(statement, record_ids)]
 
     def decisions_between(self, since: int, until: int) -> Iterator[DecisionRecord]:
-        """All of a time, ms, from `since` up to and without `until`. Reads the whole table."""
+        """All of a time, ms, from `since` up to and without `until`."""
         rows = self._db.execute("SELECT body FROM decisions WHERE at >= ? AND at < ?", (since, until))
         return (_decision.decode(body) for (body,) in rows)
+
+    def decided_before(self, before: int, after: tuple[int, str], limit: int) -> list[tuple[int, str, int]]:
+        """Up to `limit` decisions, without reviews, that were taken before a time, ms, the oldest first, after one of
+        them: when each was taken, its id, and the customer id of whom it is about."""
+        statement = (
+            "SELECT at, record_id, customer_id FROM decisions "
+            "WHERE at < ?1 AND (at, record_id) > (?2, ?3) AND record_id NOT GLOB ?4 ORDER BY at, record_id LIMIT ?5"
+        )
+        return self._db.execute(statement, (before, *after, review_id_of("*"), limit)).fetchall()
 
     def merged_into(self, customer_id: int) -> int:
         """Whom a profile of this shard was merged into; 0 if it was not."""

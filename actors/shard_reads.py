@@ -275,6 +275,11 @@ class ShardReads(SegmentReads):
         """Automated decisions about these profiles, and reviews of them, oldest first."""
         return self._log.decisions(customer_ids)
 
+    async def decided_before(self, before: int, after: tuple[int, str], limit: int) -> list[tuple[int, str, int]]:
+        """Up to `limit` automated decisions that were taken before a time, ms, the oldest first, after one of them:
+        when each was taken, its id, and the customer id of whom it is about."""
+        return self._log.decided_before(before, after, limit)
+
     async def decisions_named(self, record_ids: list[str]) -> list[DecisionRecord]:
         """Those automated decisions of these ids that there are."""
         return self._log.decisions_named(record_ids)

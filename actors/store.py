@@ -20,6 +20,7 @@ from actors.page_scrub import Scrubbed
 from actors.reader import shard_path
 from actors.schema import connect
 from models.events.event import decode_event, encode_event
+from models.privacy.decisions import review_id_of
 from models.segments.bulk_moves import BulkMove
 from models.shard.protocol import STANDING_CAUSES, DeadLetter, Link, MergeRecord, SegmentChange, StoredEvent
 from models.shard.tables import Effects
@@ -278,6 +279,13 @@ class Store:
             "(SELECT position FROM dead_letters WHERE received_at < ? ORDER BY received_at LIMIT ?)"
         )
         return self._db.execute(statement, (received_at, limit)).rowcount
+
+    # Decisions
+
+    def delete_decisions(self, record_ids: Iterable[str]) -> None:
+        """Deletes decisions, each with its review."""
+        rows = [(row,) for each in record_ids for row in (each, review_id_of(each))]
+        self._db.executemany("DELETE FROM decisions WHERE record_id = ?", rows)
 
     # History
 

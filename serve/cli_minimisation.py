@@ -80,6 +80,7 @@ def _show(console: Console, run: dict[str, Any]) -> None:
     table(console, ("PURPOSE", "SECTION", "ENTRIES"), rows, "nothing was past its time")
     counted = {"people changed": "people", "erased": "erased", "dead letters": "dead_letters"}
     counted |= {"given-up deliveries": "deliveries", "results": "results"}
+    counted |= {"automated decisions": "decisions"}
     for words, name in counted.items():
         if run[name]:
             console.print(f"{words}: {run[name]}", highlight=False)

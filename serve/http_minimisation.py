@@ -101,4 +101,5 @@ def _purge_entry(run: PurgeRun) -> PurgeEntry:
         dead_letters=report.dead_letters,
         deliveries=report.deliveries,
         results=report.results,
+        decisions=report.decisions,
     )

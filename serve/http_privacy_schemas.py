@@ -149,6 +149,7 @@ class PurgeEntry(msgspec.Struct, frozen=True):
     dead_letters: int
     deliveries: Annotated[int, Meta(description="messages to webhooks that were given up")]
     results: Annotated[int, Meta(description="files of access and portability requests")]
+    decisions: Annotated[int, Meta(description="automated ones, with their reviews")]
 
 
 class PurgesAnswer(msgspec.Struct, frozen=True):

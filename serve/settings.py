@@ -310,6 +310,13 @@ def _check(settings: Settings, values: Mapping[str, tuple[Any, str]]) -> None:
         check_settings(settings.identity)
     except ValueError as error:
         raise SettingsError(str(error)) from None
+    kept = settings.privacy.retention.decision_days
+    for name, point in settings.scoring.decisions.items():
+        if 0 < kept <= point.horizon_days:
+            raise SettingsError(
+                f"privacy.retention.decision_days: expected 0 or more than {point.horizon_days}, the horizon_days of "
+                f"scoring.decisions.{name}: what came of a decision is not known before"
+            )
 
 
 def _with_bands(settings: Settings) -> Settings:

@@ -60,12 +60,17 @@ def record_id_of(decision: DecisionRecord, customer_id: int) -> str:
     return "dec_" + blake2b(text.encode(), digest_size=12).hexdigest()
 
 
+def review_id_of(record_id: str) -> str:
+    """The id that the review of a decision has."""
+    return f"{record_id}_review"
+
+
 def review_of(
     decision: DecisionRecord, outcome: Literal["upheld", "overturned"], by: str, note: str, at: int
 ) -> DecisionRecord:
     """The record of a human's review. A decision has one."""
     return DecisionRecord(
-        record_id=f"{decision.record_id}_review",
+        record_id=review_id_of(decision.record_id),
         customer_id=decision.customer_id,
         kind="review",
         subject=decision.record_id,

@@ -171,6 +171,7 @@ def _retention(settings: PrivacySettings) -> dict[str, str]:
     return {
         "messages that could not be taken": _days(kept.dead_letter_days),
         "messages to webhooks that were given up": _days(kept.delivery_days),
+        "automated decisions": _days(kept.decision_days),
         "results of access requests": _days(kept.result_days),
         "people of whom nothing is kept": _days(settings.inactive_days),
     }

@@ -19,6 +19,7 @@ class KeptFor(msgspec.Struct, frozen=True, kw_only=True):
 
     dead_letter_days: int = 0  # messages that could not be taken
     delivery_days: int = 0  # messages to webhooks that were given up
+    decision_days: int = 0  # what was decided by itself, and reviews of it
     result_days: int = 0  # files of completed access and portability requests
 
     def __post_init__(self) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+import actors.purger
 from actors.delivery_store import Dead, DeliveryStore
 from actors.privacy_calls import PrivacyCalls
 from actors.privacy_store import PrivacyStore
@@ -15,6 +17,7 @@ from actors.purger import Purger
 from actors.router import Router
 from actors.shard_calls import ShardCalls
 from models.privacy.deadlines import due
+from models.privacy.decisions import DecisionRecord, decision_of, review_of
 from models.privacy.needles import needles_of
 from models.privacy.purposes import DataScope, Purpose, Purposes
 from models.privacy.requests import SubjectIdentity, SubjectRequest, advanced
@@ -34,7 +37,9 @@ PURPOSES = Purposes(
     default="shop",
 )
 SETTINGS = PrivacySettings(
-    purposes=PURPOSES, retention=KeptFor(dead_letter_days=10, delivery_days=10, result_days=10), inactive_days=100
+    purposes=PURPOSES,
+    retention=KeptFor(dead_letter_days=10, delivery_days=10, decision_days=10, result_days=10),
+    inactive_days=100,
 )
 
 
@@ -139,6 +144,52 @@ def test_a_run_takes_out_what_is_past_its_time_from_everywhere(tmp_path: Path) -
     asyncio.run(run())
     kept = ["Zqkept1", "Zqrecent3"]
     assert in_files(tmp_path, "Zqold1", "Zqold2", "Zqold4", "Zqmany7", "Zqmany99", *kept) == kept
+
+
+def test_decisions_go_with_their_reviews_but_of_those_whose_data_must_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actors.purger, "_PAGE", 2)
+    now = time.time_ns() // 1_000_000
+    old, recent = now - 11 * DAY_MS, now - 9 * DAY_MS
+
+    async def run() -> None:
+        shards = LocalShards(tmp_path, SHARDS, settings())
+        shards.start_all()
+        router = Router(SHARDS, tmp_path, shards, timeout_s=30)
+        users = [f"u{number}" for number in range(6)]
+        await router.ingest([identify(f"m{user}", f"user_id:{user}", at=old) for user in users], wait=True)
+        who = [profile.customer_id for profile in await router.profiles([f"user_id:{x}" for x in users]) if profile]
+
+        async def decided(about: int, cause: str, at: int) -> DecisionRecord:
+            record = decision_of("model", "welcome", about, cause, "", False, at)
+            await router.log_decision(record)
+            return record
+
+        first = await decided(who[0], "Zqcause", old)
+        await router.log_decision(review_of(first, "overturned", "a.meier", "Zqreview", recent))
+        for about in who[1:]:
+            for number in range(3):
+                await decided(about, f"old {number}", old + number)
+        await decided(who[0], "recent", recent)
+        await router.merge("user_id:u3", "user_id:u2", "desk", now)  # u3 is restricted by u2's word
+        for user in ("u1", "u2"):
+            await router.state_consents(f"user_id:{user}", {"decisions": {"!restricted": True}}, "desk", now)
+        store = PrivacyStore(tmp_path / "privacy.sqlite", KEY)
+        deliveries = ShardCalls(1, LocalDeliveries(DeliveryStore(tmp_path / "deliveries.sqlite")))
+        purger = Purger(PrivacyCalls(router, ShardCalls(SHARDS, shards), None, deliveries), store, SETTINGS, print)
+        shards.lost_replies = 1
+        assert (await purger.purge(now)).decisions == 1 + 3 * 2
+        kept = {user: [each.cause for each in await router.decisions(f"user_id:{user}")] for user in users}
+        stay = [cause for cause in ("old 0", "old 1", "old 2") for _ in range(2)]
+        assert kept == {"u0": ["recent"], "u1": stay[::2], "u2": stay, "u3": stay, "u4": [], "u5": []}
+        await router.state_consents("user_id:u1", {"decisions": {"!restricted": False}}, "desk", now + 1)
+        assert (await purger.purge(now + 1)).decisions == 3
+        assert (await purger.purge(now + 2)).decisions == 0
+        await shards.stop_all()
+
+    asyncio.run(run())
+    assert in_files(tmp_path, "Zqcause", "Zqreview") == []
 
 
 def test_a_run_that_may_have_begun_does_not_do_for_who_asks_later(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The store: what is written comes back, one owner at a time, and nothing starts empty by mistake."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 from actors.errors import Conflict, NotFound, Unavailable
+from actors.reader import shard_path
 from actors.schema import create_shards
 from actors.shard_log import ShardLog
 from actors.store import Store
@@ -263,6 +266,18 @@ def test_the_log_pages_what_is_committed(store: Store, tmp_path: Path) -> None:
         assert log.changed_profiles(4) == []
     finally:
         log.close()
+
+
+def test_a_file_that_was_made_without_the_index_of_decisions_has_it_from_the_next_start_on(tmp_path: Path) -> None:
+    create_shards(tmp_path, 1)
+    with closing(sqlite3.connect(shard_path(tmp_path, 0))) as db:
+        db.execute("DROP INDEX decisions_at")
+    with closing(ShardLog(tmp_path, 0, 1)) as log:
+        assert log.decided_before(NOW, (0, ""), 10) == []  # it is read without
+    Store(tmp_path, 0, 1).close()
+    with closing(sqlite3.connect(shard_path(tmp_path, 0))) as db:
+        plan = db.execute("EXPLAIN QUERY PLAN SELECT body FROM decisions WHERE at >= 1 AND at < 2").fetchall()
+    assert "USING INDEX decisions_at" in str(plan)
 
 
 def test_a_file_has_one_owner(store: Store, tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 import pickle
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from models.profile.policy import AttributePolicy
 from models.scoring.statements import SCORER_SOURCE
 from serve.settings import Settings, SettingsError, flatten, load
+from tests.strategies.decision_points import POINT
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +108,18 @@ def test_errors_in_the_file(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load(environment={})
     assert message.format(path=path) in str(caught.value)
+
+
+def test_decisions_are_kept_until_what_came_of_them_is_known(tmp_path: Path) -> None:
+    file = tmp_path / "onefold.toml"
+    decisions = msgspec.json.encode({"welcome": POINT}).decode()
+    for days in ("0", "15"):
+        file.write_text(f"[privacy.retention]\ndecision_days = {days}\n")
+        load(environment={"ONEFOLD_SCORING__DECISIONS": decisions}, file=file)
+    file.write_text("[privacy.retention]\ndecision_days = 14\n")
+    with pytest.raises(SettingsError, match=r"decision_days: .* more than 14, the horizon_days of .*\.welcome"):
+        load(environment={"ONEFOLD_SCORING__DECISIONS": decisions}, file=file)
+    load(environment={}, file=file)
 
 
 def test_bands_say_what_their_traits_are(tmp_path: Path) -> None:
