@@ -153,7 +153,11 @@ class DecideRequest(msgspec.Struct, forbid_unknown_fields=True):
     decision: Annotated[str, Meta(max_length=64, description="a decision point of `scoring.decisions`")]
     decision_id: Annotated[
         str,
-        Meta(max_length=128, description="yours, one a decision, so that it can be asked again; names nobody"),
+        Meta(
+            max_length=128,
+            pattern="^[^\\x00]*$",
+            description="yours, one a decision, so that it can be asked again; names nobody",
+        ),
     ] = ""
 
 

@@ -119,6 +119,8 @@ def test_what_is_wrong_is_named(service: GrpcService, item: dict[str, Any], prob
 def test_decisions_are_checked_too(service: GrpcService) -> None:
     with pytest.raises(Refused, match="INVALID_ARGUMENT: decision_id: Expected `str` of length <= 128"):
         decide(service, "x" * 129)
+    with pytest.raises(Refused, match="INVALID_ARGUMENT: decision_id: Expected `str` matching regex"):
+        decide(service, "d\0")
     with pytest.raises(Refused, match=r"NOT_FOUND: decision: expected one of scoring.decisions \(welcome\)"):
         service.call("Decide", pb.DecideRequest(key=KEY, decision="goodbye"))
     with pytest.raises(Refused, match="INVALID_ARGUMENT: items: Expected `array` of length >= 1"):
