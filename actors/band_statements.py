@@ -6,15 +6,17 @@ hold, since a limit or an operator's correction keeps it off the profile, is not
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Protocol
 
 from models.events.event import Event
 from models.identity.identifiers import IdentitySettings
 from models.privacy.purposes import Purposes
 from models.profile.parts import PartDecoder
+from models.profile.state import Profile
 from models.scoring.bands import Banding
 from models.scoring.settings import ScoringSettings
-from models.scoring.statements import statement
+from models.scoring.statements import SCORER_SOURCE, band_trait, statement
 from models.shard.protocol import IngestResult
 
 _BATCH = 100
@@ -22,7 +24,7 @@ _PER_S = 500.0  # of one scorer; a shard takes thousands
 _TIMEOUT_S = 10.0
 _AGAIN_MS = 3_600_000
 
-_decoder = PartDecoder({"identifiers"})
+_decoder = PartDecoder({"identifiers", "attributes"})
 
 
 class Ingest(Protocol):
@@ -41,7 +43,8 @@ class BandStatements:
         self._purposes = purposes
         self._identity = identity
         self._ingest = ingest
-        self._told: dict[int, Event] = {}  # by customer id: the latest, while the profile does not show it
+        self._waiting: dict[int, Event] = {}  # by customer id: what is to be stated
+        self._told: dict[int, Event] = {}  # the latest that was, while the profile does not show it
         self.stated = 0
 
     @property
@@ -68,27 +71,41 @@ class BandStatements:
             if changed is None:
                 self._told.pop(customer_id, None)  # it has taken hold
                 continue
-            identifiers = _decoder.decode(state).identifiers
-            if not identifiers:  # after an unmerge that left it none: nothing leads there
+            profile = _decoder.decode(state)
+            if not profile.identifiers:  # after an unmerge that left it none: nothing leads there
                 continue
-            first = min(identifiers, key=self._identity.rank)
+            first = min(profile.identifiers, key=self._identity.rank)
             by = {name: versions[name] for name, band in changed.items() if band is not None}
-            event = statement(customer_id, first, changed, by, at)
+            event = statement(customer_id, first, changed, by, at, _last_stated(profile, changed))
             told = self._told.get(customer_id)
-            if told is None or told.traits != event.traits or at - told.timestamp >= _AGAIN_MS:
+            if told is None or told.traits != event.traits or not 0 <= at - told.received_at < _AGAIN_MS:
                 made.append((customer_id, event))
         return made
 
     async def state(self, statements: Sequence[tuple[int, Event]]) -> None:
-        """Has statements applied. Raises Unavailable if a shard is away: all that is left is to be made again."""
-        for start in range(0, len(statements), _BATCH):
-            batch = statements[start : start + _BATCH]
-            taken = await self._ingest([event for _, event in batch], True, _TIMEOUT_S)
-            self.stated += sum(result.status == "applied" for result in taken.results)
-            self._told.update(batch)
-            await asyncio.sleep(len(batch) / _PER_S)
+        """Has statements applied, but of people who are forgotten meanwhile. Raises Unavailable if a shard is away: all
+        that is left is to be made again."""
+        self._waiting = dict(statements)
+        try:
+            while batch := list(islice(self._waiting.items(), _BATCH)):
+                taken = await self._ingest([event for _, event in batch], True, _TIMEOUT_S)
+                self.stated += sum(result.status == "applied" for result in taken.results)
+                for customer_id, _ in batch:
+                    if (event := self._waiting.pop(customer_id, None)) is not None:
+                        self._told[customer_id] = event
+                await asyncio.sleep(len(batch) / _PER_S)
+        finally:
+            self._waiting.clear()
 
     def forget(self, customer_ids: Iterable[int]) -> None:
-        """Drops what is known of people."""
+        """Drops what is known of people, and what is on its way."""
         for customer_id in customer_ids:
+            self._waiting.pop(customer_id, None)
             self._told.pop(customer_id, None)
+
+
+def _last_stated(profile: Profile, names: Iterable[str]) -> int:
+    """When the bands of these scores were stated last, ms; 0 for never."""
+    held = (profile.attributes.get(band_trait(name)) for name in names)
+    stated = (each.winner for each in held if each is not None)
+    return max((winner.timestamp for winner in stated if winner.source == SCORER_SOURCE), default=0)

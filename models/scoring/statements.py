@@ -19,15 +19,22 @@ def band_trait(name: str) -> str:
 
 
 def statement(
-    customer_id: int, identifier: str, bands: Mapping[str, str | None], versions: Mapping[str, str], at: int
+    customer_id: int,
+    identifier: str,
+    bands: Mapping[str, str | None],
+    versions: Mapping[str, str],
+    at: int,
+    after: int = 0,
 ) -> Event:
     """The statement of a person's bands by the scores' names, None where there is none now, as of `at` ms; `versions`
-    are those of the models that gave the scores."""
+    are those of the models that gave the scores. It is later than the last one, `after` ms, which may be of a clock
+    that was ahead."""
+    time = max(at, after + 1)
     return Event(
-        message_id=f"{SCORED}-{to_text(customer_id)}-{at}",
+        message_id=f"{SCORED}-{to_text(customer_id)}-{time}",
         type=SCORED,
         name="",
-        timestamp=at,
+        timestamp=time,
         received_at=at,
         source=SCORER_SOURCE,
         identifiers=(identifier,),

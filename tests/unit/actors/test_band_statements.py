@@ -1,5 +1,6 @@
 """Bands of scores as traits: stated when they change, once, and taken back; over a real shard and scorer."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class RiskBench(Bench):
 
     is_away = False
     greatest = 0  # of the batches of statements
+    leaving: Sequence[int] = ()  # people who are forgotten while the first batch is on its way
 
     async def ask(self, model: ModelVersion, batch: pa.RecordBatch) -> pa.RecordBatch:
         self.asked += batch.num_rows
@@ -49,6 +51,9 @@ class RiskBench(Bench):
         if self.is_away:
             raise Unavailable("the shard is away")
         self.greatest = max(self.greatest, len(events))
+        leaving, self.leaving = list(self.leaving), ()
+        if leaving:
+            await self.scorer.forget(leaving)
         return await super().ingest(events, wait, timeout_s)
 
     @property
@@ -261,6 +266,39 @@ def test_what_could_not_be_delivered_is_stated_later(tmp_path: Path) -> None:
         bands = [await bench.band(each) for each in people]
         assert bands == ["low"] * 60 + ["medium"] * 80 + ["high"] * 60
         assert bench.greatest == 100  # at a time
+
+    run(tmp_path, scenario)
+
+
+def test_of_who_is_forgotten_meanwhile_nothing_is_stated_and_nothing_remembered(tmp_path: Path) -> None:
+    async def scenario(bench: RiskBench) -> None:
+        people = await bench.send(*(identify(f"m{n}", f"user_id:p{n}", risk=0.8) for n in range(150)))
+        await bench.router.correct("user_id:p0", {"churn_band": "low"}, correction_context([], ""), "desk", bench.now)
+        on_its_way, waiting = people[0], people[149]
+        bench.leaving = [on_its_way, waiting]
+        await bench.scorer.look()
+        assert await bench.stated() == 149
+        assert await bench.band(waiting) == "never"
+        bench.now += 1
+        await bench.scorer.refresh([on_its_way])
+        assert await bench.stated() == 150  # as if it had never been
+
+    run(tmp_path, scenario)
+
+
+def test_a_clock_that_was_ahead_holds_no_band_up(tmp_path: Path) -> None:
+    async def scenario(bench: RiskBench) -> None:
+        now = bench.now
+        bench.now += 30 * DAY_MS
+        ann = await bench.tell("ann", 0.8)
+        assert await bench.band(ann) == "high"
+        bench.now = now
+        await bench.router.correct("user_id:ann", {"risk": 0.4}, correction_context([], ""), "desk", now)
+        await bench.settle()
+        assert await bench.band(ann) == "medium"
+        await bench.router.correct("user_id:ann", {"risk": 0.1}, correction_context([], ""), "desk", now + 1)
+        await bench.settle()
+        assert await bench.band(ann) == "low"
 
     run(tmp_path, scenario)
 
