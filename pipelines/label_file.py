@@ -3,8 +3,8 @@
 The files of labels that training sets have are such. A label is 1 or 0 for yes and no, or a number.
 """
 
-from collections.abc import Sequence
-from math import isfinite
+from collections.abc import Mapping, Sequence
+from math import isfinite, nan
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +24,15 @@ class Labels(NamedTuple):
 
     of: dict[int, float]
     as_of: int | None
+
+    def followed(self, merged_into: Mapping[int, int]) -> "Labels":
+        """The labels of those who people are today: customer id -> whom it leads to, if it was merged away. Two who
+        are one person have the label that both have, and none (NaN) if theirs are different ones."""
+        found: dict[int, float] = {}
+        for customer_id, label in self.of.items():
+            today = merged_into.get(customer_id, customer_id)
+            found[today] = label if found.get(today, label) == label else nan
+        return Labels(found, self.as_of)
 
 
 def read_labels(path: Path, as_of: int | None = None) -> Labels:

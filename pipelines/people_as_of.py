@@ -188,6 +188,19 @@ def events_of(logs: Sequence[ShardLog], present: Profile) -> list[Event]:
     return found
 
 
+def merged_into(data_dir: Path, shards: int, customer_ids: Iterable[int]) -> dict[int, int]:
+    """Whom those of these customer ids that were merged away lead to today. Raises NotFound if a shard's file is not on
+    this machine."""
+    found: dict[int, int] = {}
+    with ExitStack() as stack:
+        logs = [stack.enter_context(closing(ShardLog(data_dir, shard, shards))) for shard in range(shards)]
+        for customer_id in customer_ids:
+            today = customer_id
+            while shard_of(today) < shards and (target := logs[shard_of(today)].merged_into(today)):
+                today = found[customer_id] = target
+    return found
+
+
 def _people_of(change: SegmentChange | BulkMove) -> tuple[Sequence[int], Sequence[int]]:
     """Who left and who entered."""
     if isinstance(change, BulkMove):

@@ -62,6 +62,7 @@ def _scored(control: ControlStore, settings: Settings, versions: "list[ModelVers
     from actors.model_loading import load
     from pipelines.evaluate_models import evaluate
     from pipelines.label_file import read_labels
+    from pipelines.people_as_of import merged_into
     from pipelines.train_affinity import evaluate_affinity
 
     model, now, folder = versions[0], now_ms(), settings.data_path / DIRECTORY
@@ -70,6 +71,8 @@ def _scored(control: ControlStore, settings: Settings, versions: "list[ModelVers
     gate = _gate(settings, model, asked)
     at = instant("--as-of", asked.as_of) if asked.as_of else None
     labels = None if asked.labels is None else read_labels(asked.labels, at)
+    if labels is not None:
+        labels = labels.followed(merged_into(settings.data_path, control.meta("shards") or 0, labels.of))
     latest = _latest(gate, asked, labels, now) if at is None else at
     if model.is_affinity:
         _refuse_options(model, asked)

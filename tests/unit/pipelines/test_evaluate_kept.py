@@ -7,7 +7,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from actors.router import Router
 from actors.score_store import samples_of
+from models.identity.customer_id import mint
 from models.profile.state import DAY_MS
 from models.scoring.builtin import BUILTIN
 from models.scoring.contract import ScoringModel
@@ -16,9 +18,10 @@ from models.scoring.gate import LABELS, Gate
 from models.scoring.registry import ModelVersion, complete
 from models.scoring.samples import WEEK_MS, Samples, latest_of_all
 from pipelines.evaluate_models import evaluate
-from pipelines.people_as_of import PeopleAsOf, is_measured
+from pipelines.label_file import Labels
+from pipelines.people_as_of import PeopleAsOf, is_measured, merged_into
 from tests.strategies.purchase_models import order, version
-from tests.unit.actors.local_shards import NOW, settings
+from tests.unit.actors.local_shards import NOW, identify, settings
 from tests.unit.actors.test_scorer import Bench, play
 
 HORIZON_DAYS = 30
@@ -100,6 +103,27 @@ def test_labels_take_the_place_of_outcomes(tmp_path: Path) -> None:
                 assert {name: found.reports[number].measures[name] for name in expected} == pytest.approx(expected)
         with pytest.raises(ValueError, match="expected 1 and 0"):
             evaluate(loaded(), gate, at, lambda _: people(bench, times), labels=dict.fromkeys(labels, 0.5))
+
+    play(tmp_path, scenario, CHAMPION)
+
+
+def test_a_label_is_of_whom_the_customer_id_leads_to_today(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        await weeks(bench, (1,))
+        ids = await bench.send(*(identify(f"i-{each}", f"user_id:{each}") for each in PEOPLE))
+        who = dict(zip(PEOPLE, ids, strict=True))
+        last = next(each for each in PEOPLE if is_measured(who[each]))
+        for into, other in ((PEOPLE[-2], PEOPLE[-1]), (last, PEOPLE[-2])):
+            await Router(1, bench.folder, bench.shards).merge(f"user_id:{into}", f"user_id:{other}", "desk", bench.now)
+        nobody = mint(0, bench.now, 9)  # of no shard that there is
+        found = merged_into(bench.folder, 1, [*ids, nobody])
+        assert found == {who[each]: who[last] for each in PEOPLE[-2:]}
+        gate = msgspec.structs.replace(complete(Gate(), CHAMPION.signature), outcome=LABELS)
+        rest = {who[each]: float(number % 2) for number, each in enumerate(PEOPLE[:-2]) if each != last}
+        labels = Labels({**rest, who[PEOPLE[-1]]: 1.0}, bench.now).followed(found)
+        times = {customer_id: (bench.now, bench.now) for customer_id in labels.of}
+        told = evaluate(loaded(), gate, bench.now, lambda _: people(bench, times), labels=labels.of)
+        assert (told.asked, told.reports[1].people) == (len(rest) + 1, sum(map(is_measured, [*rest, who[last]])))
 
     play(tmp_path, scenario, CHAMPION)
 

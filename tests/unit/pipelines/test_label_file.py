@@ -1,5 +1,6 @@
 """Labels of people from files: what is read, and errors that name the row and never what is in it."""
 
+from math import isnan
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.identity.customer_id import mint, to_text
-from pipelines.label_file import read_labels
+from pipelines.label_file import Labels, read_labels
 
 ANN, BOB = (mint(0, 1_760_000_000_000, number) for number in range(2))
 TIMES = [1_760_000_000_000, 1_760_000_100_000]
@@ -25,6 +26,14 @@ def test_labels_of_both_forms(tmp_path: Path) -> None:
     assert read_labels(tmp_path / "labels.parquet") == ({ANN: 1.0}, None)
     text = f"label,customer_id\n0.5,{to_text(ANN)}\n,{to_text(BOB)}\n"
     assert read_labels(written(tmp_path, text)) == ({ANN: 0.5}, None)
+
+
+def test_two_who_are_one_person_have_the_label_that_both_have() -> None:
+    labels = Labels({1: 1.0, 2: 1.0, 3: 0.0, 4: 1.0, 5: 1.0, 6: 0.0}, 7)
+    found = labels.followed({1: 2, 3: 4, 6: 8, 5: 4})
+    assert found.as_of == 7 and found.of.keys() == {2, 4, 8}
+    assert (found.of[2], found.of[8]) == (1.0, 0.0) and isnan(found.of[4])
+    assert labels.followed({}) == labels
 
 
 def test_labels_of_one_of_several_times(tmp_path: Path) -> None:

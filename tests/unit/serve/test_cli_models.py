@@ -1,5 +1,6 @@
 """`onefold models`: registered, measured, promoted by the gate, shadowed and retired, with every move kept."""
 
+import asyncio
 import json
 from contextlib import closing
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 
 from actors.audit_log import AuditLog, EntryFilter
 from actors.control import ControlStore
+from actors.router import Router
 from actors.schema import create_shards
 from actors.score_store import ScoreStore, scores_path
 from models.identity.customer_id import from_text, shard_of
@@ -26,6 +28,7 @@ from models.scoring.kept import Row, body_of
 from models.scoring.registry import ModelVersion
 from pipelines.people_as_of import is_measured
 from serve.cli_common import DONE, FAILED, NOT_FOUND, USAGE
+from tests.unit.actors.local_shards import LocalShards
 from tests.unit.command_line import Call, command_line
 from tests.unit.pipelines.planted_shop import AT, HORIZON_DAYS, SHARDS, fill, histories
 
@@ -132,6 +135,21 @@ def test_a_version_is_promoted_by_what_is_measured_of_it(onefold: Call, tmp_path
     assert shown["report"]["people"] == measured["reports"]["2"]["people"]
     copied = tmp_path / "onefold-data" / "models" / shown["target"]
     assert copied.read_bytes() == (tmp_path / "m.skops").read_bytes()
+    merge_two(tmp_path / "onefold-data", table["customer_id"].to_pylist())
+    assert json.loads(onefold(*asked, "--json")[1])["asked"] == 399
+
+
+def merge_two(folder: Path, customer_ids: list[str]) -> None:
+    async def main() -> None:
+        shards = LocalShards(folder, SHARDS)
+        shards.start_all()
+        try:
+            one, other = (f"customer_id:{each}" for each in customer_ids[:2])
+            await Router(SHARDS, folder, shards).merge(one, other, "desk", AT)
+        finally:
+            await shards.stop_all()
+
+    asyncio.run(main())
 
 
 def keep_scores(onefold: Call, folder: Path, *references: str) -> None:
