@@ -15,7 +15,7 @@ from scipy import sparse
 
 from models.profile.state import DAY_MS, Profile
 from models.profile.transactions import is_sale
-from models.scoring.affinity import Purchases, fit_affinity, hit_rate
+from models.scoring.affinity import BUYERS_MIN, Purchases, fit_affinity, hit_rate
 from models.scoring.contract import Output, Signature
 from models.scoring.evaluation import Report
 from models.scoring.features import Feature
@@ -29,7 +29,6 @@ from pipelines.train_models import PEOPLE_MIN, TooFew
 
 Floats = NDArray[np.float64]
 
-BUYERS_MIN = 5  # of a product, or nothing is learned of it
 _FIRST = 10  # products that somebody is shown, of which some are bought or not
 _FIRST_AGAIN = 3  # the same of those that they bought before, which are few
 _MEASURED_MAX = 5_000  # people on whom a version is measured

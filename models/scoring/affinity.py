@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 NEIGHBOURS = 50  # of each product
+BUYERS_MIN = 5  # of a product, or of two together: what fewer people show may be chance, and is theirs alone
 _MIXES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 _WORTH_MIN, _WORTH_MAX = 0.1, 1e4
 _LEAST = 1e-2  # purchases that every product is taken to have
@@ -122,9 +123,11 @@ def _fit(purchases: Purchases, size: tuple[int, int], now: float, half_life: flo
 
 
 def _similarities(bought: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Cosines of the products' buyers, each product's NEIGHBOURS closest only."""
+    """Cosines of the products' buyers, each product's NEIGHBOURS closest only, of those that enough people bought
+    both."""
     together = (bought.T @ bought).tocsr()
     norms = np.sqrt(together.diagonal())
+    together.data[together.data < BUYERS_MIN] = 0.0
     scale = sparse.diags(1 / np.maximum(norms, 1e-12))
     cosines = sparse.csr_matrix(scale @ together @ scale)
     cosines.setdiag(0)

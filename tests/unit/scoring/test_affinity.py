@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.scoring.affinity import Purchases, fit_affinity, hit_rate
+from models.scoring.affinity import BUYERS_MIN, Purchases, fit_affinity, hit_rate
 
 PEOPLE, PRODUCTS, DAYS = 600, 60, 200
 GROUPS = 4
@@ -65,3 +65,13 @@ def test_what_came_later_does_not_count() -> None:
         fit_affinity(purchases, size, 20, 60, 28)
     with pytest.raises(ValueError, match="late enough"):
         fit_affinity(purchases.between(0, 50), size, 100, 60, 28)
+
+
+@pytest.mark.parametrize("together", [BUYERS_MIN - 1, BUYERS_MIN])
+def test_the_basket_of_a_few_is_not_told_to_others(together: int) -> None:
+    rng = np.random.default_rng(6)
+    both = [(person, product) for person in range(together) for product in (0, 1)]
+    alone = [(50 + number, number % 2) for number in range(40)]
+    people, products = (np.array(each) for each in zip(*both, *alone, strict=True))
+    model = fit_affinity(Purchases(people, products, rng.uniform(0, 100, len(people))), (90, 2), 100, 60, 20)
+    assert bool(model.similarities[0, 1]) == (together >= BUYERS_MIN)
