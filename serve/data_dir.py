@@ -9,7 +9,7 @@
     findings.sqlite   where personal data was found in free text
     purges.sqlite     runs of the purge, and what each took out
     privacy.sqlite    requests of data subjects
-    privacy-signing.pem  the key that answers to them are signed with, made when it is first needed
+    privacy-signing.pem  the key that answers to them are signed with, made at the first start
     privacy/          what access and portability requests have found
     shards/           one SQLite file a shard
     backup-keys.sqlite  what backups can be read with

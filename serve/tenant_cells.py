@@ -13,8 +13,10 @@ from actors import cluster
 from actors.control import ControlStore
 from actors.errors import OnefoldError
 from actors.match_models import load_matcher
+from actors.signing_key import load_signer
 from models.shard.state import MachineSettings
 from serve import data_dir, logs, tenant_data
+from serve.addresses import processor_of
 from serve.data_dir import DirectoryError
 from serve.privacy_work import work_on_requests
 from serve.settings import Settings
@@ -39,6 +41,8 @@ def start_cell(settings: Settings, shards_alone: bool = False) -> int:
     shards = data_dir.check(settings)
     if settings.privacy.fields:
         data_dir.field_keys(settings.data_path)  # once, before many replicas want them
+    # Here too, so that no backup of a service that is ready lacks what its answers are signed with.
+    load_signer(settings.data_path, processor_of(settings).domain, lambda: time.time_ns() // 1_000_000)
     cluster.start(
         settings.data_path,
         shards,
