@@ -179,8 +179,7 @@ class Shard(ShardReads):
         await self._commits.write(lambda: self._store.put_letters(letters))
 
     def _names_erased(self, body: bytes) -> bool:
-        named = named_in(body, lambda namespace, value: self._normaliser.normalise(namespace, value).identifier)
-        return self._core.suppressions.names_any(named)
+        return self._core.suppressions.names_any(named_in(body, self._normaliser))
 
     async def mark_replayed(self, letter_ids: list[str], now: int) -> None:
         """Notes that these letters, of which some may be elsewhere, were taken after all."""

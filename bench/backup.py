@@ -23,7 +23,6 @@ from models.events.event import Event
 from models.events.wire import Source, WireParser
 from models.identity.identifiers import IdentifierNormaliser, IdentitySettings
 from models.identity.placement import home_shard
-from models.privacy.letters import Normalise
 from models.privacy.purposes import NO_PURPOSES
 from models.profile.lifecycle import LifecycleRules
 from models.profile.policy import ProfilePolicy
@@ -99,10 +98,9 @@ def plain_copy(data_dir: Path, shards: int, target: Path) -> None:
             source.backup(copy)
 
 
-def normaliser(data_dir: Path) -> Normalise:
+def normaliser(data_dir: Path) -> IdentifierNormaliser:
     """Identifiers as the default settings have them."""
-    normal = IdentifierNormaliser(IdentitySettings())
-    return lambda namespace, value: normal.normalise(namespace, value).identifier or None
+    return IdentifierNormaliser(IdentitySettings())
 
 
 def run(folder: Path, shards: int, people: int, events: int, erased: int) -> dict[str, float]:

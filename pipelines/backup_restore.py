@@ -29,7 +29,8 @@ from models.backup.owners import NOBODY
 from models.backup.refusals import tell
 from models.backup.sealing import Located
 from models.identity.customer_id import shard_of
-from models.privacy.letters import Normalise, named_in
+from models.identity.identifiers import IdentifierNormaliser
+from models.privacy.letters import named_in
 from models.privacy.suppression import KEY_BYTES, fingerprint
 from models.profile.state import decode_profile, encode_profile
 from models.segments.bulk_moves import BulkMove, offset_in
@@ -69,8 +70,10 @@ def check_journal(keys: BackupKeys, now: int) -> None:
         )
 
 
-def restore(backup: Path, target: Path, keys: BackupKeys, normalise: Callable[[Path], Normalise]) -> Restored:
-    """Writes a data directory at `target`, which is new or empty. `normalise` makes, of a data directory with its
+def restore(
+    backup: Path, target: Path, keys: BackupKeys, normaliser: Callable[[Path], IdentifierNormaliser]
+) -> Restored:
+    """Writes a data directory at `target`, which is new or empty. `normaliser` makes, of a data directory with its
     settings, what brings identifiers into their normal form.
 
     Raises InvalidDocument, NotFound for keys of other backups, Conflict for a backup of another version, Invalid for a
@@ -97,7 +100,7 @@ def restore(backup: Path, target: Path, keys: BackupKeys, normalise: Callable[[P
             _suppress(db, suppressed)
             _leave(db, {each for each in people if shard_of(each) == shard}, now)
         told = _tell_refusals(into.shards, keys)
-        letters = sum(_drop_letters(db, suppressed, target, normalise(target)) for db in into.shards)
+        letters = sum(_drop_letters(db, suppressed, target, normaliser(target)) for db in into.shards)
         count = sum(db.execute("SELECT count(*) FROM profiles").fetchone()[0] for db in into.shards)
         into.finish()
     keys.copy_to(target / KEYS_FILE)
@@ -273,7 +276,9 @@ def _tell_refusals(shards: Sequence[sqlite3.Connection], keys: BackupKeys) -> in
     return told.total()
 
 
-def _drop_letters(db: sqlite3.Connection, suppressed: Mapping[str, int], target: Path, normalise: Normalise) -> int:
+def _drop_letters(
+    db: sqlite3.Connection, suppressed: Mapping[str, int], target: Path, normaliser: IdentifierNormaliser
+) -> int:
     """Takes out the dead letters that name an erased person; how many."""
     if not suppressed:
         return 0
@@ -283,7 +288,7 @@ def _drop_letters(db: sqlite3.Connection, suppressed: Mapping[str, int], target:
         for position, body in db.execute("SELECT position, body FROM dead_letters")
         if any(
             fingerprint(identifier, key) in suppressed
-            for identifier in named_in(msgspec.msgpack.decode(body)["body"], normalise)
+            for identifier in named_in(msgspec.msgpack.decode(body)["body"], normaliser)
         )
     ]
     db.executemany("DELETE FROM dead_letters WHERE position = ?", found)

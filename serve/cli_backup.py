@@ -14,7 +14,6 @@ from actors.control import ControlStore
 from models.backup.manifest import Manifest
 from models.backup.sealing import CannotOpen
 from models.identity.identifiers import IdentifierNormaliser
-from models.privacy.letters import Normalise
 from models.privacy.signed_document import InvalidDocument
 from pipelines import backup_create, backup_read, backup_restore
 from pipelines.erasure_certificate import read_key
@@ -96,9 +95,8 @@ def restore(
     emit(as_json, restored, lambda console: _print_restored(console, restored, data_dir))
 
 
-def _normaliser(data_dir: Path) -> Normalise:
-    normaliser = IdentifierNormaliser(settings_of(data_dir, None).settings.identity)
-    return lambda namespace, value: normaliser.normalise(namespace, value).identifier or None
+def _normaliser(data_dir: Path) -> IdentifierNormaliser:
+    return IdentifierNormaliser(settings_of(data_dir, None).settings.identity)
 
 
 def _print_made(console: Console, manifest: Manifest, place: Path, seconds: float) -> None:

@@ -1,10 +1,13 @@
 """Which refused messages are about a person: those that name one of their identifiers, in whatever spelling."""
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from itertools import islice
 from typing import Any
 
 import msgspec
+
+from models.identity.identifiers import IdentifierNormaliser
 
 PART_CHARS_MIN = 6  # a shorter value is looked for as a whole text only: "7" is in too many
 
@@ -13,6 +16,7 @@ _KEYS = frozenset(
     {"userId", "anonymousId", "previousId", "user_id", "anonymous_id", "previous_id", "id", "value", "type"}
     | {"email", "phone", "advertisingId", "deviceId", "idfa", "gaid"}
 )
+_QUOTED = re.compile(r'"([^"\\]+)"')
 _STATED_MAX = 200  # values of one message that are looked at
 _TYPES_MAX = 16
 
@@ -36,25 +40,30 @@ def mentions(body: bytes, identifiers: Collection[str], normalise: Normalise) ->
     return any(normalise(namespace, text) in identifiers for text in texts for namespace in namespaces)
 
 
-def named_in(body: bytes, normalise: Normalise) -> set[str]:
-    """The normalised identifiers that a message (JSON) states, where messages state them, or in any text with an @."""
+def named_in(body: bytes, normaliser: IdentifierNormaliser) -> set[str]:
+    """The normalised identifiers that a message (JSON) states: where messages state them, in traits that identify, or
+    in any text with an @. Of one that cannot be decoded any quoted text may be one."""
+    traits = normaliser.settings.trait_identifiers
     try:
-        stated = list(islice(_stated(msgspec.json.decode(body), ""), _STATED_MAX))
+        stated = list(islice(_stated(msgspec.json.decode(body), "", _KEYS.union(traits)), _STATED_MAX))
     except (ValueError, RecursionError):
-        return set()
-    namespaces = _NAMESPACES.union([value for key, value in stated if key == "type"][:_TYPES_MAX])
-    found = {normalise(namespace, value) for key, value in stated if key != "type" for namespace in namespaces}
-    return {identifier for identifier in found if identifier is not None}
+        quoted = _QUOTED.finditer(body.decode(errors="replace"))
+        stated = [("", found[1]) for found in islice(quoted, _STATED_MAX)]
+    types = [value for key, value in stated if key == "type"][:_TYPES_MAX]
+    namespaces = _NAMESPACES.union(types, traits.values())
+    values = [value for key, value in stated if key != "type"]
+    found = {normaliser.normalise(namespace, value).identifier for value in values for namespace in namespaces}
+    return {identifier for identifier in found if identifier}
 
 
-def _stated(value: Any, key: str) -> Iterable[tuple[str, str]]:
+def _stated(value: Any, key: str, keys: Collection[str]) -> Iterable[tuple[str, str]]:
     if isinstance(value, dict):
         for inner_key, inner in value.items():
-            yield from _stated(inner, inner_key)
+            yield from _stated(inner, inner_key, keys)
     elif isinstance(value, list):
         for inner in value:
-            yield from _stated(inner, key)
-    elif isinstance(value, str | int) and not isinstance(value, bool) and (key in _KEYS or "@" in str(value)):
+            yield from _stated(inner, key, keys)
+    elif isinstance(value, str | int) and not isinstance(value, bool) and (key in keys or "@" in str(value)):
         yield key, str(value)
 
 

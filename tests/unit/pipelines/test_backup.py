@@ -18,7 +18,6 @@ from actors.router import Router
 from models.backup.manifest import Manifest
 from models.backup.owners import SHARD
 from models.identity.identifiers import IdentifierNormaliser
-from models.privacy.letters import Normalise
 from models.privacy.signed_document import InvalidDocument
 from models.privacy.suppression import FOREVER, fingerprint
 from models.profile.state import Profile, encode_profile
@@ -81,9 +80,8 @@ class Place:
             assert not shards.deaths
 
 
-def normaliser(data_dir: Path) -> Normalise:
-    normal = IdentifierNormaliser(SETTINGS.identity)
-    return lambda namespace, value: normal.normalise(namespace, value).identifier or None
+def normaliser(data_dir: Path) -> IdentifierNormaliser:
+    return IdentifierNormaliser(SETTINGS.identity)
 
 
 @pytest.fixture

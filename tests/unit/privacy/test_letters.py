@@ -1,0 +1,33 @@
+"""Which refused messages name somebody: before an erasure, and those that come after it."""
+
+import pytest
+
+from models.identity.identifiers import IdentifierNormaliser, IdentitySettings
+from models.privacy.letters import mentions, named_in
+
+NORMALISER = IdentifierNormaliser(IdentitySettings(trait_identifiers={"email": "email", "card": "loyalty"}))
+JANE = {"email:jane@example.com", "user_id:jane-17", "phone:+12025550123", "loyalty:C-7788", "crm:crm-jane"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"type": "track", "userId": "jane-17"}',
+        b'{"type": "alias", "previousId": "jane-17"}',
+        b'{"traits": {"email": "Jane@Example.com"}}',
+        b'{"properties": {"about": ["JANE@example.com"]}}',
+        b'{"context": {"traits": {"phone": "(202) 555-0123"}}}',
+        b'{"traits": {"card": "C-7788"}}',
+        b'{"context": {"externalIds": [{"type": "crm", "id": "crm-jane"}]}}',
+        b'{"userId": "jane-17", "properties": {"amount": 1e999}}',
+        b'{"traits": {"email": "JANE@EXAMPLE.COM"}, "properties": {"name": "\xff"}}',
+    ],
+)
+def test_a_message_that_names_somebody_is_known_before_and_after_their_erasure(body: bytes) -> None:
+    assert mentions(body, JANE, lambda namespace, value: NORMALISER.normalise(namespace, value).identifier)
+    assert named_in(body, NORMALISER) & JANE
+
+
+@pytest.mark.parametrize("body", [b'{"userId": "mary"}', b'{"userId": "mary", "x": 1e999}', b'"jane', b"[" * 5000])
+def test_a_message_of_somebody_else_is_not(body: bytes) -> None:
+    assert not named_in(body, NORMALISER) & JANE
