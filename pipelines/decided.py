@@ -1,7 +1,8 @@
 """Decisions of a decision point: what was known of people when they were taken, and what came of them.
 
 Read from the shards' committed files, as `pipelines.people_as_of` does: features are those of the profile as it was at
-the time of the decision, made of the events up to then. A decision counts for whom the person is today, and once its
+the time of the decision, made of the events up to then, as far as they serve what the decision was for: the others are
+unknown. A decision counts for whom the person is today, and once its
 horizon is over. An action that the settings do not have any more counts as if it had never been allowed.
 """
 
@@ -23,7 +24,7 @@ from models.profile.lifecycle import DEFAULT_RULES, LifecycleRules
 from models.profile.policy import ProfilePolicy
 from models.profile.reduce import time_of
 from models.profile.state import DAY_MS, Profile, decode_profile
-from models.scoring.deciding import columns
+from models.scoring.deciding import columns, served_features
 from models.scoring.decision_point import DecisionPoint
 from models.scoring.features import FeatureReader, Value
 from models.scoring.next_best_action import History
@@ -72,6 +73,7 @@ class _Row(NamedTuple):
     customer_id: int
     record: DecisionRecord
     features: Mapping[str, Value]
+    served: frozenset[str]  # features that the decision might be told of
     responded: bool
     value: float
 
@@ -101,6 +103,7 @@ def collect_decisions(
                 if percent >= 100 or is_held_out(_SAMPLE, customer_id, percent):
                     found.setdefault(customer_id, []).append(record)
         reader, rows, withheld = FeatureReader(point.features, rules), [], 0
+        served_for = served_features(point.features, purposes)
         for profile in _profiles(logs, sorted(found)):
             records = sorted(found[profile.customer_id], key=lambda record: record.at)
             if not may_be_scored(profile, purposes, times.now):
@@ -116,8 +119,10 @@ def collect_decisions(
                     outcome_of(each, then or nobody, later or nobody, after, (record.at, end))
                     for each in (point.response, point.value)
                 )
-                features = reader.one(then or nobody, record.at)
-                rows.append(_Row(profile.customer_id, record, features, responded > 0, value))
+                served = served_for(record.purpose or purposes.default)
+                told = reader.one(then or nobody, record.at).items()
+                features = {name: each if name in served else None for name, each in told}
+                rows.append(_Row(profile.customer_id, record, features, served, responded > 0, value))
         return Decided(
             np.array([row.record.at for row in rows], np.int64),
             _history(point, rows),
@@ -173,4 +178,5 @@ def _history(point: DecisionPoint, rows: Sequence[_Row]) -> History:
         np.array([row.responded for row in rows], np.bool_),
         np.array([row.value for row in rows], np.float64),
         np.array([row.customer_id for row in rows], np.int64),
+        {name: np.array([name in row.served for row in rows], np.bool_) for name in point.features},
     )

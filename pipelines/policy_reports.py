@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.impact.policy_report import Candidate, PolicyReport, policy_report
-from models.scoring.deciding import Champion, has_features, net_values
+from models.scoring.deciding import Champion, has_features, judged_values
 from models.scoring.decision_point import DecisionPoint
 from models.scoring.next_best_action import policy
 from models.scoring.registry import ModelVersion
@@ -44,6 +44,6 @@ def _candidate(point: DecisionPoint, found: Decided, version: ModelVersion) -> C
     judged by those after them, and by those about people from whom nothing is learned."""
     learned = Champion.of(version).parameters
     history = found.history
-    likely = policy(net_values(point, learned, history.features, len(history.taken)), history.allowed, 0.0)
+    likely = policy(judged_values(point, learned, history), history.allowed, 0.0)
     unseen = found.measured | (found.at > version.learned["as_of"])
     return Candidate(version.reference, likely, np.flatnonzero(unseen))

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from models.impact.policy_value import policy_difference, policy_value
 from models.profile.state import DAY_MS
-from models.scoring.additive import Column
 from models.scoring.comparison import Comparison
-from models.scoring.deciding import DecisionParameters, has_features, net_values
+from models.scoring.deciding import DecisionParameters, has_features, judged_values, net_values
 from models.scoring.decision_point import DecisionPoint
 from models.scoring.evaluation import Report
 from models.scoring.next_best_action import Floats, History, fit_actions, guess_values, policy
@@ -96,8 +95,8 @@ def measure_actions(
     learned."""
     history = found.history.of(rows)
     decisions = history.decisions(point.costs, guess_values(history, point.costs))
-    worth = policy_value(decisions, _choices(point, learned, history, history.features))
-    same = policy_value(decisions, _choices(point, learned, history, None))
+    worth = policy_value(decisions, _choices(history, judged_values(point, learned, history)))
+    same = policy_value(decisions, _choices(history, net_values(point, learned, None, len(rows))))
     measures = {
         VALUE: worth.estimate.value,
         "value_low": worth.estimate.low,
@@ -118,11 +117,9 @@ def measure_actions(
     )
 
 
-def _choices(
-    point: DecisionPoint, learned: DecisionParameters, history: History, told: Mapping[str, Column] | None
-) -> Floats:
-    """What a version chooses for each, (n, k), told of them or not, without a share of chance."""
-    return policy(net_values(point, learned, told, len(history.taken)), history.allowed, 0.0)
+def _choices(history: History, expected: Floats) -> Floats:
+    """What is chosen for each, (n, k), by what is expected, (n, k), without a share of chance."""
+    return policy(expected, history.allowed, 0.0)
 
 
 def _comparison(
@@ -132,7 +129,7 @@ def _comparison(
         return None
     history = found.history.of(rows)
     decisions = history.decisions(point.costs, guess_values(history, point.costs))
-    mine, theirs = (_choices(point, learned, history, history.features) for _, learned in versions[:2])
+    mine, theirs = (_choices(history, judged_values(point, learned, history)) for _, learned in versions[:2])
     told = policy_difference(decisions, mine, theirs)
     return Comparison(
         version=versions[0][0],

@@ -21,7 +21,7 @@ from models.scoring.additive import Column
 from models.scoring.contract import Output, Signature
 from models.scoring.decision_point import DecisionPoint
 from models.scoring.features import Feature, Value, reads_of
-from models.scoring.next_best_action import ActionModel, Floats, draw, policy
+from models.scoring.next_best_action import ActionModel, Floats, History, draw, policy
 from models.scoring.outcomes import Outcome
 from models.scoring.registry import ModelVersion
 
@@ -130,6 +130,15 @@ def net_values(
             number = model.actions.index(name)
             found[:, place] = net[:, number] + model.costs[number] - action.cost
     return found
+
+
+def judged_values(point: DecisionPoint, learned: DecisionParameters, history: History) -> Floats:
+    """What a version would have expected of each action of the point, (n, k): told of people by the decisions that
+    might be told of all its features, on average by the others, as `choose` is."""
+    people = len(history.taken)
+    told = history.tells(learned.features)[:, None]
+    same = net_values(point, learned, None, people)
+    return np.where(told, net_values(point, learned, history.features, people), same)
 
 
 def expected_values(

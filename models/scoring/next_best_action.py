@@ -10,7 +10,7 @@ An action that is not for everybody has a propensity of 0 for all others. What i
 brings of those whom it is for, who may be people who bring more anyway.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +22,7 @@ from models.scoring.additive import AdditiveModel, Column, fit_additive
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 _FOLDS = 3
 _WORTH_PRIOR = 100.0  # responses that everybody's worth counts for
@@ -35,20 +36,29 @@ class History(NamedTuple):
     features: Mapping[str, Column]
     taken: Ints  # (n,), 0 to k - 1
     propensities: Floats  # (n, k): how likely each action was
-    responded: NDArray[np.bool_]  # (n,)
+    responded: Bools  # (n,)
     values: Floats  # (n,), what they brought, in one unit
     people: Ints | None = None  # (n,), who they are, if some are in it more than once
+    served: Mapping[str, Bools] = {}  # (n,), for which of them a feature might count; one that is not in it, for all
 
     def of(self, rows: Ints) -> "History":
         """Some of the people."""
         features = {name: _rows(column, rows) for name, column in self.features.items()}
         people = None if self.people is None else self.people[rows]
+        served = {name: each[rows] for name, each in self.served.items()}
         return History(
-            features, self.taken[rows], self.propensities[rows], self.responded[rows], self.values[rows], people
+            features, self.taken[rows], self.propensities[rows], self.responded[rows], self.values[rows], people, served
         )
 
+    def tells(self, features: Iterable[str]) -> Bools:
+        """(n,), for whom all of these features might count."""
+        told = np.ones(len(self.taken), np.bool_)
+        for name in features:
+            told &= self.served.get(name, True)
+        return told
+
     @property
-    def allowed(self) -> NDArray[np.bool_]:
+    def allowed(self) -> Bools:
         """(n, k), what might have been done for each."""
         return self.propensities > 0
 
@@ -100,8 +110,10 @@ def fit_actions(actions: Sequence[str], history: History, costs: Sequence[float]
         model = _fit(actions, history.of(np.setdiff1d(everybody, out)), costs)
         unseen = history.of(out)
         guesses[out] = model.expected_values(unseen.features)
-        personal[out] = policy(guesses[out], unseen.allowed, 0.0)
-        single[out] = policy(np.broadcast_to(np.array(model.means), (len(out), k)), unseen.allowed, 0.0)
+        same = np.broadcast_to(np.array(model.means), (len(out), k))
+        told = unseen.tells(unseen.features)[:, None]
+        personal[out] = policy(np.where(told, guesses[out], same), unseen.allowed, 0.0)
+        single[out] = policy(same, unseen.allowed, 0.0)
     gain = policy_difference(history.decisions(costs, guesses), personal, single)
     return msgspec.structs.replace(_fit(actions, history, costs), gain=gain)
 
@@ -168,7 +180,7 @@ def _mean(history: History, action: int) -> float:
     return float((history.values[got] * weights).sum() / weights.sum())
 
 
-def policy(preferences: Floats, allowed: NDArray[np.bool_], explore: float) -> Floats:
+def policy(preferences: Floats, allowed: Bools, explore: float) -> Floats:
     """How likely each action is to be taken for each person, (n, k): the best that is allowed, and with the probability
     `explore` any that is. Of what nothing is known the preference is -inf. Raises ValueError if somebody may be done
     nothing for."""

@@ -14,6 +14,7 @@ from actors.automated_decisions import AutomatedDecisions
 from actors.router import Router
 from models.events.event import Event
 from models.privacy.decisions import DecisionRecord
+from models.privacy.purposes import NO_PURPOSES, Purposes
 from models.profile.state import DAY_MS
 from models.scoring.deciding import Champion, choose, uniform_of
 from models.scoring.decision_point import Action
@@ -45,7 +46,9 @@ def is_reachable(number: int) -> bool:
     return number % 4 < 3
 
 
-async def decide_all(router: Router, people: int, champion: Champion | None = None, prefix: str = "d") -> None:
+async def decide_all(
+    router: Router, people: int, champion: Champion | None = None, prefix: str = "d", purpose: str = ""
+) -> None:
     """One decision about each at AT, by the product's own way."""
     decisions = AutomatedDecisions(router, lambda: AT)
 
@@ -56,7 +59,12 @@ async def decide_all(router: Router, people: int, champion: Champion | None = No
         uniform = uniform_of(f"{prefix}{number}")
         plan = {"plan": profile.attributes["plan"].winner.value}
         await decisions.decide(
-            profile, NAME, f"{prefix}{number}", "", lambda: choose(POINT, champion, plan, allowed, uniform), is_new=True
+            profile,
+            NAME,
+            f"{prefix}{number}",
+            purpose,
+            lambda: choose(POINT, champion, plan, allowed, uniform),
+            is_new=True,
         )
 
     for start in range(0, people, 200):
@@ -110,6 +118,6 @@ def fill_decided(folder: Path, people: int, personal: bool, seed: int) -> None:
     asyncio.run(main())
 
 
-def collect(folder: Path, now: int = NOW, **more: object) -> Decided:
+def collect(folder: Path, now: int = NOW, purposes: Purposes = NO_PURPOSES, **more: object) -> Decided:
     point = msgspec.structs.replace(POINT, **more)
-    return collect_decisions(folder, SHARDS, NAME, point, Times(0, now, now), POLICY)
+    return collect_decisions(folder, SHARDS, NAME, point, Times(0, now, now), POLICY, purposes)

@@ -15,7 +15,7 @@ from models.scoring.decision_point import Action
 from models.scoring.features import Feature
 from models.scoring.gate import Gate
 from models.scoring.registry import decides, obstacles
-from pipelines.decided import Times, collect_decisions
+from pipelines.decided import Decided, Times, collect_decisions
 from pipelines.policy_reports import report_policies
 from pipelines.train_decisions import evaluate_actions, train_actions
 from pipelines.train_models import TooFew
@@ -29,10 +29,18 @@ from tests.unit.pipelines.planted_decisions import (
     decide_all,
     fill_decided,
     is_reachable,
+    plan_of,
 )
 from tests.unit.pipelines.planted_shop import AT, POLICY, SHARDS
 
 PEOPLE = 1_500
+PURPOSES = Purposes(
+    known={
+        "shop": Purpose(basis="contract", data=DataScope(traits=("*",), events=("*",), sections=("*",))),
+        "mail": Purpose(basis="contract", data=DataScope(sections=("insights",))),
+    },
+    default="shop",
+)
 Shop = Callable[[bool], Path]
 
 
@@ -128,6 +136,50 @@ def test_versions_are_judged_by_what_they_have_learned_of_as_long_as_that_is_the
     assert "welcome@1 has learned of a feature that is another one" in report.notes[0]
     with pytest.raises(ValueError, match="welcome@1 has learned of a feature that is another one"):
         evaluate_actions(point, found, {1: learned}, NAME, NOW)
+
+
+def test_a_version_is_judged_by_what_each_decision_might_see(shop: Shop) -> None:
+    version = msgspec.structs.replace(train_actions(NAME, POINT, collect(shop(True))), version=1)
+    personal = Champion.of(version).parameters
+    blind = msgspec.structs.replace(personal, model=msgspec.structs.replace(personal.model, gain=None))
+    assert personal.model.is_personal and not blind.model.is_personal
+
+    def judged(purposes: Purposes) -> tuple[Decided, list[float]]:
+        found = collect(shop(True), purposes=purposes)
+        reports = evaluate_actions(POINT, found, {1: personal, 2: blind}, NAME, NOW).reports
+        same = msgspec.structs.replace(version, version=2, parameters=msgspec.to_builtins(blind))
+        told = report_policies(NAME, POINT, found, [version, same], "", "").policies[-2:]
+        values = [each.value for each in told if each.value is not None]
+        return found, [*values, *(reports[number].measures["value"] for number in (1, 2))]
+
+    # The decisions named no purpose: they count as for the default one.
+    seeing, (best, same, measured, of_same) = judged(PURPOSES)
+    assert seeing.history.tells(["plan"]).all() and best > same and measured > of_same
+    unseeing, (best, same, measured, of_same) = judged(msgspec.structs.replace(PURPOSES, default="mail"))
+    assert unseeing.history.features["plan"] == [None] * PEOPLE and not unseeing.history.tells(["plan"]).any()
+    assert best == same and measured == of_same
+    model = Champion.of(train_actions(NAME, POINT, unseeing)).parameters.model
+    assert not model.is_personal and model.means == pytest.approx(personal.model.means)
+
+
+def test_decisions_of_one_person_may_see_different_things(tmp_path: Path) -> None:
+    async def main() -> None:
+        shards = LocalShards(tmp_path, SHARDS)
+        shards.start_all()
+        router = Router(SHARDS, tmp_path, shards, timeout_s=60)
+        try:
+            await router.ingest(arrivals(4), wait=True)
+            for purpose in ("shop", "mail", "gone"):
+                await decide_all(router, 4, prefix=purpose, purpose=purpose)
+        finally:
+            await shards.stop_all()
+
+    asyncio.run(main())
+    plans = {number: plan_of(number) for number in range(4)}
+    history = collect(tmp_path, purposes=PURPOSES).history
+    assert sorted(history.features["plan"], key=str) == sorted([*plans.values(), *[None] * 8], key=str)
+    assert (history.tells(["plan"]) == [plan is not None for plan in history.features["plan"]]).all()
+    assert collect(tmp_path).history.tells(["plan"]).all()  # without a registry all serves everything
 
 
 def test_people_who_respond_alike_get_what_is_best_for_all(shop: Shop) -> None:

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from models.privacy.purposes import NO_PURPOSES
 from models.profile.lifecycle import DEFAULT_RULES
 from models.scoring.bands import Banding
-from models.scoring.deciding import Champion, choose, uniform_of
+from models.scoring.deciding import Champion, choose, columns, judged_values, uniform_of
 from models.scoring.decision_point import Action, DecisionPoint, check_decisions
 from models.scoring.features import Feature
 from models.scoring.lineup import Lineup
+from models.scoring.next_best_action import History
 from models.scoring.outcomes import Outcome
 from models.scoring.registry import Alias, ModelVersion
 from tests.strategies.decision_points import POINT, champion
@@ -46,6 +47,24 @@ def test_for_somebody_who_may_not_be_looked_at_it_is_what_is_best_for_all() -> N
         chosen = choose(POINT, Champion.of(known), features, REACHABLE, 0.5)
         assert (chosen.action, chosen.personal) == ("letter", False)
         assert chosen.expected == pytest.approx({"none": 0.2, "letter": 4.5, "call": 4.0})
+
+
+@given(st.lists(st.tuples(st.sampled_from([GOLD, BASIC]), st.booleans(), st.booleans()), min_size=1))
+def test_what_a_version_is_judged_by_is_what_it_would_have_chosen_by(
+    decided: list[tuple[dict[str, str], bool, bool]],
+) -> None:
+    best = Champion.of(champion())
+    allowed = [REACHABLE if is_reachable else EVERYBODY for _, is_reachable, _ in decided]
+    propensities = np.array([[each.count(name) / len(each) for name in POINT.actions] for each in allowed])
+    people, served = [person for person, _, _ in decided], np.array([is_served for _, _, is_served in decided])
+    told = columns(POINT.features, people, [dict.fromkeys(each) for each in allowed])
+    nothing = np.zeros(len(decided))
+    history = History(told, nothing.astype(np.int64), propensities, nothing > 0, nothing, served={"plan": served})
+    judged = judged_values(POINT, best.parameters, history)
+    for row, (person, _, is_served) in enumerate(decided):
+        chosen = choose(POINT, best, person if is_served else None, allowed[row], 0.5)
+        expected = dict(zip(POINT.actions, judged[row].tolist(), strict=True))
+        assert {name: expected[name] for name in allowed[row]} == pytest.approx(chosen.expected)
 
 
 def test_costs_and_actions_are_those_of_the_settings() -> None:
