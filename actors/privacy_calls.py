@@ -137,6 +137,14 @@ class PrivacyCalls:
         if identifiers:
             await self._shards.all("suppress", identifiers, refused_until, timeout_s=_CALL_S)
 
+    async def part(self, refused_until: dict[str, int]) -> None:
+        """Other people's events and links keep none of these identifiers of erased people, each refused up to a time
+        (ms). Reads all of them."""
+        for shard in range(self._shards.shards):
+            after = 0
+            while after >= 0:
+                after = await self._shards.call(shard, "part", refused_until, after, timeout_s=_CALL_S)
+
     async def forget_letters(self, identifiers: Collection[str], normalise: Normalise) -> list[str]:
         """Deletes the dead letters that name one of these identifiers; their ids."""
         found = [letter.letter_id for letter in await self.letters(identifiers, normalise)]

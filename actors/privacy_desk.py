@@ -47,6 +47,7 @@ class Platform(Protocol):
     async def find(self, namespace: str, digests: Sequence[str], form: IdentityFormat) -> list[str]: ...
     async def erase(self, request_id: str, customer_id: int, refused_until: int) -> Erased: ...
     async def suppress(self, identifiers: list[str], refused_until: int) -> None: ...
+    async def part(self, refused_until: dict[str, int]) -> None: ...
     async def forget_letters(self, identifiers: Collection[str], normalise: Normalise) -> list[str]: ...
     async def letters_of(self, letter_ids: list[str]) -> set[str]: ...
     async def forget_matches(self, people: list[int]) -> None: ...
@@ -207,7 +208,10 @@ class Desk:
 
     async def _certify(self, finished: list[Finished], before: object) -> int:
         """Completes the requests of whom nothing is found any more; how many."""
-        proofs = await self._prover.certify(finished, before)
+        proofs = dict(await self._prover.certify(finished, before))
+        if left := [each for each in finished if not proofs[each.request.request_id].certificate]:
+            await self._part([each.request for each in left])
+            proofs |= await self._prover.certify(left, before)
         completed = 0
         for each in finished:
             proof = proofs[each.request.request_id]
@@ -283,6 +287,13 @@ class Desk:
         await self._destroy_keys(requests, letters, others)
         await platform.scrub()
         return recipients
+
+    async def _part(self, requests: list[SubjectRequest]) -> None:
+        """Takes what these people's identifiers are found in out of other people's events: few share any, and to look
+        for it takes as long as to search all stores."""
+        until = {i: refused_until(each.suppress, each.received_at) for each in requests for i in each.identifiers}
+        await self._platform.part(until)
+        await self._platform.scrub()
 
     async def _destroy_keys(self, requests: list[SubjectRequest], letters: list[str], others: list[str]) -> None:
         """No backup can be read any more where it is about these people. Dead letters that are gone may have named them

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,12 +24,14 @@ from actors.control import ControlStore
 from actors.errors import Conflict, NotFound
 from actors.group_commit import GroupCommit
 from actors.page_scrub import PageScrubber, Scrubbed
+from actors.shard_log import ShardLog
 from actors.shard_reads import ShardReads
 from actors.store import Envelopes, Store
-from models.events.event import decode_events
+from models.events.event import Event, decode_events
 from models.identity.identifiers import IdentifierNormaliser
 from models.privacy.decisions import DecisionRecord
 from models.privacy.letters import named_in
+from models.privacy.parting import parted, refused
 from models.segments.catalogue import catalogue_of, resolve
 from models.segments.field_reader import InvalidCriteria
 from models.shard.commands import (
@@ -54,7 +56,7 @@ from models.shard.commands import (
     UnmergeRefused,
 )
 from models.shard.machine import ShardMachine
-from models.shard.protocol import DeadLetter, Erased, Finding, IngestResult, Paired, Pairing, PurgeStep
+from models.shard.protocol import DeadLetter, Erased, Finding, IngestResult, Link, Paired, Pairing, PurgeStep
 from models.shard.state import MachineSettings
 from models.shard.tables import Effects
 
@@ -66,6 +68,7 @@ _FOLD_PAUSE_S = 0.02  # between two steps, so that they take a small part of the
 _SEGMENTS_POLL_S = 0.5
 _CONTROL_POLL_S = 0.5
 _HELD_POLL_S = 0.02
+_PARTED_ROWS = 200_000  # that are searched in one step
 _LAST_ANSWER_S = 0.1
 _LETTER_OF_STATUS = {"accepted": "a", "applied": "p", "duplicate": "d", "suppressed": "s"}
 
@@ -230,6 +233,25 @@ class Shard(ShardReads):
     async def suppress(self, identifiers: list[str], refused_until: int) -> None:
         """Refuses events with these identifiers from before `refused_until` ms; 0 takes that back."""
         await self._commits.submit(lambda call: Suppress(call, identifiers, refused_until), len(identifiers))
+
+    async def part(self, refused_until: dict[str, int], after: int) -> int:
+        """Takes identifiers of erased people, each refused up to a time (ms), out of what other people's rows after a
+        sequence number tell. Returns the number to go on after, -1 at the end."""
+        events, links, last = await asyncio.to_thread(self._carrying, list(refused_until), after)
+
+        def left_of(event: Event) -> Event:
+            return parted(event, refused_until, lambda *told: self._normaliser.normalise(*told).identifier)
+
+        def stays(link: Link) -> bool:
+            return not refused((link.left, link.right), link.at, refused_until)
+
+        if events or links:
+            await self._commits.write(lambda: self._store.part(events, links, left_of, stays))
+        return last
+
+    def _carrying(self, identifiers: list[str], after: int) -> tuple[list[int], list[int], int]:
+        with closing(ShardLog(self._data_dir, self._core.shard, self._shards)) as log:
+            return log.carrying(identifiers, after, _PARTED_ROWS)
 
     async def purge(self, run: int, step: int, limit: int, inactive_ms: int) -> PurgeStep:
         """Takes what is past its time out of up to `limit` more people; another `run` begins anew."""

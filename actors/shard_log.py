@@ -23,6 +23,8 @@ from models.segments.holdout import is_held_out
 from models.segments.times import FOREVER
 from models.shard.protocol import DeadLetter, Link, MergeRecord, SegmentChange, StoredEvent
 
+_SOUGHT = 100  # texts that are looked for at once
+
 _link = msgspec.msgpack.Decoder(Link)
 _decision = msgspec.msgpack.Decoder(DecisionRecord)
 _consent = msgspec.msgpack.Decoder(ConsentRecord)
@@ -203,6 +205,22 @@ class ShardLog:
         """Those of these profiles that are there: id, encoded profile."""
         statement = f"SELECT customer_id, state FROM profiles WHERE customer_id IN ({_marks(customer_ids)})"  # nosec B608
         return self._db.execute(statement, customer_ids).fetchall()
+
+    def carrying(self, identifiers: Sequence[str], after: int, limit: int) -> tuple[list[int], list[int], int]:
+        """Sequence numbers of events and of links that may hold one of these identifiers, since its text is in them,
+        among `limit` numbers above `after`; and the last of these, -1 at the end. Reads the whole of them."""
+        last, end = after + limit, 0
+        found: list[list[int]] = []
+        for table in ("events", "links"):
+            sequences: set[int] = set()
+            for start in range(0, len(identifiers), _SOUGHT):
+                some = [each.encode() for each in identifiers[start : start + _SOUGHT]]
+                held = " OR ".join(["instr(body, ?)"] * len(some))
+                statement = f"SELECT sequence FROM {table} WHERE sequence > ? AND sequence <= ? AND ({held})"  # nosec B608
+                sequences.update(sequence for (sequence,) in self._db.execute(statement, (after, last, *some)))
+            found.append(sorted(sequences))
+            end = max(end, self._db.execute(f"SELECT coalesce(max(sequence), 0) FROM {table}").fetchone()[0])  # nosec B608
+        return found[0], found[1], last if last < end else -1
 
     def letters(self, limit: int, received_at: int, letter_id: str) -> list[DeadLetter]:
         """Up to `limit` dead letters before (received_at ms, letter_id), newest first."""

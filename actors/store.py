@@ -19,7 +19,7 @@ from actors.errors import Unavailable
 from actors.page_scrub import Scrubbed
 from actors.reader import shard_path
 from actors.schema import connect
-from models.events.event import decode_event, encode_event
+from models.events.event import Event, decode_event, encode_event
 from models.privacy.decisions import review_id_of
 from models.segments.bulk_moves import BulkMove
 from models.shard.protocol import STANDING_CAUSES, DeadLetter, Link, MergeRecord, SegmentChange, StoredEvent
@@ -243,6 +243,24 @@ class Store:
             )
             envelopes[destination] = [(number, body)]
         return envelopes
+
+    def part(
+        self,
+        events: Iterable[int],
+        links: Iterable[int],
+        left_of: Callable[[Event], Event],
+        stays: Callable[[Link], bool],
+    ) -> None:
+        """Of these events keeps what `left_of` says, and of these links those that may stay."""
+        for sequence in events:
+            row = self._db.execute("SELECT body FROM events WHERE sequence = ?", (sequence,)).fetchone()
+            if row is not None:
+                left = encode_event(left_of(decode_event(row[0])))
+                self._db.execute("UPDATE events SET body = ? WHERE sequence = ?", (left, sequence))
+        for sequence in links:
+            row = self._db.execute("SELECT body FROM links WHERE sequence = ?", (sequence,)).fetchone()
+            if row is not None and not stays(_link.decode(row[0])):
+                self._db.execute("DELETE FROM links WHERE sequence = ?", (sequence,))
 
     # Dead letters
 

@@ -28,13 +28,15 @@ from models.backup.manifest import Manifest
 from models.backup.owners import NOBODY
 from models.backup.refusals import tell
 from models.backup.sealing import Located
+from models.events.event import Event, decode_event, encode_event
 from models.identity.customer_id import shard_of
 from models.identity.identifiers import IdentifierNormaliser
 from models.privacy.letters import named_in
-from models.privacy.suppression import KEY_BYTES, fingerprint
+from models.privacy.parting import parted, refused
+from models.privacy.suppression import KEY_BYTES, carried, fingerprint
 from models.profile.state import decode_profile, encode_profile
 from models.segments.bulk_moves import BulkMove, offset_in
-from models.shard.protocol import SegmentChange
+from models.shard.protocol import Link, SegmentChange
 from pipelines.backup_create import FILES, HEAD
 from pipelines.backup_read import backup_id_of, opened, verified
 
@@ -42,6 +44,7 @@ JOURNAL_MS_MAX = 15 * 60_000  # age of the last look at what was refused, beyond
 _STORES = ("privacy.sqlite", "deliveries.sqlite", AUDIT_FILE)
 _encode = msgspec.msgpack.Encoder().encode
 _change = msgspec.msgpack.Decoder(SegmentChange)
+_link = msgspec.msgpack.Decoder(Link)
 _move = msgspec.msgpack.Decoder(BulkMove)
 
 
@@ -101,6 +104,8 @@ def restore(
             _leave(db, {each for each in people if shard_of(each) == shard}, now)
         told = _tell_refusals(into.shards, keys)
         letters = sum(_drop_letters(db, suppressed, target, normaliser(target)) for db in into.shards)
+        for db in into.shards:
+            _part(db, suppressed, target, normaliser(target))
         count = sum(db.execute("SELECT count(*) FROM profiles").fetchone()[0] for db in into.shards)
         into.finish()
     keys.copy_to(target / KEYS_FILE)
@@ -200,6 +205,7 @@ def _writing(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA journal_mode=MEMORY")
     db.execute("PRAGMA synchronous=OFF")
+    db.execute("PRAGMA secure_delete=ON")
     db.execute("BEGIN")
     return db
 
@@ -274,6 +280,32 @@ def _tell_refusals(shards: Sequence[sqlite3.Connection], keys: BackupKeys) -> in
         rows = [(key, _encode(0.0)) for (key,) in segments]
         shards[shard].executemany("INSERT OR REPLACE INTO small VALUES ('uncounted', ?, ?)", rows)
     return told.total()
+
+
+def _part(
+    db: sqlite3.Connection, suppressed: Mapping[str, int], target: Path, normaliser: IdentifierNormaliser
+) -> None:
+    """Takes identifiers of erased people out of other people's events and links."""
+    if not suppressed:
+        return
+    key = bytes.fromhex((target / "suppression.key").read_text().strip())
+
+    def until(*identifiers: str) -> dict[str, int]:
+        return {each: suppressed.get(fingerprint(each, key), -1) for each in identifiers}
+
+    def left_of(event: Event) -> Event:
+        told = until(event.route, *carried(event))
+        return parted(event, told, lambda *named: normaliser.normalise(*named).identifier)
+
+    changed = []
+    for sequence, body in db.execute("SELECT sequence, body FROM events"):
+        event = decode_event(body)
+        if (left := left_of(event)) is not event:
+            changed.append((encode_event(left), sequence))
+    db.executemany("UPDATE events SET body = ? WHERE sequence = ?", changed)
+    links = ((sequence, _link.decode(body)) for sequence, body in db.execute("SELECT sequence, body FROM links"))
+    gone = [(sequence,) for sequence, x in links if refused((x.left, x.right), x.at, until(x.left, x.right))]
+    db.executemany("DELETE FROM links WHERE sequence = ?", gone)
 
 
 def _drop_letters(

@@ -92,8 +92,12 @@ class Place:
         self._count()
         self.finished += finished
         self.before = before
-        proof = Proof("" if self.obstacle else "cert_1", self.obstacle)
-        return {each.request.request_id: proof for each in finished}
+        return {each.request.request_id: self._proof(each.request) for each in finished}
+
+    def _proof(self, request: SubjectRequest) -> Proof:
+        found = [file for each in request.identifiers for file in self.found(each) if file.startswith("shard-")]
+        obstacle = self.obstacle or "".join(f"still in {file}" for file in found[:1])
+        return Proof("" if obstacle else "cert_1", obstacle)
 
     async def call(self, shard: int, method: str, *arguments: object, timeout_s: float) -> Any:
         self._count()
@@ -265,6 +269,40 @@ def test_no_backup_tells_of_a_request_whose_desk_was_killed_before_its_key_went(
         assert place.keys.subjects("r") == {f"r:{earlier.request_id}", "r:another"}
         assert await place.desk().work() == 1
         assert place.keys.subjects("r") == {"r:another"}
+
+    run(scenario)
+
+
+def test_what_others_share_with_an_erased_person_stays_theirs_without_it(run: Callable[[Scenario], None]) -> None:
+    async def scenario(place: Place) -> None:
+        jane, mary = "user_id:jane", "user_id:mary"
+        device, mail = f"anonymous_id:{CANARY}.1", f"email:jane.{CANARY}@example.com"
+        told = [
+            identify("m1", jane, mail),
+            identify("m2", jane, device),
+            identify("m3", mary, f"email:{CANARY}0@example.com", city="Oslo"),  # another's, with hers in it
+            track("m4", mary, device, name="Seen", page="/home"),  # on Jane's device
+            track("m5", mary, device, name="Seen", about=[f"JANE.{CANARY}@example.com"], page="/home"),
+        ]
+        for event in told:
+            await place.router.ingest([event], wait=True)
+        await place.router.merge(jane, mary, "desk", NOW)
+        await place.router.ingest([identify("m6", jane, f"phone:+1{CANARY}")], wait=True)
+        (merge,) = await place.router.merges(mary)
+        await place.router.unmerge(merge.merge_id, NOW)
+        place.store.add(ask())
+        assert await place.desk().work() == 1
+        for gone in (device, mail, f"phone:+1{CANARY}"):
+            assert place.found(gone) == []
+        other = await place.router.profile(mary)
+        assert other is not None and f"email:{CANARY}0@example.com" in other.identifiers
+        assert other.attributes["city"].winner.value == "Oslo"
+        events = {each.event.message_id: each.event for each in (await place.router.events(mary, 10))[0]}
+        assert {"m3", "m4", "m5"} <= events.keys()
+        assert events["m4"].properties == {"page": "/home"} and events["m4"].identifiers == (mary,)
+        assert (events["m5"].name, events["m5"].properties) == ("Seen", {})
+        assert all(event.demoted == () for event in events.values())
+        assert [link.right for link in await place.router.links(mary)] == [f"email:{CANARY}0@example.com"]
 
     run(scenario)
 

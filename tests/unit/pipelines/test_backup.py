@@ -17,6 +17,7 @@ from actors.refusal_journal import RefusalJournal
 from actors.router import Router
 from models.backup.manifest import Manifest
 from models.backup.owners import SHARD
+from models.events.event import decode_event
 from models.identity.identifiers import IdentifierNormaliser
 from models.privacy.signed_document import InvalidDocument
 from models.privacy.suppression import FOREVER, fingerprint
@@ -218,6 +219,28 @@ def test_a_letter_that_names_an_erased_person_is_left_out_though_its_key_stands(
         assert place.restore().letters_left_out == 1
         letters = {row[1] for name, found in rows(place.new).items() if name.endswith("letters") for row in found}
         assert letters == {"l0", "l2"}
+
+    run(scenario)
+
+
+def test_what_others_share_with_somebody_erased_since_comes_back_without_it(run: Callable[[Scenario], None]) -> None:
+    async def scenario(place: Place) -> None:
+        await plant(place, 3)
+        shared = track("shared", "user_id:u2", "anonymous_id:d1", text="canary-2.")
+        await place.router.ingest([shared], wait=True)
+        await place.router.merge("user_id:u1", "user_id:u2", "desk", NOW)
+        await place.router.ingest([identify("late", "user_id:u1", "anonymous_id:late1")], wait=True)
+        merge = (await place.router.merges("user_id:u2"))[-1]
+        await place.router.unmerge(merge.merge_id, NOW)
+        await asyncio.to_thread(place.create)
+        await place.erase("user_id:u1")
+        place.restore()
+        files = [path.read_bytes() for path in (place.new / "shards").iterdir()]
+        for identifier, is_there in (("d1", False), ("late1", False), ("d2", True)):
+            assert any(f"anonymous_id:{identifier}".encode() in file for file in files) == is_there
+        events = [row for name, found in rows(place.new).items() if name.endswith(":events") for row in found]
+        (kept,) = [decode_event(row[3]) for row in events if decode_event(row[3]).message_id == "shared"]
+        assert (kept.identifiers, kept.demoted, kept.properties) == (("user_id:u2",), (), {"text": "canary-2."})
 
     run(scenario)
 

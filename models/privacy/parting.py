@@ -1,0 +1,39 @@
+"""What stays of other people's events that carry an erased person's identifiers: these are not theirs to keep.
+
+They come there by a device that two share, of which only one may have the identifier, and by a merge that was taken
+back: the event that showed both is in the log of one of them.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from models.events.event import Event
+from models.privacy.letters import Normalise, mentions
+from models.privacy.suppression import carried, moment_of
+
+
+def parted(event: Event, refused_until: Mapping[str, int], normalise: Normalise) -> Event:
+    """The event without the identifiers of erased people, each refused up to a time (ms); the very event if it carries
+    none of before. If anything else in it names them too, it keeps only that it happened, and answers on consent."""
+    moment = moment_of(event)
+    gone = refused((event.route, *carried(event)), moment, refused_until)
+    if not gone:
+        return event
+    kept = tuple(each for each in event.identifiers if each not in gone)
+    left = msgspec.structs.replace(
+        event,
+        identifiers=kept,
+        demoted=tuple(each for each in event.demoted if each not in gone),
+        route=next(iter(kept), "") if event.route in gone else event.route,
+    )
+    content = (left.name, left.traits, left.properties, left.context, left.group_id, left.integrations)
+    if not mentions(msgspec.json.encode(content), refused(refused_until, moment, refused_until), normalise):
+        return left
+    context = {name: told for name, told in left.context.items() if name == "consent"}
+    return msgspec.structs.replace(left, traits={}, properties={}, context=context, group_id="", integrations={})
+
+
+def refused(identifiers: Iterable[str], moment: int, refused_until: Mapping[str, int]) -> set[str]:
+    """Those of these identifiers that are refused in what was told at a moment, ms."""
+    return {each for each in identifiers if moment <= refused_until.get(each, -1)}
