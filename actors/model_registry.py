@@ -18,6 +18,8 @@ from actors.errors import Invalid, NotFound
 if TYPE_CHECKING:  # with it comes PyArrow, for which no process without models should wait
     from models.scoring.registry import Alias, AliasChange, Evaluation, ModelVersion
 
+_NO_VERSION = "model: there is no such version; `onefold models show NAME` shows those of a model"
+
 
 class ModelRegistry(ControlFile):
     """The scoring models of a control store."""
@@ -52,7 +54,7 @@ class ModelRegistry(ControlFile):
         """One of them. Raises NotFound."""
         row = self._row("SELECT body FROM model_versions WHERE name = ? AND version = ?", name, number)
         if row is None:
-            raise NotFound("model: there is no such version; `onefold models list` shows them")
+            raise NotFound(_NO_VERSION)
         return _version(row)
 
     def set_model_aliases(self, *changes: AliasChange) -> None:
@@ -61,7 +63,7 @@ class ModelRegistry(ControlFile):
             for change in changes:
                 statement = "SELECT 1 FROM model_versions WHERE name = ? AND (version = ? OR ? = 0)"
                 if not self._db.execute(statement, (change.name, change.version, change.version)).fetchone():
-                    raise NotFound("model: there is no such version; `onefold models list` shows them")
+                    raise NotFound(_NO_VERSION)
                 self._db.execute(
                     "INSERT INTO model_aliases (name, body) VALUES (?, ?)", (change.name, msgspec.json.encode(change))
                 )

@@ -110,7 +110,10 @@ def discover_segments(
     finders = np.array([is_held_out(_FINDERS, each, 50.0) for each in ids], np.bool_)
     tried = [nearest(each, spec.features[each.feature], at) for each in candidates_of(columns, finders)]
     candidates = list(dict.fromkeys(each for each in tried if each is not None))
-    groups = discover(columns, outcomes, finders, candidates, people_min=question.people_min)
+    try:
+        groups = discover(columns, outcomes, finders, candidates, people_min=question.people_min)
+    except ValueError as error:
+        raise ValueError(f"{error}; choose another --as-of, or more --people") from None
     drafts = [_draft(number, group, question, spec, at) for number, group in enumerate(groups, 1)]
     for group, draft in zip(groups, drafts, strict=True):
         _check(draft, group.conditions, sample, spec.features, at, rules)

@@ -37,8 +37,8 @@ def learned_distributions(
     known = sum(batch.num_rows for batch in everybody)
     if known < PEOPLE_MIN:
         raise ValueError(
-            f"learned-as-of: {known} people were known here then, and {PEOPLE_MIN} are needed: leave it out, "
-            "and drift is not told"
+            f"learned-as-of: {known} people were known here then, and {PEOPLE_MIN} are needed: choose another time, or "
+            "leave it out, and drift is not told"
         )
     return distributions(columns(model.signature, everybody[0], told))
 

@@ -82,7 +82,10 @@ class PeopleAsOf:
 
         Raises NotFound if a shard's file is not on this machine, and ValueError for impossible times."""
         if not at <= until <= now:
-            raise ValueError("as-of: the time after it in which outcomes are looked for must have passed")
+            raise ValueError(
+                "as-of: the time after it in which outcomes are looked for must have passed: choose an earlier one, or "
+                "a shorter horizon"
+            )
         self._stack = ExitStack()
         with self._stack:
             self._logs = [

@@ -25,7 +25,7 @@ from models.scoring.ranking import Item, rank
 from models.scoring.registry import AFFINITY, Evaluation, ModelVersion
 from pipelines.evaluate_models import ReadPeople
 from pipelines.people_as_of import PeopleAsOf, Person, is_measured
-from pipelines.train_models import PEOPLE_MIN, TooFew
+from pipelines.train_models import OTHER_TIME, TooFew, check_enough, day_of
 
 Floats = NDArray[np.float64]
 
@@ -60,8 +60,7 @@ def train_affinity(people: PeopleAsOf, horizon_days: int) -> tuple[ModelVersion,
     """What people buy, again and for the first time: the version, and the file that goes with it. Raises TooFew, and
     ValueError if nothing was bought early enough to learn by what came then."""
     buyers = _collect(people)
-    if len(buyers.learn) < PEOPLE_MIN or not buyers.measure:
-        raise TooFew(f"{len(buyers.learn)} people have bought; {PEOPLE_MIN} are needed, and others to measure with")
+    check_enough(people, len(buyers.learn), len(buyers.measure), "had bought")
     learned = learn_affinity(buyers, horizon_days)
     products, model = learned.products, learned.model
     version = ModelVersion(
@@ -82,11 +81,15 @@ def learn_affinity(buyers: Buyers, horizon_days: int) -> ProductAffinity:
     bought if that is less, tell how far to trust the rest. Raises TooFew, ValueError."""
     products = _common_products(buyers.learn)
     if not products:
-        raise TooFew(f"no product was bought by {BUYERS_MIN} people")
+        raise TooFew(f"as of {day_of(buyers.at)}, no product had been bought by {BUYERS_MIN} people: {OTHER_TIME}")
     day = buyers.at / DAY_MS
     purchases, size = _matrix(products, buyers.learn)
     hold = min(float(horizon_days), (day - float(purchases.times.min(initial=day))) / 3)
-    return ProductAffinity("", products, fit_affinity(purchases, size, day, AFFINITY_DAYS, hold))
+    try:
+        fitted = fit_affinity(purchases, size, day, AFFINITY_DAYS, hold)
+    except ValueError as error:
+        raise TooFew(f"{error}: choose a later time with --as-of, or a shorter --horizon") from None
+    return ProductAffinity("", products, fitted)
 
 
 def evaluate_affinity(

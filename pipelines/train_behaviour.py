@@ -40,7 +40,7 @@ from models.scoring.features import Feature, FeatureReader
 from models.scoring.registry import CHANNEL, ModelVersion
 from pipelines.evaluate_channels import response_measures
 from pipelines.people_as_of import PeopleAsOf, Person, is_measured
-from pipelines.train_models import PEOPLE_MIN, TooFew, milliseconds
+from pipelines.train_models import OTHER_TIME, TooFew, check_enough, day_of, milliseconds
 
 Floats = NDArray[np.float64]
 _PLANTED_EVERY = 50  # orders of which one is made unusual, to see whether it is found
@@ -50,7 +50,7 @@ _EARLIER_MIN = 2  # other orders of somebody whose unusual one can be found
 
 def train_engagement(people: PeopleAsOf, rules: LifecycleRules = DEFAULT_RULES) -> ModelVersion:
     """What share of people is less active. Raises TooFew."""
-    found = _Split(people, ENGAGEMENT_FEATURES, rules, lambda person: True)
+    found = _Split(people, ENGAGEMENT_FEATURES, rules, "were known", lambda person: True)
     scale = scale_of(levels_of(numbers(found.learn, "activity")).tolist(), 0.0)
     model, plain = _made(ENGAGEMENT, EngagementParameters(scale=scale))
     comes = np.array([_does_something(person) for person in found.measured], np.bool_)
@@ -67,10 +67,13 @@ def train_engagement(people: PeopleAsOf, rules: LifecycleRules = DEFAULT_RULES) 
 
 
 def train_unusual_order(people: PeopleAsOf, rules: LifecycleRules = DEFAULT_RULES) -> ModelVersion:
-    """How unlike a person's others an order is. Raises TooFew, and ValueError if nobody has two orders."""
-    found = _Split(people, ANOMALY_FEATURES, rules, lambda person: bool(person.then.orders))
+    """How unlike a person's others an order is. Raises TooFew."""
+    found = _Split(people, ANOMALY_FEATURES, rules, "had ordered", lambda person: bool(person.then.orders))
     amount, earlier, mean, squares = _orders_of(found.learn)
-    learned = fit_amounts(_with_latest(AmountHistory(earlier, mean, squares), np.log(amount)))
+    try:
+        learned = fit_amounts(_with_latest(AmountHistory(earlier, mean, squares), np.log(amount)))
+    except ValueError as error:
+        raise TooFew(f"as of {day_of(people.at)}: {error}: {OTHER_TIME}") from None
     usual, spread = float(np.log(amount).mean()), float(np.log(amount).std())
     parameters = AnomalyParameters(**learned._asdict(), usual=usual, spread=max(spread, 1e-6))
     model, plain = _made(UNUSUAL_ORDER, parameters)
@@ -90,7 +93,7 @@ def train_unusual_order(people: PeopleAsOf, rules: LifecycleRules = DEFAULT_RULE
 
 def train_channel(people: PeopleAsOf, rules: LifecycleRules = DEFAULT_RULES) -> ModelVersion:
     """On which channel somebody responds. Raises TooFew."""
-    found = _Split(people, CHANNEL_FEATURES, rules, lambda person: bool(person.then.channels))
+    found = _Split(people, CHANNEL_FEATURES, rules, "had been contacted", lambda person: bool(person.then.channels))
     learned = fit_channels(*contacts_of(found.learn))
     parameters = ChannelParameters(
         rates=tuple(learned.rates.tolist()),
@@ -111,8 +114,10 @@ class _Split:
         people: PeopleAsOf,
         features: dict[str, Feature],
         rules: LifecycleRules,
+        who: str,
         counts: Callable[[Person], bool],
     ) -> None:
+        """Of those who count; `who` says what they did, for people to read."""
         self.reader = FeatureReader(features, rules)
         self.people = people
         learned: list[Profile] = []
@@ -129,8 +134,7 @@ class _Split:
                 self.measured.append(person)
             else:
                 learned.append(person.then)
-        if len(learned) < PEOPLE_MIN or not self.measured:
-            raise TooFew(f"{len(learned)} people to learn from; {PEOPLE_MIN} are needed, and others to measure with")
+        check_enough(people, len(learned), len(self.measured), who)
         self.everybody = self.reader.batch(everybody, people.at)
         self.unseen = self.everybody.take(pa.array(unseen, pa.int64()))
         self.learn = self.reader.batch(learned, people.at)

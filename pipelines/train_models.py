@@ -6,6 +6,7 @@ simplest rival is measured on the same people beside each model.
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -44,6 +45,7 @@ from pipelines.people_as_of import PeopleAsOf, is_measured
 from pipelines.training_sets import AS_OF, LABEL, TrainingSpec, examples
 
 PEOPLE_MIN = 100  # to learn from
+OTHER_TIME = "choose another time with --as-of"  # the way out, where too little was known
 _FIT_MAX = 50_000  # people that an additive model is fitted to: more change its weights by less than their error
 _TIMED = 200  # people who are scored one by one, to see how long that takes
 _FLOATS = NDArray[np.float64]
@@ -86,7 +88,7 @@ def train_value(
     if not currency:
         names, counts = np.unique(currencies[known], return_counts=True)
         currency = str(names[counts.argmax()]) if len(names) else ""
-    learn, measure = _rows_of(found, known & (currencies == currency), "have bought, in one currency")
+    learn, measure = _rows_of(people, found, known & (currencies == currency), "had bought, in one currency")
     histories, _ = histories_of(found.features)
     learned = fit_value(take(histories, learn), numbers(found.features, "mean_spend")[learn])
     parameters = ValueParameters(
@@ -104,7 +106,8 @@ def train_churn(people: PeopleAsOf, horizon_days: int, rules: LifecycleRules = D
     found = collect(people, churn_spec(horizon_days), rules)
     gone = msgspec.structs.replace(found, labels=1 - found.labels)
     histories, known = histories_of(found.features)
-    learn, measure = _rows_of(gone, known, "have bought")
+    learn, measure = _rows_of(people, gone, known, "had bought")
+    _check_both(people, gone.labels[learn], "bought nothing afterwards")
     fit = _some_of(learn)
     parameters = ChurnParameters(
         horizon_days=horizon_days,
@@ -119,7 +122,8 @@ def train_additive(people: PeopleAsOf, spec: TrainingSpec, rules: LifecycleRules
     if not spec.outcome.is_yes_or_no:
         raise ValueError("outcome: expected a yes or no (bought, event, left); revenue is what lifetime_value tells")
     found = collect(people, spec, rules)
-    learn, measure = _rows_of(found, np.isfinite(found.labels), "are known and whom the question is about")
+    learn, measure = _rows_of(people, found, np.isfinite(found.labels), "were known whom the question is about")
+    _check_both(people, found.labels[learn], f"have the outcome: {spec.outcome.text}")
     fit = _some_of(learn)
     given = {name: _of(column, fit) for name, column in columns_of(found.features, spec.features).items()}
     yes = found.labels[fit] > 0
@@ -158,12 +162,39 @@ def collect(people: PeopleAsOf, spec: TrainingSpec, rules: LifecycleRules) -> Ex
     return Examples(batch, np.asarray(labels, np.float64), learn, measure, np.asarray(times, np.int64))
 
 
-def _rows_of(found: Examples, known: NDArray[np.bool_], who: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _rows_of(
+    people: PeopleAsOf, found: Examples, known: NDArray[np.bool_], who: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Who is learned from and who is measured, of those of whom enough is known. Raises TooFew."""
     learn, measure = found.learn[known[found.learn]], found.measure[known[found.measure]]
-    if len(learn) < PEOPLE_MIN or not len(measure):
-        raise TooFew(f"{len(learn)} people {who}; {PEOPLE_MIN} are needed, and others to measure with")
+    check_enough(people, len(learn), len(measure), who)
     return learn, measure
+
+
+def check_enough(people: PeopleAsOf, learn: int, measure: int, who: str) -> None:
+    """Raises TooFew if there are not enough to learn from, and to measure with. `who`: what they did."""
+    then, until = day_of(people.at), day_of(people.until)
+    if learn < PEOPLE_MIN:
+        raise TooFew(
+            f"as of {then}, {learn} people {who}, beside those to measure with; {PEOPLE_MIN} are needed: {OTHER_TIME}"
+        )
+    if not measure:
+        raise TooFew(
+            f"there is nobody to measure with of whom enough is known as of {then} and up to {until}: {OTHER_TIME}"
+        )
+
+
+def _check_both(people: PeopleAsOf, labels: _FLOATS, who: str) -> None:
+    """Raises TooFew if nothing can be told apart: the same came of all."""
+    yes = int((labels > 0).sum())
+    if yes in (0, len(labels)):
+        when = f"from {day_of(people.at)} to {day_of(people.until)}"
+        raise TooFew(f"{yes} of {len(labels)} people {who}, {when}; some of both kinds are needed: {OTHER_TIME}")
+
+
+def day_of(at: int) -> str:
+    """The day of a time, ms, as --as-of takes it."""
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d}"
 
 
 def _version(

@@ -117,13 +117,14 @@ def emit_line(data: Any) -> None:
 
 
 def table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
-    """Prints rows under columns, or `empty` if there are none."""
+    """Prints rows under columns, or `empty` if there are none. What has a style is a Text."""
     if not rows:
         console.print(empty)
         return
     drawn = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        drawn.add_row(*(Text(str(value)) for value in row))  # as it is: brackets are no markup
+        # As they are: brackets are no markup.
+        drawn.add_row(*(value if isinstance(value, Text) else Text(str(value)) for value in row))
     console.print(drawn)
 
 

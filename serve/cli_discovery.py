@@ -125,6 +125,8 @@ def _print(console: Console, found: "Discovery", output: Path | None) -> None:
         )
     columns = ("GROUP", "PEOPLE", "OUTCOME (95%)", "FROM THE OTHERS (95%)", "VERDICT", "WHO")
     table(console, columns, rows, "no group differs from the others by more than chance makes")
+    if found.is_yes_or_no and found.everybody.value in (0.0, 1.0):
+        say("the same came of all who were looked at: choose another outcome, or --as-of")
     if rows:
         say(f"each draft holds for its group and nobody else, of {found.checked} people asked about")
     if output is not None:

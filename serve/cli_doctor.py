@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from actors.control import ControlStore
 from actors.errors import OnefoldError
@@ -47,10 +48,10 @@ def doctor(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson 
     """Look for what keeps Onefold from running well here. Exit code 1 if there is a problem."""
     loaded = settings_of(data_dir, config)
     checks = list(examine(loaded))
-    styles = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "problem": "[red]problem[/]"}
+    styles = {"ok": "green", "warning": "yellow", "problem": "red"}
 
     def human(console: Console) -> None:
-        rows = [(styles[check.outcome], check.name, check.detail) for check in checks]
+        rows = [(Text(check.outcome, styles[check.outcome]), check.name, check.detail) for check in checks]
         table(console, ("", "CHECK", "FOUND"), rows, "")
 
     emit(as_json, checks, human)

@@ -107,7 +107,9 @@ def _latest(gate: Gate, asked: Asked, labels: "Labels | None", now: int) -> int:
     if labels is not None and asked.kept:
         return now
     if not gate.horizon_days:
-        raise CommandError("--as-of: name the time of the labels", USAGE, "usage")
+        raise CommandError(
+            "--as-of: name the time as of which the labels are (ISO 8601), or give them a column as_of", USAGE, "usage"
+        )
     return now - gate.horizon_days * DAY_MS
 
 
@@ -123,13 +125,21 @@ def _gate(settings: Settings, model: "ModelVersion", asked: Asked) -> Gate:
     except ValueError as error:
         raise CommandError(str(error), USAGE, "usage") from None
     if gate.outcome == LABELS and asked.labels is None:
-        raise CommandError(f"scoring.gates.{model.name}: outcome: labels: give them with --labels", USAGE, "usage")
+        raise CommandError(
+            f"--labels: give a file: by scoring.gates.{model.name}.outcome labels are what {model.name} is measured by",
+            USAGE,
+            "usage",
+        )
     return gate
 
 
 def _refuse_options(model: "ModelVersion", asked: Asked) -> None:
     if asked.kept or asked.labels is not None:
-        raise CommandError(f"--kept, --labels: {model.name} is not measured by them", USAGE, "usage")
+        raise CommandError(
+            f"--kept, --labels: {model.name} is not measured by them, but in a way of its own: leave them out",
+            USAGE,
+            "usage",
+        )
 
 
 def _samples(control: ControlStore, settings: Settings, versions: "list[ModelVersion]") -> "list[Samples]":

@@ -31,7 +31,9 @@ def version_of(control: ControlStore, reference: str) -> "ModelVersion":
     """The version NAME@VERSION. Raises CommandError, NotFound."""
     name, _, number = reference.partition("@")
     if not number.isdecimal():
-        raise CommandError("expected a version, as NAME@VERSION; `onefold models list` shows them", USAGE, "usage")
+        raise CommandError(
+            "expected a version, as NAME@VERSION; `onefold models show NAME` shows a model's versions", USAGE, "usage"
+        )
     return control.model_version(name, int(number))
 
 
@@ -41,7 +43,11 @@ def version_or_champion(control: ControlStore, reference: str) -> "ModelVersion"
         return version_of(control, reference)
     champion = control.current_models().get((reference, "champion"))
     if champion is None:
-        raise CommandError(f"{reference} has no champion: name a version, as NAME@VERSION", USAGE, "usage")
+        raise CommandError(
+            f"{reference} has no champion: name a version, as NAME@VERSION; `onefold models list` shows what there is",
+            USAGE,
+            "usage",
+        )
     return champion
 
 

@@ -48,7 +48,8 @@ def list_models(data_dir: DataDir = None, config: ConfigFile = None, as_json: As
         for each in found
     ]
     columns = ("NAME", "VERSIONS", "CHAMPION", "CHALLENGER", "WHAT IT TELLS")
-    emit(as_json, found, lambda console: table(console, columns, rows, "no models"))
+    empty = "no models yet: `onefold models train` learns one that comes with Onefold, `register` takes others"
+    emit(as_json, found, lambda console: table(console, columns, rows, empty))
 
 
 @models.command("show")
@@ -165,13 +166,13 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Make a version the champion, whose scores count, if it passes its gate (scoring.gates): it is measured first."""
-    from serve.model_moves import move_champion, obstacles_of
+    from serve.model_moves import is_champion, move_champion, obstacles_of
 
     settings = model_settings(data_dir, config)
     with registry(settings) as control:
         model = version_of(control, reference)
         gates = settings.scoring.gates
-        if not force and obstacles_of(control, gates, model):
+        if not force and not is_champion(control, model) and obstacles_of(control, gates, model):
             evaluated(control, settings, model, Asked(as_of, people))
         move_champion(control, gates, model, command_actor(), now_ms(), reason, force)
     record_command(settings, "models promote", model=model.reference, forced=str(force).lower())
@@ -207,7 +208,7 @@ def retire(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """End what a version stands for, or all versions of a model. Scores that no model stands behind go."""
+    """Have a version, or all of a model, be champion or challenger no longer. Without a champion its scores go."""
     from serve.model_moves import retire as end
 
     settings = model_settings(data_dir, config)
@@ -216,7 +217,9 @@ def retire(
         number = version_of(control, name).version if at else 0
         ended = end(control, model, number, command_actor(), now_ms(), reason)
     record_command(settings, "models retire", model=name)
-    emit(as_json, _aliases(settings, model), lambda console: _print_line(console, f"{name} is no {' or '.join(ended)}"))
+    told = " or ".join(f"the {each}" for each in ended)
+    line = f"{name} is no longer {told}" if at else f"no version of {name} is {told} any longer"
+    emit(as_json, _aliases(settings, model), lambda console: _print_line(console, line))
 
 
 def _learned(settings: Settings, at: int) -> "Learned":

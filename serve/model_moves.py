@@ -43,9 +43,14 @@ def move_champion(
 ) -> None:
     """Makes a version the champion, if the gate lets it. Raises Conflict with what is in the way, and Invalid."""
     if force and not reason:
-        raise Invalid("reason: a version that does not pass its gate needs one")
+        raise Invalid("reason: say why a version is promoted that has not passed its gate (--reason)")
+    if not force and is_champion(control, model):
+        raise Conflict(f"version: {model.reference} is the champion already")
     if not force and (found := obstacles_of(control, gates, model)):
-        raise Conflict(f"{model.reference} does not pass its gate: {'; '.join(found)}; force and a reason promote it")
+        raise Conflict(
+            f"{model.reference} does not pass its gate: {'; '.join(found)}; --force with --reason (over HTTP `force`, "
+            "`reason`) promotes it all the same"
+        )
     changes = [_change(model.name, "champion", model.version, now, by, reason)]
     if _standing(control, model.name, "challenger") == model.version:
         changes.append(_change(model.name, "challenger", 0, now, by, "it became the champion"))
@@ -56,9 +61,12 @@ def move_challenger(control: ControlStore, model: ModelVersion, by: str, now: in
     """Has a version score in the shadow; one of a decision point is judged beside the champion, and chooses nothing.
     Raises Conflict, Invalid."""
     if not (model.is_score or model.is_decision):
-        raise Conflict("version: it scores nobody, so there is no shadow; `onefold models evaluate` compares it")
-    if _standing(control, model.name, "champion") == model.version:
-        raise Conflict("version: it is the champion; only another version can be compared with it")
+        raise Conflict(
+            f"version: {model.reference} gives nobody a score, so that none can be kept in the shadow; "
+            f"`onefold models evaluate {model.reference}` compares it with the champion"
+        )
+    if is_champion(control, model):
+        raise Conflict(f"version: {model.reference} is the champion, beside which another version can be in the shadow")
     control.set_model_aliases(_change(model.name, "challenger", model.version, now, by, reason))
 
 
@@ -68,7 +76,11 @@ def retire(control: ControlStore, name: str, number: int, by: str, now: int, rea
     standing = current(control.model_alias_history(name))
     ended: list[Alias] = [alias for (_, alias), version in standing.items() if number in (0, version)]
     if not ended:
-        raise Conflict("version: it stands for nothing, so there is nothing to end")
+        told = f"{name}@{number} is neither" if number else f"no version of {name} is"
+        raise Conflict(
+            f"version: {told} champion {'nor' if number else 'or'} challenger, so there is nothing to retire; versions "
+            "that are neither score nobody. `onefold models list` shows which is what"
+        )
     control.set_model_aliases(*(_change(name, alias, 0, now, by, reason) for alias in ended))
     return ended
 
@@ -77,16 +89,20 @@ def retire_alias(control: ControlStore, name: str, alias: Alias, by: str, now: i
     """Has an alias stand for nothing. Raises NotFound, Conflict."""
     model_entries(control, name)
     if not _standing(control, name, alias):
-        raise Conflict("alias: it stands for nothing, so there is nothing to end")
+        raise Conflict(f"alias: no version of {name} is the {alias}, so there is nothing to retire")
     control.set_model_aliases(_change(name, alias, 0, now, by, reason))
 
 
+def is_champion(control: ControlStore, model: ModelVersion) -> bool:
+    """Whether a version's scores count."""
+    return _standing(control, model.name, "champion") == model.version
+
+
 def obstacles_of(control: ControlStore, gates: Mapping[str, Gate], model: ModelVersion) -> list[str]:
-    """Why a version may not become the champion, by what was last measured of it beside the champion there is."""
+    """Why a version may not become the champion, by what was last measured of it beside the champion there is, which is
+    another one."""
     gate = decides(gates.get(model.name, Gate()), model.signature)
     champion = _standing(control, model.name, "champion")
-    if champion == model.version:
-        return ["it is the champion"]
     outcome = gate.outcome or DEFAULT_OUTCOMES.get(model.name, LABELS)
     # What was measured by another outcome, such as before the gate was changed, says nothing. These have their own.
     has_its_own = model.is_decision or model.is_channels

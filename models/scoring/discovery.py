@@ -71,7 +71,7 @@ def discover(
     """
     least = max(people_min, GROUP_MIN)
     if min(finders.sum(), (~finders).sum()) < 2 * least:
-        raise ValueError(f"people: expected {2 * least} or more in each half")
+        raise ValueError(f"people: expected {2 * least} or more in each half, of {len(finders)} there are")
     tried = candidates_of(features, finders) if candidates is None else candidates
     masks = {condition: condition.holds(features[condition.feature]) for condition in tried}
     leaves = _split((), np.ones(len(outcomes), np.bool_), masks, outcomes, finders, least)

@@ -108,10 +108,16 @@ def complete(gate: Gate, signature: Signature) -> Gate:
     """The gate with all that it leaves to the model. Raises ValueError if neither says what is to be measured."""
     outcome = gate.outcome or DEFAULT_OUTCOMES.get(signature.name, "")
     if not outcome:
-        raise ValueError(f"scoring.gates.{signature.name}: outcome: name what came of people, such as bought")
+        raise ValueError(
+            f"scoring.gates.{signature.name}: outcome: the settings do not say by what the model is to be measured: "
+            "name what came of people, such as bought"
+        )
     horizon = gate.horizon_days or signature.output.horizon_days
     if not horizon and outcome != LABELS:
-        raise ValueError(f"scoring.gates.{signature.name}: horizon_days: name the days in which it is looked for")
+        raise ValueError(
+            f"scoring.gates.{signature.name}: horizon_days: neither the settings nor the model's signature say in "
+            "how many days the outcome is looked for: name them"
+        )
     return msgspec.structs.replace(decides(gate, signature), outcome=outcome, horizon_days=horizon)
 
 

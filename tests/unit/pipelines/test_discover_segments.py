@@ -16,6 +16,7 @@ from models.segments.evaluate import evaluate
 from models.segments.parse import parse_definition
 from pipelines.discover_segments import Discovery, Interval, Question, discover_segments
 from pipelines.people_as_of import PeopleAsOf, Person
+from pipelines.training_sets import TrainingSpec
 from tests.unit.actors.local_shards import identify, track
 from tests.unit.pipelines.planted_shop import AT, HORIZON_DAYS, NOW, POLICY, SHARDS, fill, histories
 
@@ -113,10 +114,20 @@ def test_where_nobody_differs_there_are_no_groups(shop: Path) -> None:
     assert told.everybody.high > 0  # nobody's having done it does not make it impossible
 
 
+def test_the_file_in_the_documentation_is_taken(shop: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "insights.md").read_text()
+    (block,) = [each for each in text.split("```") if each.startswith("toml\n# groups.toml\n")]
+    spec = msgspec.toml.decode(block.removeprefix("toml\n"), type=TrainingSpec)
+    told = found(shop, Question(outcome=spec.outcome, horizon_days=HORIZON_DAYS, features=spec.features))
+    assert told.features == ["plan", "stage", "viewed"] and told.people == PEOPLE
+
+
 def test_small_groups_are_not_shown(shop: Path) -> None:
     question = msgspec.structs.replace(CAME_BACK, features=PLAN, people_min=200)
     assert found(shop, question).groups == []  # of the plan there are fewer in each half
-    with pytest.raises(ValueError, match="people: expected 1000 or more in each half"):
+    with pytest.raises(
+        ValueError, match=r"people: expected 1000 or more in each half, of \d+ there are; choose another --as-of"
+    ):
         found(shop, msgspec.structs.replace(question, people_min=500))
 
 

@@ -178,12 +178,30 @@ def test_lifetime_value_is_about_right_in_sum(shop: Path) -> None:
 
 def test_too_few_people_teach_nothing(tmp_path: Path) -> None:
     fill(tmp_path, histories(20, seed=6))
-    with closing(people(tmp_path)) as read, pytest.raises(TooFew, match="100 are needed"):
+    with (
+        closing(people(tmp_path)) as read,
+        pytest.raises(TooFew, match=r"people had bought, .* 100 are needed: .* --as-of"),
+    ):
         train_churn(read, HORIZON_DAYS)
     with pytest.raises(ValueError, match="must have passed"):
         PeopleAsOf(tmp_path, SHARDS, AT, NOW, NOW - 1, POLICY)
     with closing(people(tmp_path)) as read, pytest.raises(ValueError, match="yes or no"):
         train_additive(read, msgspec.structs.replace(SPEC, outcome=Outcome(kind="revenue")))
+
+
+def test_where_the_same_came_of_all_the_time_is_to_be_chosen_anew(tmp_path: Path) -> None:
+    fill(tmp_path, histories(300, seed=6))
+    spec = msgspec.structs.replace(SPEC, outcome=Outcome(kind="event", event="Never Done"))
+    with closing(people(tmp_path)) as read, pytest.raises(TooFew, match=r"0 of \d+ people have the outcome.*--as-of"):
+        train_additive(read, spec)
+    later = NOW + 3650 * DAY_MS  # nobody has done anything for years
+    with (
+        closing(
+            PeopleAsOf(tmp_path, SHARDS, later, later + HORIZON_DAYS * DAY_MS, later + HORIZON_DAYS * DAY_MS, POLICY)
+        ) as read,
+        pytest.raises(TooFew, match=r"(\d+) of \1 people bought nothing afterwards.*--as-of"),
+    ):
+        train_churn(read, HORIZON_DAYS)
 
 
 GOLD = {"type": "demographic", "trait": "plan", "operator": "equals", "value": "gold"}

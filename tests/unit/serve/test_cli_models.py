@@ -71,11 +71,21 @@ def test_versions_are_registered_shadowed_forced_and_retired(onefold: Call, tmp_
     assert standing(onefold, "halved") == (1, 2)
     assert onefold("promote", "halved@2", "--force", "--reason", "better")[0] == DONE
     assert standing(onefold, "halved") == (2, None)
-    assert onefold("retire", "halved@1")[0] == USAGE
-    assert onefold("retire", "halved", "--reason", "wrong")[0] == DONE
+    exit_code, _, err = onefold("retire", "halved@1")
+    assert exit_code == USAGE and "halved@1 is neither champion nor challenger" in err
+    exit_code, _, err = onefold("promote", "halved@2")
+    assert exit_code == USAGE and "halved@2 is the champion already" in err
+    exit_code, out, _ = onefold("retire", "halved", "--reason", "wrong")
+    assert (exit_code, out) == (DONE, "no version of halved is the champion any longer\n")
+    exit_code, _, err = onefold("retire", "halved")
+    assert exit_code == USAGE and "no version of halved is champion or challenger" in err
+    assert onefold("promote", "halved@1", "--force", "--reason", "again")[0] == DONE
+    assert onefold("retire", "halved@1", "--reason", "wrong")[1] == "halved@1 is no longer the champion\n"
     assert standing(onefold, "halved") == (None, None)
     shown = json.loads(onefold("show", "halved", "--json")[1])
-    assert [move["reason"] for move in shown["moves"]] == ["wrong", "it became the champion", "better", "", "the first"]
+    assert [move["reason"] for move in shown["moves"]] == [
+        *("wrong", "again", "wrong", "it became the champion", "better", "", "the first")
+    ]
     assert [each["version"] for each in shown["versions"]] == [2, 1]
     assert onefold("show", "halved@3")[0] == NOT_FOUND
     assert "halved" in onefold("show", "halved")[1] + onefold("list")[1]

@@ -99,7 +99,11 @@ def test_a_training_set_is_written_once(onefold: Call, tmp_path: Path) -> None:
         (("train", "churn", "--spec", "spec.toml"), 2, "--spec: expected with additive"),
         (("train", "additive"), 2, "--spec: expected with additive"),
         (("train", "churn", "--as-of", "yesterday"), 2, "--as-of: expected ISO 8601"),
-        (("train", "churn"), 1, "0 people have bought; 100 are needed"),
+        (
+            ("train", "churn"),
+            1,
+            "0 people had bought, beside those to measure with; 100 are needed: choose another time with --as-of",
+        ),
         (("train", "churn", "--as-of", "2999-01-01"), 1, "must have passed"),
         (("train", "additive", "--spec", "none.toml"), 2, "none.toml: No such file"),
     ],
@@ -120,10 +124,15 @@ def test_segments_are_suggested_with_files_to_create(onefold: Call, tmp_path: Pa
     exit_code, out, _ = onefold(*asked)
     assert exit_code == 0 and out.startswith("a purchase, ") and "everybody " in out
     assert all(group["verdict"] in out for group in told["groups"])
+    assert "--as-of" not in out
+    never = onefold(
+        "segments", "discover", "--outcome", "event Never", "--as-of", AS_OF, "--horizon", str(HORIZON_DAYS)
+    )
+    assert never[0] == 0 and "the same came of all who were looked at: choose another outcome, or --as-of" in never[1]
     exit_code, _, error = onefold(*asked, "--output", "drafts")
     assert exit_code == 2 and "is there already" in error
     with closing(AuditLog(tmp_path / "onefold-data")) as log:
-        assert len(log.entries(EntryFilter(action="onefold segments discover"), 1 << 62, 10)) == 2
+        assert len(log.entries(EntryFilter(action="onefold segments discover"), 1 << 62, 10)) == 3
 
 
 def test_what_cannot_be_discovered_says_why(onefold: Call) -> None:
