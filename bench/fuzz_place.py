@@ -7,7 +7,6 @@ private is called, and names of .invalid lead nowhere.
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from actors.control import ControlStore
+from actors.free_ports import free_ports
 from bench.processes import resident_by_title, with_descendants
 from pipelines.batch_client import ApiClient
 
@@ -84,7 +84,7 @@ def place() -> Iterator[Place]:
     with tempfile.TemporaryDirectory(prefix="onefold-fuzz-") as folder:
         data_dir = Path(folder) / "data"
         where = ["--data-dir", str(data_dir)]
-        http_port, grpc_port = free_ports()
+        http_port, grpc_port = free_ports(2)
         ports = ["--http-port", str(http_port), "--grpc-port", str(grpc_port)]
         _onefold("init", *where, "--shards", str(SHARDS), *ports)
         with (data_dir / "onefold.toml").open("a") as file:
@@ -101,14 +101,6 @@ def place() -> Iterator[Place]:
             yield made
         finally:
             _onefold("stop", *where)
-
-
-def free_ports() -> tuple[int, int]:
-    """Two ports of loopback that were free a moment ago."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 def seed(client: ApiClient) -> None:

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from statistics import quantiles
 
-from bench.fuzz_place import free_ports
+from actors.free_ports import free_ports
 from bench.kill import Service
 from pipelines.batch_client import ApiClient
 
@@ -97,7 +97,7 @@ def main() -> int:
         place = Path(folder)
         (place / "faulty_model.py").write_text(_MODEL)
         os.environ["PYTHONPATH"] = os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH", "")])])
-        service = Service(place / "data", 2, *free_ports())
+        service = Service(place / "data", 2, *free_ports(2))
         try:
             service.start()
             found = measure(service, place)

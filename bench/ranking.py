@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from bench.fuzz_place import free_ports
+from actors.free_ports import free_ports
 from bench.kill import Service
 from pipelines.batch_client import ApiClient
 
@@ -117,7 +117,7 @@ def run(people: int, requests: int, seed: int) -> RankingReport:
     """Measures a service of its own."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="onefold-ranking-") as folder:
-        service = Service(Path(folder) / "data", 2, *free_ports())
+        service = Service(Path(folder) / "data", 2, *free_ports(2))
         try:
             service.start()
             with ApiClient(service.url, service.key) as client:

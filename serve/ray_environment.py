@@ -4,11 +4,10 @@ The command line puts these variables in place, then starts Ray. What each one b
 """
 
 import hashlib
-import secrets
-import socket
 import tempfile
 from pathlib import Path
 
+from actors.free_ports import free_ports
 from serve.settings import Settings
 
 DEREGISTER_S = 1.0  # how long a replica that stops stays reachable until the proxies have taken it off their lists
@@ -16,8 +15,6 @@ DEREGISTER_S = 1.0  # how long a replica that stops stays reachable until the pr
 # HAProxy adds ".<pid>.tmp" while it takes a socket over.
 _RUN_DIR_CHARS_MAX = 107 - len("/" + 56 * "f" + "/metrics.sock.4194304.tmp")
 _REPLICA_PORTS_MIN = 64
-_RANGE_FIRST, _RANGE_LAST = 10_000, 32_767  # below the ports that Linux gives to connections
-_RANGE_TRIES = 200
 _MESSAGE_BYTES_MAX = 64 << 20  # as clients have it
 # Values that are handed to an actor or come from it go in the message itself, and not by way of an object store, which
 # is on the caller's node and writes what does not fit to its disk.
@@ -36,9 +33,8 @@ def environment(settings: Settings) -> dict[str, str]:
     """
     run = run_dir(settings)
     each = _REPLICA_PORTS_MIN + 2 * settings.replicas  # released ports rest for minutes before they are used again
-    # All from below the ports that connections get: one that is free now could be a connection's a moment later.
-    replica_ports = free_range(2 * each + 4)
-    ports = iter(range(replica_ports + 2 * each, replica_ports + 2 * each + 4))
+    free = free_ports(2 * each + 4)
+    http_ports, grpc_ports, ports = free[:each], free[each : 2 * each], iter(free[2 * each :])
     return {
         # Requests go from HAProxy to the replica without a Python proxy between them.
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
@@ -59,10 +55,10 @@ def environment(settings: Settings) -> dict[str, str]:
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(next(ports)),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(next(ports)),
         # gRPC lets two processes listen on one port and share its calls out: two services must not meet there.
-        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(replica_ports),
-        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replica_ports + each - 1),
-        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(replica_ports + each),
-        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(replica_ports + 2 * each - 1),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(http_ports[0]),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(http_ports[-1]),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(grpc_ports[0]),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(grpc_ports[-1]),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(run / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(run / "admin.sock"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(run / "metrics.sock"),
@@ -84,21 +80,3 @@ def run_dir(settings: Settings) -> Path:
         return run
     name = hashlib.sha256(str(run).encode()).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"of-{name}"
-
-
-def free_range(size: int) -> int:
-    """The first of `size` TCP ports in a row on which nobody listens, on any interface. Raises OSError."""
-    for _ in range(_RANGE_TRIES):
-        first = _RANGE_FIRST + secrets.randbelow(_RANGE_LAST - _RANGE_FIRST - size)
-        if all(_is_free(port) for port in range(first, first + size)):
-            return first
-    raise OSError(f"no {size} free TCP ports in a row between {_RANGE_FIRST} and {_RANGE_LAST}")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("0.0.0.0", port))  # nosec B104 # it is compared, or tried and closed
-        except OSError:
-            return False
-    return True

@@ -7,7 +7,6 @@ Every person in it is made up.
 import io
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -15,13 +14,13 @@ import time
 import uuid
 import zipfile
 from collections.abc import Callable
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from actors.free_ports import free_ports
 from actors.privacy_store import FILE as STORE_FILE
 from actors.privacy_store import PrivacyStore
 from models.privacy.deadlines import DAY_MS, due
@@ -126,7 +125,7 @@ class Scene:
             self._end()
 
     def _start(self) -> None:
-        http_port, grpc_port = _free_ports(2)
+        http_port, grpc_port = free_ports(2)
         ports = ("--http-port", str(http_port), "--grpc-port", str(grpc_port))
         made = self.command("init", "--shards", str(SHARDS), *ports)
         settings = self.data_dir / FILE_NAME
@@ -332,12 +331,3 @@ _CODE = str(Path(__file__).parents[1])
 
 def _people(data: dict[str, Any]) -> list[str]:
     return list(data.get("customer_ids", [])) or [str(data.get("customer_id", ""))]
-
-
-def _free_ports(count: int) -> list[int]:
-    """Distinct ports of loopback that were free a moment ago."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

@@ -5,8 +5,8 @@ In full, and with what to expect: `python -m bench.kill --kills 50`.
 
 from pathlib import Path
 
+from actors.free_ports import free_ports
 from bench.kill import Service, run
-from tests.e2e.service import free_ports
 
 
 def test_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path) -> None:

@@ -2,28 +2,18 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from actors.free_ports import free_ports
 from pipelines.batch_client import ApiClient
 from serve import instance
 
 ROOT = Path(__file__).parents[2]
 START_S = 180
 STOP_S = 90
-
-
-def free_ports(count: int) -> list[int]:
-    """Distinct ports of loopback that were free a moment ago."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 class RunningService:
