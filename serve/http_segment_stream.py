@@ -8,7 +8,8 @@ with an error, when what it follows fails.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -58,7 +59,8 @@ class Streams:
         """The feed, while it is followed. Within a running event loop."""
         look = self._look
         if look is None or look.task.done():
-            look = self._look = _Look(ChangeFeed(self._services.router.segment_changes))
+            feed = ChangeFeed(self._services.router.segment_changes)
+            look = self._look = _Look(feed, self._services.settings.service_path)
         look.open += 1
         try:
             yield look.feed
@@ -66,15 +68,18 @@ class Streams:
             look.open -= 1
             if not look.open:
                 look.task.cancel()
+                look.held.close()
                 if self._look is look:
                     self._look = None
 
 
 class _Look:
-    """A feed with the task that looks for its news, and how many streams follow it."""
+    """A feed with the task that looks for its news, how many streams follow it, and what the service waits for."""
 
-    def __init__(self, feed: ChangeFeed) -> None:
+    def __init__(self, feed: ChangeFeed, data_dir: Path) -> None:
         self.feed = feed
+        self.held = ExitStack()
+        self.held.enter_context(instance.streaming(data_dir))
         self.task = asyncio.get_running_loop().create_task(feed.run())
         self.task.add_done_callback(_log_failure)
         self.open = 0

@@ -11,8 +11,8 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -22,6 +22,8 @@ MARK = "ONEFOLD_INSTANCE"
 _LOCK = "service.lock"
 _RECORD = "service.json"
 _STOPPING = "stopping"
+_STREAMS = "streams.lock"
+_LOOK_S = 0.02
 
 
 class Busy(Exception):
@@ -82,6 +84,21 @@ class Claim:
         """Says to all processes of this machine that the service stops: what would never end by itself, ends."""
         (self._run / _STOPPING).touch(mode=0o600)
 
+    def wait_for_streams(self, timeout_s: float) -> bool:
+        """Waits until nothing is within `streaming` any more; whether something was."""
+        descriptor = os.open(self._run / _STREAMS, os.O_RDWR | os.O_CREAT, 0o600)
+        deadline, waited = time.monotonic() + timeout_s, False
+        try:
+            while time.monotonic() < deadline:
+                with suppress(BlockingIOError):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                waited = True
+                time.sleep(_LOOK_S)
+        finally:
+            os.close(descriptor)
+        return waited
+
     def release(self) -> None:
         """Takes back the record and lets go of the directory."""
         (self._run / _RECORD).unlink(missing_ok=True)
@@ -107,6 +124,17 @@ def running(data_dir: Path) -> Record | None:
 def is_stopping(data_dir: Path) -> bool:
     """Whether the service that holds the directory is about to end. Takes microseconds."""
     return (data_dir / "run" / _STOPPING).exists()
+
+
+@contextmanager
+def streaming(data_dir: Path) -> Iterator[None]:
+    """Within it is what ends by itself once the service stops, and what the service waits for then."""
+    descriptor = os.open(data_dir / "run" / _STREAMS, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def mark(data_dir: Path) -> str:

@@ -33,7 +33,8 @@ from serve.log_relay import LogRelay
 from serve.settings import Settings, flatten
 
 _LEFTOVER_GRACE_S = 3.0
-_STREAMS_END_S = 0.8  # more than http_segment_stream.TICK_S
+_STREAMS_END_S_MAX = 10.0
+_LAST_WORDS_S = 0.5  # from the end of a stream to when its client has all of it
 _POLL_S = 0.1
 _WATCH_S = 0.5
 _IRREPLACEABLE = ("raylet", "gcs_server")  # everything else is started again by these
@@ -99,7 +100,7 @@ def run(settings: Settings, ready: Callable[[instance.Record], None]) -> None:
             lost = True
         finally:
             claim.tell_stopping()
-            _stop_serving(cells, gently=not lost)
+            _stop_serving(claim, cells, gently=not lost)
             relay.stop()
             _sweep(settings)
     if lost:
@@ -257,7 +258,7 @@ def _start_over(environment: dict[str, str]) -> None:
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment | {_STARTS: str(starts + 1)})  # nosec B606
 
 
-def _stop_serving(cells: ExitStack, gently: bool) -> None:
+def _stop_serving(claim: instance.Claim, cells: ExitStack, gently: bool) -> None:
     """Drains the application, then ends the shards (`cells`) and Ray; not `gently`, all of that is left to `_sweep`."""
     if "ray" not in sys.modules or not gently:
         return
@@ -266,7 +267,9 @@ def _stop_serving(cells: ExitStack, gently: bool) -> None:
     if ray.is_initialized():
         from ray import serve as ray_serve
 
-        time.sleep(_STREAMS_END_S)  # Serve ends the proxy at once, and with it what still goes through it
+        # Serve ends the proxy at once, and with it what still goes through it.
+        if claim.wait_for_streams(_STREAMS_END_S_MAX):
+            time.sleep(_LAST_WORDS_S)
         with suppress(Exception):  # the node may be half gone: what is left is swept
             ray_serve.shutdown()
         with suppress(Exception):

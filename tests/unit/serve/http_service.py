@@ -88,6 +88,7 @@ class HttpService:
     """One replica. `key` is sent as Bearer token unless a request brings its own Authorization."""
 
     def __init__(self, data_dir: Path, settings: Settings | None = None, loopback: bool = True) -> None:
+        (data_dir / "run").mkdir(exist_ok=True)
         self.now = NOW
         self.seconds = 0.0
         self.key = ""

@@ -12,7 +12,8 @@ import pytest
 
 from actors.audit_log import FILE, HEAD_FILE, AuditLog
 from models.identity.customer_id import from_text
-from serve import instance
+from models.shard.protocol import SegmentChange
+from serve import http_segment_stream, instance
 from serve.http_scopes import INGEST_PATHS, NO_PEOPLE, PUBLIC, SCOPES
 from serve.settings import Settings
 from tests.strategies.decision_points import SCORING
@@ -158,14 +159,22 @@ def test_whoever_reads_or_changes_people_is_recorded_with_them(scene: Scene, rou
 
 
 @pytest.mark.parametrize("path", STREAMS)
-def test_streams_are_recorded_as_they_go(tmp_path: Path, path: str) -> None:
-    (tmp_path / "run").mkdir()
+def test_streams_are_recorded_as_they_go(tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(tmp_path, Settings(data_dir=str(tmp_path)))
+    told: list[bytes] = []
+    event = http_segment_stream._event
+
+    def noted(change: SegmentChange, positions: dict[int, int]) -> bytes:
+        told.append(event(change, positions))
+        return told[-1]
+
+    monkeypatch.setattr(http_segment_stream, "_event", noted)
 
     async def follow(claim: instance.Claim) -> httpx.Response:
         reading = asyncio.to_thread(scene.service.get, path.replace("{segment_id}", "pro") + "?after=0:0,1:0")
         answer = asyncio.ensure_future(reading)
-        await asyncio.sleep(0.3)
+        while len(told) < 2 and not answer.done():
+            await asyncio.sleep(0.01)
         claim.tell_stopping()
         return await answer
 
@@ -256,8 +265,11 @@ def test_an_action_is_on_disk_before_its_answer(scene: Scene, tmp_path: Path) ->
 
 
 def test_an_action_of_a_client_that_went_away_is_recorded(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = asyncio.Event()
+
     async def slow(*_: object) -> None:
-        await asyncio.sleep(30)
+        begun.set()
+        await asyncio.sleep(3_600)
 
     monkeypatch.setattr(scene.service.router, "merge", slow)
 
@@ -268,7 +280,7 @@ def test_an_action_of_a_client_that_went_away_is_recorded(scene: Scene, monkeypa
             headers = {"Authorization": f"Bearer {scene.service.key}"}
             body = {"left": "user_id:u1", "right": "user_id:u2"}
             merging = asyncio.ensure_future(http.post("/v1/identity/merge", json=body, headers=headers))
-            await asyncio.sleep(0.1)
+            await begun.wait()
             merging.cancel()
             await asyncio.gather(merging, return_exceptions=True)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -115,9 +116,9 @@ def test_many_streams_ask_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         for each in open_ones:
             await anext(each)
         coming = [asyncio.ensure_future(anext(each)) for each in open_ones]
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.2)
         asked.clear()
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.5)
         assert 0 < len(asked) < 20
         await asyncio.to_thread(service.send, *messages(1))
         assert len(set(await asyncio.wait_for(asyncio.gather(*coming), 10))) == 1
@@ -170,31 +171,42 @@ def test_a_feed_that_fails_ends_its_streams_and_the_next_one_starts_anew(
     assert record.exc_info is not None and record.exc_info[0] is ZeroDivisionError
 
 
-def test_a_stream_ends_when_its_key_is_revoked_and_when_the_service_stops(tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
+def test_a_stream_ends_when_its_key_is_revoked_and_when_the_service_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service = HttpService(tmp_path, Settings(data_dir=str(tmp_path)))
     service.key = service.create_key("read")
     (key,) = service.control.keys()
+    stands = threading.Event()
+    is_stopping = instance.is_stopping
+
+    def asked(data_dir: Path) -> bool:
+        stands.set()
+        return is_stopping(data_dir)
+
+    monkeypatch.setattr(instance, "is_stopping", asked)
 
     async def revoke() -> None:
-        await asyncio.sleep(0.2)
         service.control.revoke_key(key.key_id)
         service.pass_time(1_000)
 
     async def scenario(ending: Callable[[], Awaitable[None]]) -> str:
-        ended = asyncio.ensure_future(ending())
-        answer = await asyncio.wait_for(asyncio.to_thread(service.get, "/v1/segments/stream"), 10)
-        await ended
+        stands.clear()
+        reading = asyncio.ensure_future(asyncio.to_thread(service.get, "/v1/segments/stream"))
+        assert await asyncio.to_thread(stands.wait, 60)
+        await ending()
+        answer = await asyncio.wait_for(reading, 60)
         assert answer.status_code == 200
         return answer.text
 
     with instance.Claim(tmp_path) as claim:
 
         async def stop() -> None:
-            await asyncio.sleep(0.2)
+            assert claim.wait_for_streams(0.01)  # one is open
             claim.tell_stopping()
 
         assert asyncio.run(scenario(stop)) == "retry: 1000\n\n"
+        assert not claim.wait_for_streams(60)
     with instance.Claim(tmp_path):
         assert not instance.is_stopping(tmp_path)
         assert asyncio.run(scenario(revoke)) == "retry: 1000\n\n"

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from serve.instance import MARK, Busy, Claim, Record, end, mark, processes, running
+from serve.instance import MARK, Busy, Claim, Record, end, mark, processes, running, streaming
 
 ROOT = Path(__file__).parents[3]
 RECORD = Record(
@@ -76,6 +77,18 @@ def test_a_killed_holder_holds_nothing_and_its_record_does_not_count(
     assert (tmp_path / "run" / "service.json").exists()
     assert running(tmp_path) is None
     Claim(tmp_path).release()
+
+
+def test_a_service_that_stops_waits_for_its_streams(tmp_path: Path) -> None:
+    with Claim(tmp_path) as claim:
+        assert not claim.wait_for_streams(60)
+        with streaming(tmp_path), streaming(tmp_path):
+            assert claim.wait_for_streams(0.05)  # they do not end, and it does not wait for ever
+        with ThreadPoolExecutor(1) as pool, streaming(tmp_path):
+            waiting = pool.submit(claim.wait_for_streams, 60)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.1)
+        assert waiting.result()
 
 
 def test_processes_are_found_by_their_mark_and_ended(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
