@@ -34,7 +34,7 @@ def running(node: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 async def matched(router: Router) -> None:
-    for _ in range(600):
+    for _ in range(2_400):
         if not sum(status.pending_matches for status in await router.status()):
             return
         await asyncio.sleep(0.05)

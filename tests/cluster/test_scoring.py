@@ -48,7 +48,7 @@ def promote(data_dir: Path) -> None:
 
 async def scores(data_dir: Path, customer_id: int, purchases: int) -> KeptScore:
     """The score that was made of so many purchases."""
-    for _ in range(600):
+    for _ in range(2_400):
         reader = ScoreReader(data_dir, SHARDS)
         found: list[KeptScore] = []
         with suppress(Elsewhere):  # a scorer that was killed has not opened its file again
@@ -75,7 +75,7 @@ def test_scores_follow_events_through_kills(running: Path) -> None:
             found = await scores(running, customer_id, 1)
             assert (found.name, found.score.version) == ("churn", "churn@1")
         assert set(await router.scores(ids)) == set(ids)
-        for _ in range(600):  # counted when everybody is scored
+        for _ in range(2_400):  # counted when everybody is scored
             shards = [each.models.get("churn@1", {}) for each in await router.model_drift()]
             if sum(sum(each.get("value", ())) for each in shards) == len(people):
                 break
@@ -96,7 +96,7 @@ def test_scores_follow_events_through_kills(running: Path) -> None:
         statuses = await router.scorer_statuses()
         assert [status.champions for status in statuses] == [["churn@1"]] * SHARDS
         everybody = [f"user_id:{each}" for each in (*people, *newcomers)]
-        for _ in range(600):  # each band stated by way of the shard of the person's identifier, through the kills
+        for _ in range(2_400):  # each band stated by way of the shard of the person's identifier, through the kills
             profiles = await router.profiles(everybody)
             bands = [each.attributes.get("churn_band") for each in profiles if each is not None]
             if [band.winner.value for band in bands if band is not None] == ["scored"] * len(everybody):

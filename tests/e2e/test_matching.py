@@ -12,7 +12,7 @@ import pytest
 from protos.client import Client
 from tests.e2e.service import RunningService
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 PEOPLE: list[dict[str, Any]] = [
     {
         "firstName": given,

@@ -161,12 +161,14 @@ def test_scores_follow_events_and_show_everywhere(place: RunningService) -> None
             control.set_model_aliases(AliasChange("churn", "challenger", challenger.version, 1, "test"))
         known = told_in_shadow(place, "ann", challenger.reference)
         assert known["insights"] == client.get("/v1/profiles/user_id:ann")["insights"] != {}
-        before = eventually(place, "bob", 1)["churn"]["as_of"]
+        purchases = {"ann": 2, "bob": 1}
+        before = {person: eventually(place, person, number)["churn"]["as_of"] for person, number in purchases.items()}
         place.cli("models", "rescore")
         deadline = time.monotonic() + WAIT_S
-        while eventually(place, "bob", 1)["churn"]["as_of"] == before:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        for person, number in purchases.items():
+            while eventually(place, person, number)["churn"]["as_of"] == before[person]:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
         second = eventually(place, "ann", 2)
     scorers = [pid for pid in place.processes() if title(pid).startswith("ray::ScorerActor")]
     assert len(scorers) == 2

@@ -53,7 +53,7 @@ class Place:
             return b"".join(iter(lambda: connection.recv(4096), b""))
 
     def connect(self, context: ssl.SSLContext, port: int) -> ssl.SSLSocket:
-        plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+        plain = socket.create_connection(("127.0.0.1", port), timeout=30)
         return context.wrap_socket(plain, server_hostname="127.0.0.1")
 
     def healthy(self, trusts: trustme.CA, shows: trustme.LeafCert | None) -> bool:
@@ -63,7 +63,7 @@ class Place:
         credentials = grpc.ssl_channel_credentials(trusts.cert_pem.bytes(), key, chain)
         with grpc.secure_channel(f"127.0.0.1:{self.service.grpc_port}", credentials) as channel:
             try:
-                reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+                reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=30)
             except grpc.RpcError:
                 return False
         return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
@@ -103,7 +103,7 @@ def test_commands_on_the_machine_need_no_certificate(place: Place) -> None:
 
 @pytest.mark.parametrize("port", ["http_port", "grpc_port"])
 def test_plain_text_is_refused(place: Place, port: str) -> None:
-    with socket.create_connection(("127.0.0.1", getattr(place.service, port)), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", getattr(place.service, port)), timeout=30) as plain:
         plain.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         try:
             answer = plain.recv(4096)

@@ -16,8 +16,8 @@ from tests.e2e.service import RunningService
 
 HERE = Path(__file__).parent
 SDKS = ["segment-python", "rudderstack-python", "segment-node", "rudderstack-node"]
-SEND_S = 60.0
-APPLIED_S = 15.0
+SEND_S = 120.0
+APPLIED_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def send(sdk: str, url: str, write_key: str, person: str) -> list[dict[str, Any]
 
 
 def read(service: RunningService, path: str) -> httpx.Response:
-    return httpx.get(service.url + path, headers={"authorization": f"Bearer {service.admin_key}"})
+    return httpx.get(service.url + path, headers={"authorization": f"Bearer {service.admin_key}"}, timeout=30)
 
 
 def profile_of(service: RunningService, person: str) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def trail(log: Memory, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AuditTr
 
 
 async def until(is_so: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not is_so():
             await asyncio.sleep(0.005)
 
@@ -156,7 +156,7 @@ def test_a_flush_that_nobody_waits_for_any_more_takes_nothing_along(trail: Audit
         flush = asyncio.ensure_future(trail.flush())
         await asyncio.sleep(0)
         flush.cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await action
 
     asyncio.run(cancel())
@@ -178,7 +178,7 @@ def test_beyond_the_bound_answers_wait_and_nothing_is_dropped(
             await asyncio.sleep(0)
 
     async def read() -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await asyncio.gather(*(lookups(reader) for reader in range(5)))
         await trail.flush()
 

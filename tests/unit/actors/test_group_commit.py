@@ -58,7 +58,7 @@ class Disk:
         self.acknowledged.append(received)
 
     def commit(self) -> None:
-        self.gate.wait(5)
+        self.gate.wait(60)
         if self.failure:
             raise self.failure
         self.groups.append(self._pending)
@@ -169,7 +169,9 @@ def test_acknowledgements_ride_along_or_go_soon_by_themselves() -> None:
         assert world.disk.acknowledged == [{1: 3}]
         world.commits.acknowledge(1, 4)
         world.commits.acknowledge(1, 5)
-        await asyncio.sleep(0.15)
+        async with asyncio.timeout(30):
+            while len(world.disk.acknowledged) < 2:
+                await asyncio.sleep(0.01)
         assert world.disk.acknowledged == [{1: 3}, {1: 5}]
 
     run(scenario)

@@ -177,14 +177,17 @@ def test_without_a_log_nothing_is_answered(scene: Scene, monkeypatch: pytest.Mon
 
 
 def test_a_call_that_is_cancelled_is_recorded(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = asyncio.Event()
+
     async def slow(*_: object) -> None:
-        await asyncio.sleep(30)
+        begun.set()
+        await asyncio.sleep(3_600)
 
     monkeypatch.setattr(scene.http.router, "merge", slow)
 
     async def cancel() -> None:
         merging = asyncio.ensure_future(scene.grpc.Merge(RECIPES["Merge"](scene), scene.grpc._context("unix:", ())))
-        await asyncio.sleep(0.05)
+        await begun.wait()
         merging.cancel()
         await asyncio.gather(merging, return_exceptions=True)
 

@@ -36,9 +36,12 @@ def test_lots(monkeypatch: pytest.MonkeyPatch) -> None:
         records.add("/s/Get", "NOT_FOUND", 0.5)
         records.add("/s/Watch", "CANCELLED")
         assert not seen.counts
-        await asyncio.sleep(0.05)
-        records.add("/s/Get", "OK", 0.25)
-        await asyncio.sleep(0.05)
+        async with asyncio.timeout(60):
+            while len(seen.counts) < 3:
+                await asyncio.sleep(0.005)
+            records.add("/s/Get", "OK", 0.25)
+            while len(seen.counts) < 4:
+                await asyncio.sleep(0.005)
 
     asyncio.run(calls())
     assert [(amount, labels["route"], labels["status"]) for amount, labels in seen.counts] == [

@@ -109,19 +109,22 @@ def test_watching_goes_on_from_a_cursor(service: GrpcService, monkeypatch: pytes
 
 def test_watching_from_now_on(service: GrpcService, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grpc_segments, "LOOK_S", 0.01)
+    monkeypatch.setattr(grpc_segments, "HEARTBEAT_S", 0.02)
     create(service)
 
     async def watch() -> pb.SegmentChange:
         stream = service.stream("WatchSegment", pb.WatchSegmentRequest())
-        waiting = asyncio.create_task(first(stream, 1))
-        await asyncio.sleep(0.05)
-        assert not waiting.done()
+        (beat,) = await first(stream, 1)
+        assert not beat.customer_id  # it has begun, and does not tell of what was before
         parser = service.context.intake
         service.http.pass_time(1)
         message = json.dumps({"type": "identify", "userId": "ann", "traits": {"plan": "free"}}).encode()
         parsed = parser.parser.parse_items([message], parser.source("web"), service.http.now, lambda: "m1")
         await service.http.router.ingest(parsed.events)
-        return (await waiting)[0]
+        while True:
+            (change,) = await first(stream, 1)
+            if change.customer_id:
+                return change
 
     change = asyncio.run(watch())
     assert (change.segment_id, change.change, change.cause) == ("gold-plan", "exited", "m1")
