@@ -50,6 +50,10 @@ class ModelRegistry(ControlFile):
         rows = self._rows("SELECT body FROM model_versions WHERE ? IN ('', name) ORDER BY name, version", name)
         return [_version(row) for row in rows]
 
+    def model_names(self) -> set[str]:
+        """Of which there is a version."""
+        return {str(name) for (name,) in self._rows("SELECT DISTINCT name FROM model_versions")}
+
     def model_version(self, name: str, number: int) -> ModelVersion:
         """One of them. Raises NotFound."""
         row = self._row("SELECT body FROM model_versions WHERE name = ? AND version = ?", name, number)

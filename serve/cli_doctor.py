@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,7 @@ from serve import instance
 from serve.addresses import port_problem
 from serve.cli_common import FAILED, AsJson, ConfigFile, DataDir, emit, settings_of, table
 from serve.data_dir import privacy_problem
+from serve.loose_ends import loose_ends
 from serve.settings import Loaded, Settings
 
 Outcome = Literal["ok", "warning", "problem"]
@@ -70,6 +72,8 @@ def examine(loaded: Loaded) -> Iterator[Check]:
     yield Check("settings", "ok", str(loaded.file or "defaults: no onefold.toml"))
     yield _directory(settings)
     yield _control(settings)
+    if settings.control_path.exists():
+        yield _references(settings)
     yield _service(settings, record)
     if record is None:
         yield _port("http_port", settings.http_host, settings.http_port)
@@ -138,6 +142,14 @@ def _control(settings: Settings) -> Check:
         return Check("control store", "ok" if valid else "warning", detail)
     finally:
         control.close()
+
+
+def _references(settings: Settings) -> Check:
+    with closing(ControlStore(settings.control_path)) as control:
+        found = loose_ends(settings, control)
+    if found:
+        return Check("references", "warning", "; ".join(found))
+    return Check("references", "ok", "settings and segments name nothing that is not there")
 
 
 def _service(settings: Settings, record: instance.Record | None) -> Check:

@@ -43,6 +43,8 @@ def create(
         raise CommandError("name: give --name, or a name in the definition", USAGE, "usage")
     with connect(data_dir, config, url, api_key) as client:
         made = client.post("/v1/segments", body)
+    for note in made["notes"]:
+        Console(stderr=True).print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
     emit(as_json, made, lambda console: console.print(f"{made['id']}: {_members(made)} members"))
 
 

@@ -15,8 +15,10 @@ from serve.grpc_call import Call, Methods, Reply, stream, unary
 from serve.http_pages import parse_positions, positions_text
 from serve.http_schemas import time_text
 from serve.json_fields import json_field
+from serve.loose_ends import segment_notes
 from serve.profile_message import json_text
 from serve.segment_analysis import Suppression
+from serve.services import Services
 
 SERVICE = "onefold.v1.SegmentService"
 MEMBERS_DEFAULT = 100
@@ -37,7 +39,9 @@ class SegmentMethods(Methods):
         services = self.context.services
         definition = await segment_registry.put(services, asked)
         call.told.facts["segment_id"] = definition.id
-        return _segment(definition, await segment_registry.statuses(services), Suppression(services, call.principal))
+        return _segment(
+            services, definition, await segment_registry.statuses(services), Suppression(services, call.principal)
+        )
 
     @unary(SERVICE, "analyse", "nobody")
     async def ListSegments(self, request: pb.ListSegmentsRequest, call: Call) -> Reply:
@@ -45,7 +49,8 @@ class SegmentMethods(Methods):
         statuses, suppression = await segment_registry.statuses(services), Suppression(services, call.principal)
         return pb.ListSegmentsResponse(
             segments=[
-                _segment(definition, statuses, suppression) for definition in segment_registry.definitions(services)
+                _segment(services, definition, statuses, suppression)
+                for definition in segment_registry.definitions(services)
             ]
         )
 
@@ -53,7 +58,9 @@ class SegmentMethods(Methods):
     async def GetSegment(self, request: pb.GetSegmentRequest, call: Call) -> Reply:
         services = self.context.services
         definition = segment_registry.definition_of(services, request.id)
-        return _segment(definition, await segment_registry.statuses(services), Suppression(services, call.principal))
+        return _segment(
+            services, definition, await segment_registry.statuses(services), Suppression(services, call.principal)
+        )
 
     @unary(SERVICE, "admin", "nobody")
     async def DeleteSegment(self, request: pb.DeleteSegmentRequest, call: Call) -> Reply:
@@ -126,7 +133,9 @@ def _criteria(text: str) -> Any:
     return json_field("criteria_json", text, dict[str, Any], "a JSON object; docs/segments.md has the language")
 
 
-def _segment(definition: SegmentDefinition, statuses: dict[str, SegmentStatus], suppression: Suppression) -> pb.Segment:
+def _segment(
+    services: Services, definition: SegmentDefinition, statuses: dict[str, SegmentStatus], suppression: Suppression
+) -> pb.Segment:
     status = statuses.get(definition.id)
     return pb.Segment(
         id=definition.id,
@@ -140,6 +149,7 @@ def _segment(definition: SegmentDefinition, statuses: dict[str, SegmentStatus], 
         refresh=definition.refresh,
         holdout=definition.holdout,
         purpose=definition.purpose,
+        notes=segment_notes(services.settings, definition.criteria),
     )
 
 

@@ -47,6 +47,7 @@ class SegmentEntry(msgspec.Struct, frozen=True):
     evaluated_at: Annotated[Time | None, Meta(description="when all people were last evaluated at once")]
     late_ms: Annotated[int, Meta(description="how far behind time it is")]
     error: str
+    notes: Annotated[list[str], Meta(description="what its criteria name that there is not, and may come later")]
 
 
 class SegmentsAnswer(msgspec.Struct, frozen=True):

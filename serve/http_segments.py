@@ -40,7 +40,9 @@ from serve.http_segment_schemas import (
     SegmentRequest,
     SegmentsAnswer,
 )
+from serve.loose_ends import segment_notes
 from serve.segment_analysis import Suppression
+from serve.services import Services
 
 router = APIRouter(prefix="/v1/segments", tags=["segments"], dependencies=[Depends(authorise)])
 
@@ -51,7 +53,9 @@ async def list_segments(context: Context, caller: Caller) -> Response:
     statuses = await segment_registry.statuses(context.services)
     suppression = Suppression(context.services, caller)
     definitions = segment_registry.definitions(context.services)
-    return respond(SegmentsAnswer([_entry(definition, statuses, suppression) for definition in definitions]))
+    return respond(
+        SegmentsAnswer([_entry(context.services, definition, statuses, suppression) for definition in definitions])
+    )
 
 
 @router.post(
@@ -66,7 +70,7 @@ async def put_segment(request: Request, context: Context, caller: Caller) -> Res
     definition = await segment_registry.put(context.services, asked)
     tell(segment_id=definition.id)
     statuses = await segment_registry.statuses(context.services)
-    return respond(_entry(definition, statuses, Suppression(context.services, caller)))
+    return respond(_entry(context.services, definition, statuses, Suppression(context.services, caller)))
 
 
 @router.post(
@@ -88,14 +92,14 @@ async def get_segment(segment_id: str, context: Context, caller: Caller) -> Resp
     """A segment's definition and size, and whether it is up to date."""
     definition = segment_registry.definition_of(context.services, segment_id)
     statuses = await segment_registry.statuses(context.services)
-    return respond(_entry(definition, statuses, Suppression(context.services, caller)))
+    return respond(_entry(context.services, definition, statuses, Suppression(context.services, caller)))
 
 
 @router.delete("/{segment_id}", responses=answers(SegmentEntry, 401, 403, 404, 409, 503), response_class=Response)
 async def delete_segment(segment_id: str, context: Context, caller: Caller) -> Response:
     """Deletes a segment and its memberships. Answers with what it was."""
     definition = await segment_registry.delete(context.services, segment_id)
-    return respond(_entry(definition, {}, Suppression(context.services, caller)))
+    return respond(_entry(context.services, definition, {}, Suppression(context.services, caller)))
 
 
 @router.get("/{segment_id}/members", responses=answers(MembersPage, 400, 401, 403, 404, 503), response_class=Response)
@@ -189,7 +193,9 @@ def change_entry(change: SegmentChange) -> ChangeEntry:
     )
 
 
-def _entry(definition: SegmentDefinition, statuses: dict[str, SegmentStatus], suppression: Suppression) -> SegmentEntry:
+def _entry(
+    services: Services, definition: SegmentDefinition, statuses: dict[str, SegmentStatus], suppression: Suppression
+) -> SegmentEntry:
     status = statuses.get(definition.id)
     return SegmentEntry(
         id=definition.id,
@@ -206,6 +212,7 @@ def _entry(definition: SegmentDefinition, statuses: dict[str, SegmentStatus], su
         evaluated_at=time_text(status.evaluated_at) if status is not None and status.evaluated_at else None,
         late_ms=0 if status is None else status.late_ms,
         error="" if status is None else status.error,
+        notes=segment_notes(services.settings, definition.criteria),
     )
 
 

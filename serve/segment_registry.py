@@ -20,8 +20,12 @@ from models.segments.field_reader import CriteriaError, InvalidCriteria
 from models.segments.parse import parse_computed_trait, parse_definition
 from models.segments.parse_criteria import parse_criteria, parse_expression
 from models.shard.protocol import SegmentChange, SegmentStatus
+from serve import logs
 from serve.errors import FieldError, InvalidFields
+from serve.loose_ends import segment_notes
 from serve.services import Services
+
+log = logs.logger("segments")
 
 _CALLS_MAX = 20  # to the shards for one page of changes: others' changes are skipped over
 
@@ -62,6 +66,9 @@ async def put(services: Services, asked: dict[str, Any]) -> SegmentDefinition:
     except InvalidCriteria as error:
         raise _invalid("the segment", error) from None
     services.control.put_segment(definition.id, msgspec.to_builtins(definition))
+    for note in segment_notes(services.settings, definition.criteria):
+        told = f"segment {definition.id}: {note}"
+        log.warning("something is named that there is not", extra=logs.fields(reason=told))
     for resolved in installed:
         await services.router.put_segment(resolved)
     return definition

@@ -18,6 +18,7 @@ from models.shard.state import MachineSettings
 from serve import data_dir, logs, tenant_data
 from serve.addresses import processor_of
 from serve.data_dir import DirectoryError
+from serve.loose_ends import warn_of_loose_ends
 from serve.privacy_work import work_on_requests
 from serve.settings import Settings
 
@@ -84,7 +85,9 @@ class Cells:
         """Starts what works beside the shards, and follows from then on which tenants there are. Raises
         DirectoryError and OnefoldError."""
         for name in self._running:
-            start_cell(self._settings.of_tenant(name))
+            own = self._settings.of_tenant(name)
+            start_cell(own)
+            warn_of_loose_ends(own)
         self._thread.start()
 
     def stop(self) -> None:
@@ -117,6 +120,7 @@ class Cells:
             if tenant.is_served:
                 if tenant.name not in self._running:
                     self._running[tenant.name] = start_cell(own)
+                    warn_of_loose_ends(own)
                     log.info("a tenant is served", extra=logs.fields(tenant=tenant.name))
                 continue
             shards = self._running.pop(tenant.name, None)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fprotos/onefold/v1/segment.proto\x12\nonefold.v1\"\xda\x01\n\x07Segment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x15\n\rcriteria_json\x18\x04 \x01(\t\x12\x14\n\x07members\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05state\x18\x06 \x01(\t\x12\x14\n\x0c\x65valuated_at\x18\x07 \x01(\t\x12\x0f\n\x07late_ms\x18\x08 \x01(\x03\x12\x0f\n\x07refresh\x18\t \x01(\t\x12\x0f\n\x07holdout\x18\n \x01(\x01\x12\x0f\n\x07purpose\x18\x0b \x01(\tB\n\n\x08_members\"\x8f\x01\n\x14\x43reateSegmentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x15\n\rcriteria_json\x18\x04 \x01(\t\x12\x0f\n\x07refresh\x18\x05 \x01(\t\x12\x0f\n\x07holdout\x18\x06 \x01(\x01\x12\x0f\n\x07purpose\x18\x07 \x01(\t\"\x15\n\x13ListSegmentsRequest\"=\n\x14ListSegmentsResponse\x12%\n\x08segments\x18\x01 \x03(\x0b\x32\x13.onefold.v1.Segment\"\x1f\n\x11GetSegmentRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\"\n\x14\x44\x65leteSegmentRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteSegmentResponse\"K\n\x12ListMembersRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\n\n\x02\x61t\x18\x04 \x01(\t\"O\n\x13ListMembersResponse\x12#\n\x07members\x18\x01 \x03(\x0b\x32\x12.onefold.v1.Member\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"C\n\x06Member\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x12\n\nentered_at\x18\x02 \x01(\t\x12\x10\n\x08held_out\x18\x03 \x01(\x08\".\n\x15PreviewSegmentRequest\x12\x15\n\rcriteria_json\x18\x01 \x01(\t\"J\n\x16PreviewSegmentResponse\x12\x14\n\x07members\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x0e\n\x06people\x18\x02 \x01(\x03\x42\n\n\x08_members\"0\n\x13WatchSegmentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\"\x97\x01\n\rSegmentChange\x12\x12\n\nsegment_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x0e\n\x06\x63hange\x18\x03 \x01(\t\x12\n\n\x02\x61t\x18\x04 \x01(\t\x12\r\n\x05\x63\x61use\x18\x05 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x06 \x01(\t\x12\x10\n\x08held_out\x18\x07 \x01(\x08\x12\x10\n\x08withheld\x18\x08 \x01(\x03\x32\xba\x04\n\x0eSegmentService\x12\x46\n\rCreateSegment\x12 .onefold.v1.CreateSegmentRequest\x1a\x13.onefold.v1.Segment\x12Q\n\x0cListSegments\x12\x1f.onefold.v1.ListSegmentsRequest\x1a .onefold.v1.ListSegmentsResponse\x12@\n\nGetSegment\x12\x1d.onefold.v1.GetSegmentRequest\x1a\x13.onefold.v1.Segment\x12T\n\rDeleteSegment\x12 .onefold.v1.DeleteSegmentRequest\x1a!.onefold.v1.DeleteSegmentResponse\x12N\n\x0bListMembers\x12\x1e.onefold.v1.ListMembersRequest\x1a\x1f.onefold.v1.ListMembersResponse\x12W\n\x0ePreviewSegment\x12!.onefold.v1.PreviewSegmentRequest\x1a\".onefold.v1.PreviewSegmentResponse\x12L\n\x0cWatchSegment\x12\x1f.onefold.v1.WatchSegmentRequest\x1a\x19.onefold.v1.SegmentChange0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fprotos/onefold/v1/segment.proto\x12\nonefold.v1\"\xe9\x01\n\x07Segment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x15\n\rcriteria_json\x18\x04 \x01(\t\x12\x14\n\x07members\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05state\x18\x06 \x01(\t\x12\x14\n\x0c\x65valuated_at\x18\x07 \x01(\t\x12\x0f\n\x07late_ms\x18\x08 \x01(\x03\x12\x0f\n\x07refresh\x18\t \x01(\t\x12\x0f\n\x07holdout\x18\n \x01(\x01\x12\x0f\n\x07purpose\x18\x0b \x01(\t\x12\r\n\x05notes\x18\x0c \x03(\tB\n\n\x08_members\"\x8f\x01\n\x14\x43reateSegmentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x15\n\rcriteria_json\x18\x04 \x01(\t\x12\x0f\n\x07refresh\x18\x05 \x01(\t\x12\x0f\n\x07holdout\x18\x06 \x01(\x01\x12\x0f\n\x07purpose\x18\x07 \x01(\t\"\x15\n\x13ListSegmentsRequest\"=\n\x14ListSegmentsResponse\x12%\n\x08segments\x18\x01 \x03(\x0b\x32\x13.onefold.v1.Segment\"\x1f\n\x11GetSegmentRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\"\n\x14\x44\x65leteSegmentRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteSegmentResponse\"K\n\x12ListMembersRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\n\n\x02\x61t\x18\x04 \x01(\t\"O\n\x13ListMembersResponse\x12#\n\x07members\x18\x01 \x03(\x0b\x32\x12.onefold.v1.Member\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"C\n\x06Member\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x12\n\nentered_at\x18\x02 \x01(\t\x12\x10\n\x08held_out\x18\x03 \x01(\x08\".\n\x15PreviewSegmentRequest\x12\x15\n\rcriteria_json\x18\x01 \x01(\t\"J\n\x16PreviewSegmentResponse\x12\x14\n\x07members\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x0e\n\x06people\x18\x02 \x01(\x03\x42\n\n\x08_members\"0\n\x13WatchSegmentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\"\x97\x01\n\rSegmentChange\x12\x12\n\nsegment_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x0e\n\x06\x63hange\x18\x03 \x01(\t\x12\n\n\x02\x61t\x18\x04 \x01(\t\x12\r\n\x05\x63\x61use\x18\x05 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x06 \x01(\t\x12\x10\n\x08held_out\x18\x07 \x01(\x08\x12\x10\n\x08withheld\x18\x08 \x01(\x03\x32\xba\x04\n\x0eSegmentService\x12\x46\n\rCreateSegment\x12 .onefold.v1.CreateSegmentRequest\x1a\x13.onefold.v1.Segment\x12Q\n\x0cListSegments\x12\x1f.onefold.v1.ListSegmentsRequest\x1a .onefold.v1.ListSegmentsResponse\x12@\n\nGetSegment\x12\x1d.onefold.v1.GetSegmentRequest\x1a\x13.onefold.v1.Segment\x12T\n\rDeleteSegment\x12 .onefold.v1.DeleteSegmentRequest\x1a!.onefold.v1.DeleteSegmentResponse\x12N\n\x0bListMembers\x12\x1e.onefold.v1.ListMembersRequest\x1a\x1f.onefold.v1.ListMembersResponse\x12W\n\x0ePreviewSegment\x12!.onefold.v1.PreviewSegmentRequest\x1a\".onefold.v1.PreviewSegmentResponse\x12L\n\x0cWatchSegment\x12\x1f.onefold.v1.WatchSegmentRequest\x1a\x19.onefold.v1.SegmentChange0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,33 +32,33 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.onefold.v1.segment_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SEGMENT']._serialized_start=48
-  _globals['_SEGMENT']._serialized_end=266
-  _globals['_CREATESEGMENTREQUEST']._serialized_start=269
-  _globals['_CREATESEGMENTREQUEST']._serialized_end=412
-  _globals['_LISTSEGMENTSREQUEST']._serialized_start=414
-  _globals['_LISTSEGMENTSREQUEST']._serialized_end=435
-  _globals['_LISTSEGMENTSRESPONSE']._serialized_start=437
-  _globals['_LISTSEGMENTSRESPONSE']._serialized_end=498
-  _globals['_GETSEGMENTREQUEST']._serialized_start=500
-  _globals['_GETSEGMENTREQUEST']._serialized_end=531
-  _globals['_DELETESEGMENTREQUEST']._serialized_start=533
-  _globals['_DELETESEGMENTREQUEST']._serialized_end=567
-  _globals['_DELETESEGMENTRESPONSE']._serialized_start=569
-  _globals['_DELETESEGMENTRESPONSE']._serialized_end=592
-  _globals['_LISTMEMBERSREQUEST']._serialized_start=594
-  _globals['_LISTMEMBERSREQUEST']._serialized_end=669
-  _globals['_LISTMEMBERSRESPONSE']._serialized_start=671
-  _globals['_LISTMEMBERSRESPONSE']._serialized_end=750
-  _globals['_MEMBER']._serialized_start=752
-  _globals['_MEMBER']._serialized_end=819
-  _globals['_PREVIEWSEGMENTREQUEST']._serialized_start=821
-  _globals['_PREVIEWSEGMENTREQUEST']._serialized_end=867
-  _globals['_PREVIEWSEGMENTRESPONSE']._serialized_start=869
-  _globals['_PREVIEWSEGMENTRESPONSE']._serialized_end=943
-  _globals['_WATCHSEGMENTREQUEST']._serialized_start=945
-  _globals['_WATCHSEGMENTREQUEST']._serialized_end=993
-  _globals['_SEGMENTCHANGE']._serialized_start=996
-  _globals['_SEGMENTCHANGE']._serialized_end=1147
-  _globals['_SEGMENTSERVICE']._serialized_start=1150
-  _globals['_SEGMENTSERVICE']._serialized_end=1720
+  _globals['_SEGMENT']._serialized_end=281
+  _globals['_CREATESEGMENTREQUEST']._serialized_start=284
+  _globals['_CREATESEGMENTREQUEST']._serialized_end=427
+  _globals['_LISTSEGMENTSREQUEST']._serialized_start=429
+  _globals['_LISTSEGMENTSREQUEST']._serialized_end=450
+  _globals['_LISTSEGMENTSRESPONSE']._serialized_start=452
+  _globals['_LISTSEGMENTSRESPONSE']._serialized_end=513
+  _globals['_GETSEGMENTREQUEST']._serialized_start=515
+  _globals['_GETSEGMENTREQUEST']._serialized_end=546
+  _globals['_DELETESEGMENTREQUEST']._serialized_start=548
+  _globals['_DELETESEGMENTREQUEST']._serialized_end=582
+  _globals['_DELETESEGMENTRESPONSE']._serialized_start=584
+  _globals['_DELETESEGMENTRESPONSE']._serialized_end=607
+  _globals['_LISTMEMBERSREQUEST']._serialized_start=609
+  _globals['_LISTMEMBERSREQUEST']._serialized_end=684
+  _globals['_LISTMEMBERSRESPONSE']._serialized_start=686
+  _globals['_LISTMEMBERSRESPONSE']._serialized_end=765
+  _globals['_MEMBER']._serialized_start=767
+  _globals['_MEMBER']._serialized_end=834
+  _globals['_PREVIEWSEGMENTREQUEST']._serialized_start=836
+  _globals['_PREVIEWSEGMENTREQUEST']._serialized_end=882
+  _globals['_PREVIEWSEGMENTRESPONSE']._serialized_start=884
+  _globals['_PREVIEWSEGMENTRESPONSE']._serialized_end=958
+  _globals['_WATCHSEGMENTREQUEST']._serialized_start=960
+  _globals['_WATCHSEGMENTREQUEST']._serialized_end=1008
+  _globals['_SEGMENTCHANGE']._serialized_start=1011
+  _globals['_SEGMENTCHANGE']._serialized_end=1162
+  _globals['_SEGMENTSERVICE']._serialized_start=1165
+  _globals['_SEGMENTSERVICE']._serialized_end=1735
 # @@protoc_insertion_point(module_scope)

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Segment(_message.Message):
-    __slots__ = ("id", "name", "description", "criteria_json", "members", "state", "evaluated_at", "late_ms", "refresh", "holdout", "purpose")
+    __slots__ = ("id", "name", "description", "criteria_json", "members", "state", "evaluated_at", "late_ms", "refresh", "holdout", "purpose", "notes")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -19,6 +19,7 @@ class Segment(_message.Message):
     REFRESH_FIELD_NUMBER: _ClassVar[int]
     HOLDOUT_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     description: str
@@ -30,7 +31,8 @@ class Segment(_message.Message):
     refresh: str
     holdout: float
     purpose: str
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., criteria_json: _Optional[str] = ..., members: _Optional[int] = ..., state: _Optional[str] = ..., evaluated_at: _Optional[str] = ..., late_ms: _Optional[int] = ..., refresh: _Optional[str] = ..., holdout: _Optional[float] = ..., purpose: _Optional[str] = ...) -> None: ...
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., criteria_json: _Optional[str] = ..., members: _Optional[int] = ..., state: _Optional[str] = ..., evaluated_at: _Optional[str] = ..., late_ms: _Optional[int] = ..., refresh: _Optional[str] = ..., holdout: _Optional[float] = ..., purpose: _Optional[str] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateSegmentRequest(_message.Message):
     __slots__ = ("id", "name", "description", "criteria_json", "refresh", "holdout", "purpose")

@@ -19,6 +19,7 @@ from tests.unit.command_line import command_line
 
 NO_MORE = {"next": "", "has_more": False, "limit": 200}
 PROFILE = {"customer_id": "cus_1", "attributes": {}}
+NOTE = "trait chrun_band: no score [of that name] has bands"
 SEGMENT = {
     "id": "vip",
     "name": "VIP",
@@ -31,6 +32,7 @@ SEGMENT = {
     "refresh": "real_time",
     "late_ms": 0,
     "error": "",
+    "notes": [NOTE],
 }
 EVENT = {
     "timestamp": "2026-01-01T00:00:00.000Z",
@@ -240,7 +242,8 @@ def test_segments(onefold: Call, service: Service, tmp_path: Path, monkeypatch: 
     }
     file = tmp_path / "vip.json"
     file.write_text(json.dumps({"id": "vip", "name": "VIP", "criteria": {"all": []}}))
-    assert onefold("segments", "create", str(file)).out == "vip: 3 members\n"
+    made = onefold("segments", "create", str(file))
+    assert (made.out, made.err) == ("vip: 3 members\n", f"note: {NOTE}\n")
     assert onefold("segments", "create", '{"all": []}', "--id", "vip", "--name", "VIP").exit_code == 0
     assert service.asked[0][1] == service.asked[1][1]
     assert onefold("segments", "create", '{"all": []}').exit_code == 2

@@ -46,6 +46,7 @@ def test_a_segment_is_made_listed_shown_and_deleted(service: HttpService) -> Non
         "evaluated_at": None,
         "late_ms": 0,
         "error": "",
+        "notes": [],
     }
     assert made.json() == expected
     assert service.get("/v1/segments").json() == {"segments": [expected]}
