@@ -18,6 +18,7 @@ from actors.privacy_calls import PrivacyCalls
 from actors.private_file import write_private
 from models.delivery.webhook import Webhook
 from models.identity.customer_id import to_text
+from models.identity.evidence import Explanation
 from models.privacy.letters import Normalise
 from models.privacy.requests import SubjectRequest
 from models.profile.document import document
@@ -25,11 +26,12 @@ from models.profile.lifecycle import LifecycleRules
 from models.profile.state import Profile
 from models.scoring.kept import told
 from models.scoring.samples import OtherScore
-from models.shard.protocol import SegmentChange
+from models.shard.protocol import MergeRecord, Review, SegmentChange
 from serve.http_consents import consent_entry
 from serve.http_corrections import correction_entries
 from serve.http_decisions import decision_entries
 from serve.http_events import event_entry
+from serve.http_identity_schemas import ReviewEntry
 from serve.http_schemas import time_text
 from serve.identity_entries import link_entry, merge_entry, review_entry
 
@@ -104,8 +106,8 @@ class SubjectExport:
             "events": [msgspec.to_builtins(event_entry(stored)) for stored in events],
             "segments": [_move(change) for change in changes],
             "links": [msgspec.to_builtins(link_entry(link)) for link in await router.links(key)],
-            "merges": [msgspec.to_builtins(merge_entry(merge)) for merge in await router.merges(key)],
-            "reviews": [msgspec.to_builtins(review_entry(x)) for x in await self._calls.reviews(lineage)],
+            "merges": [msgspec.to_builtins(merge_entry(_own(merge, profile))) for merge in await router.merges(key)],
+            "reviews": [msgspec.to_builtins(_without_values(x)) for x in await self._calls.reviews(lineage)],
             "corrections": [msgspec.to_builtins(each) for each in correction_entries(profile)],
             "consents": [msgspec.to_builtins(consent_entry(told)) for told in await router.consents(key)],
             "decisions": [msgspec.to_builtins(x) for x in decision_entries(await router.decisions(key))],
@@ -130,6 +132,26 @@ class SubjectExport:
         ]
         readers = dict.fromkeys(reader for each in lineage for reader in self._readers(each))
         return told + [{"kind": "api_key", "id": reader} for reader in readers]
+
+
+def _own(merge: MergeRecord, profile: Profile) -> MergeRecord:
+    """A merge without what may be of somebody else, who is another person again."""
+    if not merge.undone_at:
+        return merge
+    mine = [identifier for identifier in merge.identifiers if identifier in profile.identifiers]
+    evidence = None if merge.evidence is None else _bare(merge.evidence)
+    return msgspec.structs.replace(merge, identifiers=mine, evidence=evidence)
+
+
+def _without_values(review: Review) -> ReviewEntry:
+    """A review without what was compared: the other side may be another person."""
+    entry = review_entry(review)
+    return msgspec.structs.replace(entry, evidence=_bare(entry.evidence))
+
+
+def _bare(evidence: Explanation) -> Explanation:
+    fields = tuple(msgspec.structs.replace(field, left="", right="") for field in evidence.fields)
+    return msgspec.structs.replace(evidence, fields=fields)
 
 
 def _move(change: SegmentChange) -> dict[str, str]:
