@@ -58,11 +58,12 @@ class BasisCheck:
 
     async def entries(self, entries: Collection[Entry], purpose: str) -> Collection[Entry]:
         """Those of the entries that may be told: for the purpose, if empty for that of each segment, else for the
-        default one. None for a purpose that is not in the registry any more, and none of a segment that is no more.
-        Raises Unavailable."""
+        default one. None for a purpose that is not in the registry any more, none of a segment that is no more, and
+        none of a person who is no more. Raises Unavailable."""
         if not self._purposes.is_on:
-            everybody = await self.people((customer_id for customer_id, _ in entries), "")
-            return {entry for entry in entries if entry[0] in everybody}
+            keys = {customer_id: f"{CUSTOMER_ID_NAMESPACE}{to_text(customer_id)}" for customer_id, _ in entries}
+            present = await self.keys(keys.values(), "")
+            return {entry for entry in entries if present.get(keys[entry[0]])}
         groups: dict[str, set[Entry]] = {}
         segments = {} if purpose else self._segments()
         for entry in entries:
