@@ -108,6 +108,11 @@ class PrivacyStore:
             raise NotFound("request_id: there is no such request")
         return self._open(row[0])
 
+    def results(self) -> set[str]:
+        """The names of all results that there are."""
+        with self._lock:
+            return {name for (name,) in self._db.execute("SELECT results FROM requests WHERE results != ''")}
+
     def with_results(self, name: str) -> SubjectRequest:
         """The request that has these results. Raises NotFound."""
         statement = "SELECT body FROM requests WHERE results = ? AND results != ''"

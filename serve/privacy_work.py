@@ -77,6 +77,8 @@ async def work_on_requests(settings: Settings, calls: PrivacyCalls) -> None:
         calls, settings.data_path, normalise, settings.lifecycle, control.webhooks, readers, insights
     )
 
+    await asyncio.to_thread(lambda: export.keep_only(store.results()))
+
     async def exported(request: SubjectRequest, keys: list[str]) -> tuple[str, int]:
         return await export.write(request, keys, _now())
 

@@ -8,7 +8,7 @@ import csv
 import io
 import secrets
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,13 @@ class SubjectExport:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(self._folder / name, _archive(data, found))
         return name, records
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """Deletes all other results: of an export that was cut short nobody knows the name."""
+        if self._folder.is_dir():
+            for path in self._folder.iterdir():
+                if path.name not in names:
+                    path.unlink()
 
     def discard(self, name: str) -> None:
         """Deletes a result."""

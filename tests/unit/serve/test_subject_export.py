@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from actors.privacy_calls import PrivacyCalls
+from actors.privacy_store import PrivacyStore
 from actors.router import Router
 from actors.shard_calls import ShardCalls
 from models.identity.evidence import Explanation, FieldEvidence
@@ -27,12 +28,16 @@ EVIDENCE = Explanation(
 )
 
 
-async def exported(router: Router, local: LocalShards, key: str) -> dict[str, Any]:
+def export_of(router: Router, local: LocalShards) -> SubjectExport:
     reach = ShardCalls(local.count, local)
     calls = PrivacyCalls(router, reach, None, reach)
-    export = SubjectExport(
+    return SubjectExport(
         calls, local.data_dir, lambda _, value: value, LifecycleRules(), dict, lambda _: (), lambda *_: {}
     )
+
+
+async def exported(router: Router, local: LocalShards, key: str) -> dict[str, Any]:
+    export = export_of(router, local)
     name, records = await export.write(_request(), [key], NOW)
     assert records > 0
     with zipfile.ZipFile(local.data_dir / FOLDER / name) as archive:
@@ -84,5 +89,21 @@ def test_nothing_of_whom_a_person_resembles_or_was_taken_for_is_theirs_to_have(t
             (entry,) = told[kind]
             (field,) = entry["evidence"]["fields"]
             assert (field["field"], field["weight"]) == ("birth_date", 9.0)
+
+    run_scenario(tmp_path, 1, scenario)
+
+
+def test_what_an_export_that_was_cut_short_has_written_goes(tmp_path: Path) -> None:
+    async def scenario(router: Router, local: LocalShards) -> None:
+        await router.ingest([identify("m1", "user_id:jane", name="Jane")], wait=True)
+        export = export_of(router, local)
+        export.keep_only(())  # before there is any
+        store = PrivacyStore(tmp_path / "privacy.sqlite", b"k" * 32)
+        names = [(await export.write(_request(), ["user_id:jane"], NOW))[0] for _ in range(2)]
+        (tmp_path / FOLDER / "half.zip.new").write_bytes(b"Jane")
+        store.add(msgspec.structs.replace(_request(), state="completed", results=names[0]))
+        export.keep_only(store.results())
+        store.close()
+        assert [path.name for path in (tmp_path / FOLDER).iterdir()] == names[:1]
 
     run_scenario(tmp_path, 1, scenario)
