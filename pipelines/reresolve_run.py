@@ -6,7 +6,6 @@ by tasks (`pipelines.reresolve_tasks`), and what they answer are counts and ids.
 """
 
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ from models.identity.reresolution import Group
 from pipelines import reresolve_divide, reresolve_tasks
 from pipelines.reresolve_divide import BUCKET_GROUPS, bodies, slice_names
 from pipelines.reresolve_report import Counts
-from pipelines.reresolve_store import FOLDER, GroupState, Phase, PlanStore, plan_directory
+from pipelines.reresolve_store import FOLDER, GroupState, Phase, PlanStore, drop_records, plan_directory
 from pipelines.reresolve_tasks import LoadMatcher, Mapped, Tasks
 from pipelines.task_runner import Progress as Progressed
 from pipelines.task_runner import Runner
@@ -213,11 +212,7 @@ class _Planning:
                 work = (str(directory), chosen, self._options.model, load_matcher)
                 store.put_examples([msgspec.json.encode(e) for e in self._tasks.one(reresolve_tasks.examples, *work)])
             store.put_fact("stage", "ready")
-        # Records are people's data, and the plan does not need them any more.
-        for name in ("records", "units", "buckets", "plans"):
-            shutil.rmtree(directory / name, ignore_errors=True)
-        for name in ("entities", "groups", "cannot_links"):
-            (directory / f"{name}.parquet").unlink(missing_ok=True)
+        drop_records(directory)  # which the plan does not need any more
 
     def _extract(self) -> None:
         """Shards side by side, the slices of each one after the other."""

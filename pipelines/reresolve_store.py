@@ -7,6 +7,7 @@ which groups it may have touched.
 
 import fcntl
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ GroupState = Literal["planned", "started", "done", "skipped", "rolling", "rolled
 
 FOLDER = "reresolve"
 SCHEMA_VERSION = 1
+RECORDS = ("records", "units", "partition", "buckets", "plans")  # directories beside the file
 
 _TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
@@ -41,6 +43,10 @@ _TOUCHED = "state IN ('started', 'done', 'rolling') OR (state = 'skipped' AND to
 
 _encode = msgspec.msgpack.Encoder().encode
 _group = msgspec.msgpack.Decoder(Group)
+
+
+class InUse(Conflict):
+    """Another process works on the plan."""
 
 
 class PlanStore:
@@ -83,7 +89,7 @@ class PlanStore:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise Conflict("plan: another process works on it; wait until it ends, or end it") from None
+                raise InUse("plan: another process works on it; wait until it ends, or end it") from None
             yield
         finally:
             os.close(descriptor)
@@ -173,6 +179,13 @@ class PlanStore:
 
     # Examples
 
+    def begin_anew(self) -> None:
+        """A plan that is not made yet knows nothing of what it has read."""
+        with self._transaction():
+            for table in ("slices", "groups", "examples"):
+                self._db.execute(f"DELETE FROM {table}")  # nosec B608
+            self.put_fact("stage", "extract")
+
     def put_examples(self, bodies: Sequence[bytes]) -> None:
         """Keeps the examples of the report, in place of those that were there."""
         with self._transaction():
@@ -193,6 +206,35 @@ class PlanStore:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+
+def drop_records(directory: Path) -> None:
+    """Deletes what a plan has of people's data."""
+    for name in RECORDS:
+        shutil.rmtree(directory / name, ignore_errors=True)
+    for name in ("entities", "groups", "cannot_links"):
+        (directory / f"{name}.parquet").unlink(missing_ok=True)
+    (directory / "entities.new").unlink(missing_ok=True)
+
+
+def drop_left_records(data_dir: Path) -> bool:
+    """Deletes what plans have of people's data whose making was cut short: resumed, they begin anew. False if one is
+    being made. Raises Conflict for a plan of another version."""
+    for plan_id in plans(data_dir):
+        directory = plan_directory(data_dir, plan_id)
+        if not any((directory / name).exists() for name in RECORDS):
+            continue
+        store = PlanStore(directory)
+        try:
+            with store.claim():
+                if store.fact("stage") in ("extract", "partition", "divide"):
+                    store.begin_anew()
+                drop_records(directory)
+        except InUse:
+            return False
+        finally:
+            store.close()
+    return True
 
 
 def plans(data_dir: Path) -> list[str]:

@@ -18,6 +18,7 @@ from models.privacy.scan_report import ScanReport
 from models.privacy.suppression import fingerprint
 from pipelines.erasure_certificate import CannotCertify, Erasure, issue, state_recipients
 from pipelines.privacy_scan import scan
+from pipelines.reresolve_store import drop_left_records
 
 FOLDER = "privacy/certificates"  # in the data directory
 
@@ -38,6 +39,9 @@ class ErasureProof:
 
     async def certify(self, finished: Sequence[Finished], before: object) -> Mapping[str, Proof]:
         """Looks again. Request id -> its certificate, or what of the person is found."""
+        if not await asyncio.to_thread(drop_left_records, self._data_dir):
+            waits = Proof("", "a re-resolution is being planned, which has records of everybody until that is done")
+            return {each.request.request_id: waits for each in finished}
         after = await self._scan([i for each in finished for i in each.request.identifiers])
         proofs: dict[str, Proof] = {}
         for each in finished:
