@@ -50,6 +50,7 @@ FIELDS = frozenset(
         "tenant",
         "version",
         "webhook_id",
+        "work",
     }
 )
 
