@@ -17,13 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from statistics import quantiles
 from typing import Any
 
 import msgspec
 
 from actors.free_ports import free_ports
 from bench.kill import Service
+from bench.latencies import Latency, in_turns
 from pipelines.batch_client import ApiClient
 
 P99_MS_MAX = 100.0
@@ -35,13 +35,6 @@ DAYS = 200
 HORIZON_DAYS = 30
 CONNECTIONS = 4
 _BATCH = 200
-
-
-class Latency(msgspec.Struct, frozen=True):
-    """Of requests of one kind, one after the other, in ms."""
-
-    p50_ms: float
-    p99_ms: float
 
 
 class RankingReport(msgspec.Struct, frozen=True):
@@ -82,19 +75,16 @@ def orders(people: int, rng: random.Random) -> list[dict[str, Any]]:
 
 def measure(client: ApiClient, people: int, requests: int, rng: random.Random) -> dict[str, Latency]:
     """Latencies of rankings, lookups and the health route, in turns."""
-    took: dict[str, list[float]] = {"ranking": [], "lookup": [], "health": []}
-    for _ in range(requests):
+
+    def asked() -> dict[str, Callable[[], Any]]:
         person, body = f"/v1/profiles/user_id:u{rng.randrange(people)}", ranking_of(rng)
-        asked: dict[str, Callable[[], Any]] = {
+        return {
             "ranking": partial(client.post, f"{person}/rank", body),
             "lookup": partial(client.get, person),
             "health": partial(client.get, "/healthz"),
         }
-        for name, ask in asked.items():
-            started = time.perf_counter()
-            ask()
-            took[name].append(1000 * (time.perf_counter() - started))
-    return {name: _latency(times) for name, times in took.items()}
+
+    return in_turns(asked, requests)
 
 
 def ranking_of(rng: random.Random) -> dict[str, Any]:
@@ -148,11 +138,6 @@ def run(people: int, requests: int, seed: int) -> RankingReport:
         rankings_per_s=per_second,
         met=found["ranking"].p99_ms <= P99_MS_MAX,
     )
-
-
-def _latency(times: list[float]) -> Latency:
-    steps = quantiles(times, n=100)
-    return Latency(round(steps[49], 2), round(steps[98], 2))
 
 
 def main() -> int:
