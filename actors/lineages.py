@@ -93,10 +93,10 @@ class Lineages:
         records: list[DecisionRecord] = [record for answer in answers.values() for record in answer]
         return sorted(records, key=lambda record: (record.at, record.record_id))
 
-    async def decision(self, key: str, decision: DecisionRecord, timeout_s: float) -> DecisionRecord | None:
-        """An automated decision about the person as it is in the log, also about whom they were before a merge: the
+    async def decision(self, people: list[int], decision: DecisionRecord, timeout_s: float) -> DecisionRecord | None:
+        """An automated decision about a person as it is in the log, whichever of these customer ids they had then: the
         first, if there is more than one."""
-        groups = by_shard(await self._lineage(key, timeout_s))
+        groups = by_shard(people)
         ids = {shard: ([record_id_of(decision, each) for each in group],) for shard, group in groups.items()}
         answers = await self._calls.each("decisions_named", ids, timeout_s)
         found: list[DecisionRecord] = [record for answer in answers.values() for record in answer]

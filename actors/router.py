@@ -138,9 +138,17 @@ class Router(SegmentCalls):
         """Automated decisions about the person, and reviews of them, oldest first."""
         return await self._lineages.decisions(key, self._timeout_s)
 
-    async def decision(self, key: str, decision: DecisionRecord) -> DecisionRecord | None:
-        """A decision about the person as it is in the log: the first, also about whom they were before a merge."""
-        return await self._lineages.decision(key, decision, self._timeout_s)
+    async def decision(self, people: list[int], decision: DecisionRecord) -> DecisionRecord | None:
+        """A decision as it is in the log about a person who has had these customer ids: the first."""
+        return await self._lineages.decision(people, decision, self._timeout_s)
+
+    async def take_decision(self, record: DecisionRecord, absorbed: list[int]) -> DecisionRecord | None:
+        """Logs a decision unless one of its id is there; the one that is there then. None if the person is not any more
+        who has had these ids before: they were merged with somebody, divided or erased."""
+        held: DecisionRecord | None = await self._calls.call(
+            shard_of(record.customer_id), "take_decision", record, absorbed, timeout_s=self._timeout_s
+        )
+        return held
 
     async def log_decision(self, record: DecisionRecord) -> None:
         """Logs an automated decision or a review; asked again, it is logged once."""

@@ -51,6 +51,7 @@ from models.shard.commands import (
     Refresh,
     Reviewed,
     Suppress,
+    TakeDecision,
     Tick,
     Unmerge,
     UnmergeRefused,
@@ -261,6 +262,12 @@ class Shard(ShardReads):
     async def decide(self, records: list[DecisionRecord]) -> None:
         """Logs automated decisions and reviews of them, each once."""
         await self._commits.submit(lambda call: Decide(call, records), len(records))
+
+    async def take_decision(self, record: DecisionRecord, absorbed: list[int]) -> DecisionRecord | None:
+        """Logs a decision unless one of its id is there; the one that is there then. None if the person has had other
+        ids before than `absorbed`, or is not here any more."""
+        held: DecisionRecord | None = await self._commits.submit(lambda call: TakeDecision(call, record, absorbed))
+        return held
 
     async def delete_decisions(self, record_ids: list[str]) -> None:
         """Deletes automated decisions, each with its review."""

@@ -20,7 +20,7 @@ from actors.page_scrub import Scrubbed
 from actors.reader import shard_path
 from actors.schema import connect
 from models.events.event import Event, decode_event, encode_event
-from models.privacy.decisions import review_id_of
+from models.privacy.decisions import DecisionRecord, review_id_of
 from models.segments.bulk_moves import BulkMove
 from models.shard.protocol import STANDING_CAUSES, DeadLetter, Link, MergeRecord, SegmentChange, StoredEvent
 from models.shard.tables import Effects
@@ -328,6 +328,11 @@ class Store:
             chunk += chunk[-1:] * (_SEEN_CHUNK - len(chunk))
             found.update((by_digest[digest], sequence) for digest, sequence in self._db.execute(_SEEN, chunk))
         return found
+
+    def decision(self, record_id: str) -> DecisionRecord | None:
+        """An automated decision, or a review of one; None if there is none."""
+        row = self._db.execute("SELECT body FROM decisions WHERE record_id = ?", (record_id,)).fetchone()
+        return None if row is None else msgspec.msgpack.decode(row[0], type=DecisionRecord)
 
     def merge(self, merge_id: str) -> MergeRecord:
         """A merge, whole. Raises KeyError if there is none."""

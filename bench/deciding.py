@@ -58,6 +58,7 @@ EVENTS = 12  # of each person
 FIRST = 5  # decisions after the start that are told apart
 _LEARNED_FROM = 6_000  # made-up decisions
 _BATCH = 200
+_SETTLE_S = 120.0
 
 
 class DecidingReport(msgspec.Struct, frozen=True):
@@ -121,6 +122,19 @@ def champion(seed: int) -> ModelVersion:
     )
 
 
+def settle(client: ApiClient) -> None:
+    """Returns when matching and scoring have worked off what came in. Raises RuntimeError if they do not."""
+    until = time.monotonic() + _SETTLE_S
+    while time.monotonic() < until:
+        told = client.get("/v1/status")
+        shards = told["shards"]
+        behind = [each for each in told["scorers"] if each["position"] < shards[each["scorer"]]["sequence"]]
+        if not behind and not any(shard["pending_matches"] for shard in shards):
+            return
+        time.sleep(0.2)
+    raise RuntimeError("matching and scoring do not come to rest")
+
+
 def measure(
     http: ApiClient, grpc: Client, people: int, rounds: int, seconds_max: float, rng: random.Random
 ) -> dict[str, Latency]:
@@ -156,6 +170,7 @@ def run(people: int, rounds: int, seconds_max: float, seed: int) -> DecidingRepo
                 events = [event for person in range(people) for event in events_of(person, rng)]
                 for start in range(0, len(events), _BATCH):
                     http.post("/v1/batch?wait=true", {"batch": events[start : start + _BATCH]})
+                settle(http)
                 decide = partial(http.post, "/v1/profiles/user_id:u0/decide", {"decision": NAME})
                 first = [round(timed(decide), 1) for _ in range(FIRST)]
                 by_chance = measure(http, grpc, people, rounds, seconds_max, rng)

@@ -5,12 +5,11 @@ purpose has a basis are chosen for.
 """
 
 from collections import Counter
-from functools import partial
 
 from actors.automated_decisions import AutomatedDecisions
 from actors.errors import Invalid, NotFound
 from models.identity.customer_id import to_text
-from models.privacy.decisions import DecisionRecord
+from models.privacy.decisions import Choice, DecisionRecord
 from models.privacy.purposes import has_opted_out
 from models.privacy.visibility import may_read, serves
 from models.profile.state import Profile
@@ -25,8 +24,7 @@ async def chosen_for(context: RequestContext, key: str, purpose: str) -> Profile
     profile = await context.services.reads.get(key)
     if profile is None:
         raise NotFound("key: nobody has this identifier")
-    if not may_read(profile, context.purposes, purpose, context.services.now()):
-        raise NotFound(f"key: nothing is told of this person: the purpose {purpose} has no basis for them")
+    _check_readable(context, profile, purpose)
     return profile
 
 
@@ -36,14 +34,14 @@ async def decide_for(
     """What to do for a person, as it is in the log of decisions when this returns. Raises NotFound, Conflict,
     Unavailable."""
     services, decisions = context.services, context.insights.decisions
-    point = decisions.point(asked.decision)
+    point, now, uniform = decisions.point(asked.decision), services.now(), uniform_of(services.new_id())
+
+    def choose(person: Profile) -> Choice:
+        _check_readable(context, person, purpose)  # it may be another one by now
+        return decisions.choose(asked.decision, person, purpose, now, uniform)
+
     record = await AutomatedDecisions(services.router, services.now).decide(
-        profile,
-        asked.decision,
-        asked.decision_id or services.new_id(),
-        purpose,
-        partial(decisions.choose, asked.decision, profile, purpose, services.now(), uniform_of(services.new_id())),
-        is_new=not asked.decision_id,
+        profile, asked.decision, asked.decision_id or services.new_id(), purpose, choose, is_new=not asked.decision_id
     )
     return _answer(record, asked.decision, point.unit), decisions.withheld(asked.decision, purpose)
 
@@ -64,6 +62,11 @@ def rank_for(
     ranked = [RankedItem(*each) for each in found]
     version = None if learned is None else learned.version
     return RankAnswer(to_text(profile.customer_id), personal, ranked, version), withheld
+
+
+def _check_readable(context: RequestContext, profile: Profile, purpose: str) -> None:
+    if not may_read(profile, context.purposes, purpose, context.services.now()):
+        raise NotFound(f"key: nothing is told of this person: the purpose {purpose} has no basis for them")
 
 
 def _answer(record: DecisionRecord, decision: str, unit: str) -> DecideAnswer:

@@ -131,6 +131,15 @@ class Decide(msgspec.Struct, tag=True, frozen=True):
     records: list[DecisionRecord]
 
 
+class TakeDecision(msgspec.Struct, tag=True, frozen=True):
+    """Logs a decision at a decision point, unless one of its id is in the log. Replies with what the log has then; None
+    if the person is not, or not any more, who has had just these ids before: it was decided about somebody else."""
+
+    call: int
+    record: DecisionRecord
+    absorbed: list[int]  # customer ids that were merged into the record's
+
+
 class Reviewed(msgspec.Struct, tag=True, frozen=True):
     """Brings the reviews of some profiles up to date. Replies None."""
 
@@ -161,6 +170,7 @@ Command = (
     | Erase
     | Suppress
     | Decide
+    | TakeDecision
     | Purge
     | Reviewed
     | Matched

@@ -147,6 +147,17 @@ class ShardCore(ShardState):
             each for each in records if self.is_live(each.customer_id) or each.customer_id in self.redirects
         ]
 
+    def take_decision(self, record: DecisionRecord, absorbed: list[int]) -> DecisionRecord | None:
+        """Logs a decision if there is none of its id; what the log has then. None if the person was merged with
+        somebody, divided or erased since their ids were these."""
+        if not self.is_live(record.customer_id) or self.peek(record.customer_id).absorbed != absorbed:
+            return None
+        written = (each for each in self.decision_rows if each.record_id == record.record_id)
+        held = next(written, None) or self.history.decision(record.record_id)
+        if held is None:
+            self.decision_rows.append(record)
+        return held or record
+
     def log_event(self, profile: Profile, event: Event) -> None:
         """Appends the event to the log, at the head of the profile's chain."""
         self.sequence += 1

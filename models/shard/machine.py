@@ -30,6 +30,7 @@ from models.shard.commands import (
     Refresh,
     Reviewed,
     Suppress,
+    TakeDecision,
     Tick,
     Unmerge,
 )
@@ -220,6 +221,8 @@ class ShardMachine:
             case Decide():
                 core.log_decisions(command.records)
                 core.replies.append((command.call, None))
+            case TakeDecision():
+                core.replies.append((command.call, core.take_decision(command.record, command.absorbed)))
             case Reviewed():
                 for finding in command.findings:
                     self._reviews.update(finding)

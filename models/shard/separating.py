@@ -12,6 +12,7 @@ import msgspec
 
 from models.identity.customer_id import shard_of
 from models.identity.reresolution import Merge, separable
+from models.privacy.decisions import DecisionRecord
 from models.profile.state import Profile, decode_profile
 from models.shard.core import ShardCore
 from models.shard.merging import rebuild_winner, replay, split
@@ -136,6 +137,10 @@ class _Separation:
     def seen(self, dedupe_keys: list[str]) -> dict[str, int]:
         """Nothing is taken in here."""
         return {}
+
+    def decision(self, record_id: str) -> DecisionRecord | None:
+        """Nothing is decided here."""
+        return None
 
     def merge(self, merge_id: str) -> MergeRecord:
         """Every merge came with both states."""

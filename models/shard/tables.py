@@ -143,6 +143,9 @@ class History(Protocol):
     def seen(self, dedupe_keys: list[str]) -> dict[str, int]:
         """Those of the keys that are in the dedupe table, with the sequence at which each was taken in."""
 
+    def decision(self, record_id: str) -> DecisionRecord | None:
+        """An automated decision, or a review of one."""
+
     def merge(self, merge_id: str) -> MergeRecord:
         """A merge, whole."""
 

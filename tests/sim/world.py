@@ -114,6 +114,9 @@ class Disk:
     def seen(self, dedupe_keys: list[str]) -> dict[str, int]:
         return {key: self.dedupe[key] for key in dedupe_keys if key in self.dedupe}
 
+    def decision(self, record_id: str) -> DecisionRecord | None:
+        return self.decisions.get(record_id)
+
     def merge(self, merge_id: str) -> MergeRecord:
         return msgspec.msgpack.decode(self.small["merges", merge_id], type=MergeRecord)
 

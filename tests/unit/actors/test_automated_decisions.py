@@ -1,6 +1,7 @@
 """Automated decisions over real shards: logged once, none about those who have opted out, gone with an erasure."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from actors.errors import NotFound
 from actors.router import Router
 from actors.shard_calls import ShardCalls
 from models.identity.customer_id import shard_of
-from models.privacy.decisions import Choice, DecisionRecord, review_of
+from models.privacy.decisions import Choice, DecisionRecord, decision_of, review_of
 from models.privacy.purposes import NO_AUTOMATED_DECISIONS
 from models.shard.commands import Erasure
 from tests.unit.actors.local_shards import NOW, LocalShards, identify, run_scenario
@@ -86,7 +87,7 @@ def test_decisions_and_reviews_follow_a_merge_and_go_with_an_erasure(run: Callab
         await calls.call(shard_of(who), "erase", Erasure("r1", who, NOW + 9), timeout_s=5)
         await router.log_decision(first)  # late: nothing is kept of an erased person
         with pytest.raises(NotFound, match="erased meanwhile"):
-            await decisions.decide(erased, "welcome", "d1", "shop", lambda: chosen("letter"))
+            await decisions.decide(erased, "welcome", "d1", "shop", lambda _: chosen("letter"))
         people = {first.customer_id, who}
         assert await calls.all("decisions", sorted(people), timeout_s=5) == [[]] * SHARDS
 
@@ -101,7 +102,7 @@ def test_a_decision_stays_what_it_was_over_retries_restarts_and_merges(run: Call
         async def decide(key: str, action: str) -> DecisionRecord:
             profile = await router.profile(key)
             assert profile is not None
-            return await decisions.decide(profile, "welcome", "d1", "shop", lambda: chosen(action))
+            return await decisions.decide(profile, "welcome", "d1", "shop", lambda _: chosen(action))
 
         first, *others = await asyncio.gather(*(decide("user_id:u1", action) for action in ("letter", "none", "none")))
         assert others == [first, first]
@@ -119,6 +120,87 @@ def test_a_decision_stays_what_it_was_over_retries_restarts_and_merges(run: Call
         await router.ingest([identify("m3", "user_id:u1", "email:a@x.io", at=NOW + 3)], wait=True)
         assert await decide("user_id:u1", other) in (first, theirs)
         assert len(await router.decisions("user_id:u1")) == 2
+
+    run(scenario)
+
+
+def test_of_requests_that_a_merge_overtakes_one_decision_stands_and_it_is_the_one_that_was_told(
+    run: Callable[[Scenario], None],
+) -> None:
+    rng = random.Random(5)
+
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        decisions = AutomatedDecisions(router, lambda: NOW + rng.randrange(3))
+        alone = 0
+        for number in range(60):
+            keys = [f"user_id:u{number}", f"email:u{number}@x.io"]
+            await router.ingest([identify(f"{key}1", key) for key in keys], wait=True)
+
+            async def decide(key: str, is_late: bool, cause: str) -> str:
+                await asyncio.sleep(rng.random() / 100)
+                profile = await router.profile(key)
+                assert profile is not None
+                if is_late:  # it holds on to whom it has seen
+                    await asyncio.sleep(rng.random() / 50)
+                action = rng.choice(["none", "letter"])
+                told = await decisions.decide(profile, "welcome", cause, "shop", lambda _: chosen(action))
+                return told.record_id
+
+            async def merge(keys: list[str]) -> None:
+                await asyncio.sleep(rng.random() / 100)
+                shards.lost_replies += rng.random() < 0.3
+                await router.ingest([identify(f"{keys[0]}2", *keys, at=NOW + 3)], wait=True)
+
+            asked = [decide(key, is_late, f"d{number}") for key in keys for is_late in (False, True)]
+            *told, _ = await asyncio.gather(*asked, merge(keys))
+            logged = {record.record_id for record in await router.decisions(keys[0])}
+            assert logged == set(told)
+            assert {await decide(key, False, f"d{number}") for key in keys} <= logged
+            assert len(await router.decisions(keys[0])) == len(logged)
+            alone += len(logged) == 1
+        assert 5 < alone < 55
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("is_survivor", [False, True])
+def test_who_was_seen_before_a_merge_gets_the_decision_that_was_taken_about_the_other(
+    run: Callable[[Scenario], None], is_survivor: bool
+) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        await router.ingest([identify("m1", "user_id:u1"), identify("m2", "email:a@x.io")], wait=True)
+        seen = [profile for profile in await router.profiles(["user_id:u1", "email:a@x.io"]) if profile]
+        late, first = sorted(seen, key=lambda profile: profile.customer_id, reverse=not is_survivor)
+        decisions = AutomatedDecisions(router, lambda: NOW)
+        told = await decisions.decide(first, "welcome", "d1", "shop", lambda _: chosen("letter"))
+        await router.ingest([identify("m3", "user_id:u1", "email:a@x.io", at=NOW + 3)], wait=True)
+        assert await decisions.decide(late, "welcome", "d1", "shop", lambda _: chosen("none")) == told
+        assert await router.decisions("user_id:u1") == [told]
+        anew = await decisions.decide(late, "welcome", "d2", "shop", lambda _: chosen("none"), is_new=True)
+        assert anew.customer_id == min(late.customer_id, first.customer_id)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("absorbed", [[], [7]])
+def test_a_decision_is_logged_about_whom_it_was_chosen_for(
+    run: Callable[[Scenario], None], absorbed: list[int]
+) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        await router.ingest([identify("m1", "user_id:u1"), identify("m2", "email:a@x.io")], wait=True)
+        one, other = await person(router, "user_id:u1"), await person(router, "email:a@x.io")
+        await router.ingest([identify("m3", "user_id:u1", "email:a@x.io", at=NOW + 3)], wait=True)
+        who = await person(router, "user_id:u1")
+        gone = other if who == one else one
+        for about, before in ((who, absorbed), (gone, [])):
+            assert (
+                await router.take_decision(decision_of("model", "welcome", about, "d", "", False, NOW), before) is None
+            )
+        record = decision_of("model", "welcome", who, "d", "", False, NOW)
+        assert await router.take_decision(record, [gone]) == record
+        later = msgspec.structs.replace(record, action="letter")
+        assert await router.take_decision(later, [gone]) == record
+        assert await router.decisions("user_id:u1") == [record]
 
     run(scenario)
 

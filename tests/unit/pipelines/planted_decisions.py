@@ -63,7 +63,7 @@ async def decide_all(
             NAME,
             f"{prefix}{number}",
             purpose,
-            lambda: choose(POINT, champion, plan, allowed, uniform),
+            lambda _: choose(POINT, champion, plan, allowed, uniform),
             is_new=True,
         )
 

@@ -153,9 +153,12 @@ class FakeRouter:
     async def log_decision(self, record: DecisionRecord) -> None:
         self._decisions.setdefault(record.record_id, record)
 
-    async def decision(self, key: str, decision: DecisionRecord) -> DecisionRecord | None:
-        profile = await self.profile(key)
-        return None if profile is None else self._decisions.get(record_id_of(decision, profile.customer_id))
+    async def decision(self, people: list[int], decision: DecisionRecord) -> DecisionRecord | None:
+        ids = (record_id_of(decision, each) for each in people)
+        return next((self._decisions[each] for each in ids if each in self._decisions), None)
+
+    async def take_decision(self, record: DecisionRecord, absorbed: list[int]) -> DecisionRecord | None:
+        return self._decisions.setdefault(record.record_id, record)
 
     async def decisions(self, key: str) -> list[DecisionRecord]:
         profile = await self.profile(key)
