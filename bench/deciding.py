@@ -25,7 +25,7 @@ import msgspec
 import numpy as np
 
 from actors.control import ControlStore
-from bench.fuzz_place import free_ports
+from actors.free_ports import free_ports
 from bench.kill import Service
 from bench.latencies import Latency, in_turns, timed
 from models.scoring.deciding import DecisionParameters, columns
@@ -123,16 +123,12 @@ def champion(seed: int) -> ModelVersion:
 
 
 def settle(client: ApiClient) -> None:
-    """Returns when matching and scoring have worked off what came in. Raises RuntimeError if they do not."""
+    """Returns when matching has worked off what came in. Raises RuntimeError if it does not."""
     until = time.monotonic() + _SETTLE_S
-    while time.monotonic() < until:
-        told = client.get("/v1/status")
-        shards = told["shards"]
-        behind = [each for each in told["scorers"] if each["position"] < shards[each["scorer"]]["sequence"]]
-        if not behind and not any(shard["pending_matches"] for shard in shards):
-            return
+    while any(shard["pending_matches"] for shard in client.get("/v1/status")["shards"]):
+        if time.monotonic() > until:
+            raise RuntimeError("matching does not come to rest")
         time.sleep(0.2)
-    raise RuntimeError("matching and scoring do not come to rest")
 
 
 def measure(
@@ -160,7 +156,7 @@ def run(people: int, rounds: int, seconds_max: float, seed: int) -> DecidingRepo
     """Measures a service of its own."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="onefold-deciding-") as folder:
-        data_dir, (http_port, grpc_port) = Path(folder) / "data", free_ports()
+        data_dir, (http_port, grpc_port) = Path(folder) / "data", free_ports(2)
         service = Service(data_dir, 2, http_port, grpc_port)
         with (data_dir / "onefold.toml").open("a") as file:
             file.write(SETTINGS)
