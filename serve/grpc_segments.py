@@ -78,8 +78,9 @@ class SegmentMethods(Methods):
         purpose = call.purpose(request.id)
         call.told.facts["segment_id"] = request.id
         if request.at:
-            at = segment_analysis.past(services, request.at)
-            past, following = await services.router.members_at(request.id, at, limit, request.cursor, purpose)
+            past, following = await segment_analysis.members_at(
+                self.context, request.id, request.at, limit, request.cursor, purpose
+            )
             call.told.people(past)
             members = [_member(definition, customer_id, "") for customer_id in past]
         else:

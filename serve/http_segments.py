@@ -115,9 +115,7 @@ async def get_members(
     services, withheld = context.services, 0
     definition = segment_registry.definition_of(services, segment_id)
     if at:
-        past, following = await services.router.members_at(
-            segment_id, segment_analysis.past(services, at), limit, cursor, purpose
-        )
+        past, following = await segment_analysis.members_at(context, segment_id, at, limit, cursor, purpose)
         tell_people(past)
         entries = [_member(definition, customer_id, None) for customer_id in past]
     else:

@@ -74,6 +74,17 @@ def past(services: Services, at: str) -> int:
     return found
 
 
+async def members_at(
+    context: RequestContext, segment_id: str, at: str, limit: int, cursor: str, purpose: str
+) -> tuple[list[int], str]:
+    """A page of those who were in a segment at a past time and may be told of now, also if they were somebody else's
+    profile then; and the cursor of the next page."""
+    services = context.services
+    found, following = await services.router.members_at(segment_id, past(services, at), limit, cursor, purpose)
+    readable = await context.basis.people(found, purpose)
+    return [customer_id for customer_id in found if customer_id in readable], following
+
+
 async def history(services: Services, segment_id: str, start: int, end: int, step: str) -> list[dict[str, Any]]:
     """The segment's size at the end of each step from `start` to `end` (ms), with who entered and left in it."""
     segment_registry.definition_of(services, segment_id)

@@ -3,12 +3,14 @@
 import asyncio
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from actors.basis_check import BasisCheck
 from models.identity.customer_id import from_text
 from models.privacy.purposes import NO_PURPOSES
+from serve.http_schemas import time_text
 from tests.unit.serve.http_service import NOW, HttpService
 
 PRO = {"type": "demographic", "trait": "plan", "operator": "equals", "value": "pro"}
@@ -38,6 +40,7 @@ def everything_told(service: HttpService) -> dict[str, Any]:
         "identities": f"{PERSON}/identities",
         "members": "/v1/segments/pro/members",
         "member profiles": "/v1/segments/pro/members/profiles?traits=note",
+        "past members": f"/v1/segments/pro/members?at={quote(time_text(NOW))}",
         "changes": "/v1/segments/pro/changes",
         "log": "/v1/events",
     }
@@ -48,7 +51,7 @@ def everything_told(service: HttpService) -> dict[str, Any]:
 
 def test_a_restricted_person_is_told_to_nobody_and_kept(service: HttpService) -> None:
     person = service.get(PERSON).json()["customer_id"]
-    marks = {"members": person, "changes": person, "identities": '"u1"'}
+    marks = {"members": person, "past members": person, "changes": person, "identities": '"u1"'}
     before = everything_told(service)
     assert all(marks.get(name, "note of u1") in text for name, text in before.items())
     restrict(service, True)
