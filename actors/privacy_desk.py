@@ -27,7 +27,7 @@ from models.privacy.requests import (
     held_up,
     is_about,
 )
-from models.privacy.suppression import refused_until
+from models.privacy.suppression import known_as, refused_until
 from models.profile.state import Profile
 from models.shard.protocol import Erased
 
@@ -307,9 +307,10 @@ class Desk:
         subjects |= {f"r:{request.request_id}" for request in requests}
         subjects |= {f"p:{customer_id}" for request in requests for customer_id in request.people}
         suppressed = {
-            self._fingerprint(identifier): refused_until(request.suppress, request.received_at)
+            self._fingerprint(known): refused_until(request.suppress, request.received_at)
             for request in requests
             for identifier in request.identifiers
+            for known in known_as(identifier, self._normalise)
         }
         if subjects:
             await asyncio.to_thread(keys.destroy, subjects, suppressed)

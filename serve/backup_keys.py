@@ -5,7 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 from actors.backup_keys import FILE, BackupKeys
-from models.privacy.suppression import fingerprint
+from models.identity.identifiers import IdentifierNormaliser
+from models.privacy.suppression import fingerprint, known_as
 from serve.data_dir import suppression_key
 from serve.settings import Settings
 
@@ -24,4 +25,10 @@ def lift_in_backups(settings: Settings, identifiers: Iterable[str]) -> None:
         return
     key = suppression_key(settings.data_path)
     with closing(open_keys(settings)) as keys:
-        keys.lift([fingerprint(identifier, key) for identifier in identifiers])
+        normaliser = IdentifierNormaliser(settings.identity)
+
+        def normalise(namespace: str, value: str) -> str | None:
+            return normaliser.normalise(namespace, value).identifier
+
+        known = [each for identifier in identifiers for each in known_as(identifier, normalise)]
+        keys.lift([fingerprint(identifier, key) for identifier in known])

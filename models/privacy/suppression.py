@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Literal
 
 from models.events.event import Event
+from models.privacy.letters import Normalise
 
 KEY_BYTES = 32
 FOREVER = 1 << 62  # ms
@@ -29,6 +30,17 @@ def refused_until(suppress: Suppress, erased_at: int) -> int:
 def moment_of(event: Event) -> int:
     """When an event happened, ms. A client's clock cannot put it after its receipt."""
     return min(event.timestamp, event.received_at)
+
+
+def known_as(identifier: str, normalise: Normalise) -> Iterable[str]:
+    """An identifier, and the e-mail address that it is in another namespace: sources that have addresses for user ids
+    must not bring back who was erased by the address, nor the other way round."""
+    yield identifier
+    namespace, _, value = identifier.partition(":")
+    if namespace != "email" and "@" in value:
+        address = normalise("email", value)
+        if address:
+            yield address
 
 
 def carried(event: Event) -> Iterable[str]:

@@ -81,7 +81,7 @@ class ShardState:
         self.events_suppressed = 0
         self.reviews_left_out = 0
         # Derived state.
-        self.suppressions = Suppressions(self.suppressed, settings.suppression_key)
+        self.suppressions = Suppressions(self.suppressed, settings.suppression_key, settings.identity)
         self.lock = Locks(self.locks, self.requests)
         self.compiled: dict[str, CompiledSegment] = {}
         self.index = SegmentIndex([])

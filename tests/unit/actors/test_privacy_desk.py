@@ -273,6 +273,32 @@ def test_no_backup_tells_of_a_request_whose_desk_was_killed_before_its_key_went(
     run(scenario)
 
 
+def test_an_erased_address_does_not_come_back_as_an_id_of_another_kind(run: Callable[[Scenario], None]) -> None:
+    async def scenario(place: Place) -> None:
+        await settled(place, people=3)
+        await place.router.ingest([identify("m", f"user_id:mary.{CANARY}@example.com")], wait=True)
+        place.store.add(ask())
+        place.store.add(ask(number=2, identities=[SubjectIdentity("user_id", f"mary.{CANARY}@example.com")]))
+        assert await place.desk().work() == 2
+
+        async def statuses(round_: int) -> list[str]:
+            late = [
+                identify(f"a{round_}", f"user_id:Jane.{CANARY.upper()}@example.com"),
+                identify(f"b{round_}", f"leads.email:jane.{CANARY}@example.com"),
+                identify(f"c{round_}", f"email:mary.{CANARY}@example.com"),
+                identify(f"d{round_}", f"user_id:jane.{CANARY}@example.org"),
+            ]
+            return [each.status for each in (await place.router.ingest(late, wait=True)).results]
+
+        assert await statuses(1) == ["suppressed"] * 3 + ["applied"]
+        held = place.keys.suppressed()
+        assert held[fingerprint(f"email:mary.{CANARY}@example.com", b"k" * 32)] == FOREVER
+        await place.router.lift_suppression([f"user_id:mary.{CANARY}@example.com"])
+        assert await statuses(2) == ["suppressed"] * 2 + ["applied", "applied"]
+
+    run(scenario)
+
+
 def test_what_others_share_with_an_erased_person_stays_theirs_without_it(run: Callable[[Scenario], None]) -> None:
     async def scenario(place: Place) -> None:
         jane, mary = "user_id:jane", "user_id:mary"
