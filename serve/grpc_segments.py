@@ -15,7 +15,7 @@ from serve.grpc_call import Call, Methods, Reply, stream, unary
 from serve.http_pages import parse_positions, positions_text
 from serve.http_schemas import time_text
 from serve.json_fields import json_field
-from serve.loose_ends import segment_notes
+from serve.loose_ends import criteria_notes
 from serve.profile_message import json_text
 from serve.segment_analysis import Suppression
 from serve.services import Services
@@ -150,7 +150,7 @@ def _segment(
         refresh=definition.refresh,
         holdout=definition.holdout,
         purpose=definition.purpose,
-        notes=segment_notes(services.settings, definition.criteria),
+        notes=criteria_notes(services.settings, definition.criteria),
     )
 
 

@@ -40,7 +40,7 @@ from serve.http_segment_schemas import (
     SegmentRequest,
     SegmentsAnswer,
 )
-from serve.loose_ends import segment_notes
+from serve.loose_ends import criteria_notes
 from serve.segment_analysis import Suppression
 from serve.services import Services
 
@@ -210,7 +210,7 @@ def _entry(
         evaluated_at=time_text(status.evaluated_at) if status is not None and status.evaluated_at else None,
         late_ms=0 if status is None else status.late_ms,
         error="" if status is None else status.error,
-        notes=segment_notes(services.settings, definition.criteria),
+        notes=criteria_notes(services.settings, definition.criteria),
     )
 
 

@@ -6,18 +6,22 @@ from typing import Any
 
 from actors.control import ControlStore
 from models.scoring.band_criteria import band_notes
+from models.scoring.gate import LABELS
 from models.scoring.outcomes import parse_outcome
-from models.segments.criteria import Predicate
-from models.segments.parse_criteria import parse_criteria, parse_expression
+from models.segments.field_reader import InvalidCriteria
+from models.segments.parse_criteria import parse_criteria
 from serve import logs
 from serve.settings import Settings
 
 log = logs.logger("settings")
 
 
-def segment_notes(settings: Settings, criteria: Mapping[str, Any]) -> list[str]:
-    """What a segment's criteria name that there is not, a sentence each."""
-    return band_notes(parse_criteria(criteria), settings.scoring.bands)
+def criteria_notes(settings: Settings, criteria: Mapping[str, Any]) -> list[str]:
+    """What criteria name that there is not, a sentence each."""
+    try:
+        return band_notes(parse_criteria(criteria), settings.scoring.bands)
+    except InvalidCriteria:  # of another version: shards say that the segment is stopped
+        return ["this version cannot read its criteria: replace it"]
 
 
 def loose_ends(settings: Settings, control: ControlStore) -> list[str]:
@@ -45,16 +49,24 @@ def _of_settings(settings: Settings, control: ControlStore) -> Iterator[str]:
     for name, gate in scoring.gates.items():
         if name not in models:
             yield f"scoring.gates.{name}: there is no model of this name: the gate is before nothing"
-        outcome = parse_outcome(gate.outcome)[0] if gate.outcome.removeprefix("not ").startswith("left") else None
-        if outcome is not None and outcome.segment not in segments:
+        try:
+            outcome = parse_outcome(gate.outcome)[0] if gate.outcome not in ("", LABELS) else None
+        except ValueError as error:
+            yield f"scoring.gates.{name}.{error}"
+            continue
+        if outcome is not None and outcome.kind == "left" and outcome.segment not in segments:
             yield f"scoring.gates.{name}.outcome: there is no such segment: nobody leaves it"
 
 
 def _of_definitions(settings: Settings, control: ControlStore) -> Iterator[str]:
-    for segment_id, segment in control.segments().items():
-        yield from (f"segment {segment_id}: {note}" for note in segment_notes(settings, segment["criteria"]))
+    segments = control.segments()
+    for webhook in control.webhooks().values():
+        for segment_id in webhook.segments:
+            if segment_id not in segments:
+                yield f"webhook {webhook.id}, segment {segment_id}: there is no such segment: nothing is sent of it"
+    for segment_id, segment in segments.items():
+        yield from (f"segment {segment_id}: {note}" for note in criteria_notes(settings, segment["criteria"]))
     for trait_id, trait in control.computed_traits().items():
-        expression = parse_expression(trait["expression"])
-        if isinstance(expression, Predicate):
-            notes = band_notes(expression.tree, settings.scoring.bands)
+        if trait["expression"].get("type") == "predicate":
+            notes = criteria_notes(settings, trait["expression"]["criteria"])
             yield from (f"computed trait {trait_id}: {note}" for note in notes)

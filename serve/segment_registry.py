@@ -22,7 +22,7 @@ from models.segments.parse_criteria import parse_criteria, parse_expression
 from models.shard.protocol import SegmentChange, SegmentStatus
 from serve import logs
 from serve.errors import FieldError, InvalidFields
-from serve.loose_ends import segment_notes
+from serve.loose_ends import criteria_notes
 from serve.services import Services
 
 log = logs.logger("segments")
@@ -66,7 +66,7 @@ async def put(services: Services, asked: dict[str, Any]) -> SegmentDefinition:
     except InvalidCriteria as error:
         raise _invalid("the segment", error) from None
     services.control.put_segment(definition.id, msgspec.to_builtins(definition))
-    for note in segment_notes(services.settings, definition.criteria):
+    for note in criteria_notes(services.settings, definition.criteria):
         told = f"segment {definition.id}: {note}"
         log.warning("something is named that there is not", extra=logs.fields(reason=told))
     for resolved in installed:

@@ -77,7 +77,7 @@ def parse_outcome(text: str) -> tuple[Outcome, bool]:
     rest = text.removeprefix("not ").strip()
     kind, _, about = rest.partition(" ")
     field = {"event": "event", "left": "segment", "revenue": "currency"}.get(kind)
-    if kind not in get_args(Kind) or (about and field is None):
+    if kind not in get_args(Kind) or (about and field is None) or (not about and kind in ("event", "left")):
         raise ValueError("outcome: expected bought, revenue, revenue CURRENCY, event NAME or left SEGMENT")
     found = msgspec.convert({"kind": kind, **({field: about} if field else {})}, Outcome)
     if text != rest and not found.is_yes_or_no:

@@ -67,6 +67,34 @@ def test_a_segment_of_a_band_that_no_score_has_is_made_with_a_note(
     assert service.post("/v1/segments", {**asked, "criteria": fine}).json()["notes"] == []
 
 
+@pytest.mark.parametrize(
+    ("outcome", "said"), [("", []), ("labels", []), ("left", ["scoring.gates.churn.outcome: expected"]), ("bought", [])]
+)
+def test_outcomes_that_name_no_segment_hold_nothing_up(service: HttpService, outcome: str, said: list[str]) -> None:
+    service.control.register_model(version("churn"))
+    settings = Settings(scoring=ScoringSettings(gates={"churn": Gate(outcome=outcome)}))
+    found = loose_ends(settings, service.control)
+    assert [each[: len(start)] for each, start in zip(found, said, strict=True)] == said
+
+
+def test_what_others_still_name_when_a_segment_goes_is_told(service: HttpService) -> None:
+    before = told(service)
+    service.post("/v1/segments", {"id": "pro", "name": "Pro", "criteria": {**TYPO, "trait": "plan"}})
+    hook = {"id": "crm", "url": "https://crm.example/hook", "segments": ["pro"]}
+    assert service.post("/v1/webhooks", hook).status_code == 200
+    assert told(service) == before
+    assert service.request("DELETE", "/v1/segments/pro").status_code == 200
+    assert told(service) == [*before, "webhook crm, segment pro"]
+
+
+def test_criteria_of_another_version_hold_nothing_up(service: HttpService) -> None:
+    stored = {"id": "odd", "name": "Odd", "criteria": {"type": "magic"}}
+    service.control.put_segment("odd", stored)
+    note = "this version cannot read its criteria: replace it"
+    assert told(service)[-1] == f"segment odd: {note}"
+    assert service.get("/v1/segments/odd").json()["notes"] == [note]
+
+
 def test_a_start_logs_it(service: HttpService, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     warn_of_loose_ends(service.services.settings)
