@@ -21,6 +21,7 @@ from actors.reader import shard_path
 from actors.schema import connect
 from models.events.event import Event, decode_event, encode_event
 from models.privacy.decisions import DecisionRecord, review_id_of
+from models.privacy.ledger import ConsentRecord
 from models.segments.bulk_moves import BulkMove
 from models.shard.protocol import STANDING_CAUSES, DeadLetter, Link, MergeRecord, SegmentChange, StoredEvent
 from models.shard.tables import Effects
@@ -166,6 +167,8 @@ class Store:
             self._drop_evidence(customer_id)
         if effects.forgotten:
             self._forget(effects.forgotten)
+        if effects.disowned:
+            self._disown(effects.disowned)
         if effects.meta:
             many("INSERT OR REPLACE INTO meta VALUES (?, ?)", effects.meta)
         if effects.received:
@@ -221,6 +224,20 @@ class Store:
                 if change.cause not in STANDING_CAUSES:
                     blank = _encode(msgspec.structs.replace(change, cause=""))
                     db.execute("UPDATE segment_changes SET body = ? WHERE sequence = ?", (blank, sequence))
+
+    def _disown(self, events: Iterable[tuple[int, Event]]) -> None:
+        """Answers on consent go that came with these events: they are in the ledger of whom the events are of."""
+        theirs: dict[int, set[tuple[str, str]]] = {}
+        for customer_id, event in events:
+            if "consent" in event.context:
+                theirs.setdefault(customer_id, set()).add((event.source, event.message_id))
+        for customer_id, messages in theirs.items():
+            rows = self._db.execute(
+                "SELECT sequence, body FROM consents WHERE customer_id = ?", (customer_id,)
+            ).fetchall()
+            told = ((sequence, _consent.decode(body)) for sequence, body in rows)
+            gone = [(sequence,) for sequence, x in told if (x.source, x.message_id) in messages]
+            self._db.executemany("DELETE FROM consents WHERE sequence = ?", gone)
 
     def _write_small(self, effects: Effects) -> None:
         merges = [_merge_row(key, value) for kind, key, value in effects.small if kind == "merges"]
@@ -369,6 +386,7 @@ class _Parties(msgspec.Struct):
 _move = msgspec.msgpack.Decoder(BulkMove)
 _change = msgspec.msgpack.Decoder(SegmentChange)
 _link = msgspec.msgpack.Decoder(Link)
+_consent = msgspec.msgpack.Decoder(ConsentRecord)
 _parties = msgspec.msgpack.Decoder(_Parties)
 
 

@@ -106,7 +106,7 @@ class ShardCore(ShardState):
         admission = admitted(profile, intake.event, purposes)
         event = admission.event or intake.event
         changed = apply(profile, event, policy, purposes)
-        self._keep_consents(event, profile.customer_id, changed)
+        self.keep_consents(event, profile.customer_id, changed)
         if event.type == CORRECTION:  # which may leave no trait where there was one
             self.column_keeper.take_anew(profile.customer_id)
         self.column_keeper.observe(profile, event, changed, policy)
@@ -133,7 +133,8 @@ class ShardCore(ShardState):
             processing_ms=float(self.now - intake.started),
         )
 
-    def _keep_consents(self, event: Event, customer_id: int, changed: list[str]) -> None:
+    def keep_consents(self, event: Event, customer_id: int, changed: list[str]) -> None:
+        """Puts the answers of an event that have changed into the ledger."""
         if "consent" in event.context:
             prefix = "privacy.consents."
             answers = [path.removeprefix(prefix) for path in changed if path.startswith(prefix)]

@@ -351,6 +351,7 @@ class ShardMachine:
         effects.dedupe, self._fresh = list(self._fresh.items()), {}
         effects.dedupe_deleted, core.unseen = core.unseen, []
         effects.forgotten, core.forgotten = core.forgotten, []
+        effects.disowned, core.disowned = core.disowned, []
         effects.links, core.link_rows = core.link_rows, []
         effects.consents, core.consent_rows = core.consent_rows, []
         effects.decisions, core.decision_rows = core.decision_rows, []

@@ -68,8 +68,9 @@ def replay(
             for identifier in entry.event.identifiers:
                 if identifier in identifiers and identifier not in profile.identifiers:
                     add_identifier(profile, identifier, entry.event)
-            apply(profile, entry.event, core.settings.policy, core.settings.purposes)
+            changed = apply(profile, entry.event, core.settings.policy, core.settings.purposes)
             if rows is None:
+                core.keep_consents(entry.event, profile.customer_id, changed)
                 core.log_event(profile, entry.event)
             else:
                 row = next(rows)

@@ -9,6 +9,7 @@ from heapq import heappush
 import msgspec
 from pyroaring import BitMap64
 
+from models.events.event import Event
 from models.identity.customer_id import mint
 from models.identity.identifiers import IdentitySettings
 from models.identity.online import MatchingSettings
@@ -102,6 +103,7 @@ class ShardState:
         self.unevidenced: list[int] = []
         self.unseen: list[str] = []  # dedupe keys of erased events
         self.forgotten: list[int] = []
+        self.disowned: list[tuple[int, Event]] = []
         self.link_rows: list[Link] = []
         self.consent_rows: list[ConsentRecord] = []
         self.decision_rows: list[DecisionRecord] = []

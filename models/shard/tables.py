@@ -129,6 +129,7 @@ class Effects(msgspec.Struct):
     forgotten: list[
         int
     ] = []  # customer ids of whom links, consents, decisions go, and in entries and exits what caused them
+    disowned: list[tuple[int, Event]] = []  # customer id, event that is not theirs: nor are its answers on consent
     messages: dict[int, bytes] = {}  # destination shard -> one envelope, to be numbered and put in the outbox
     received: dict[int, int] = {}  # source shard -> number of the latest envelope taken from it
     replies: list[tuple[int, object]] = []  # call, result (an exception instance to be raised, or a value)

@@ -62,6 +62,7 @@ class Unmerges:
         core.save_anew(rebuilt)
         core.mark_for_matching(rebuilt.customer_id)
         core.log.remove(loser.sequences)
+        core.disowned += [(record.winner, entry.event) for entry in loser.timeline if entry.event is not None]
         core.reevaluate(rebuilt, core.index.all, "unmerge")
         core.send(
             shard_of(record.loser),

@@ -94,9 +94,22 @@ def test_of_two_who_are_joined_the_refusal_holds_until_they_are_taken_apart(run:
         assert len(result.merged) == 1
         assert (await found(router, "user_id:u1")).consents["ads"].value is False
         assert [record.granted for record in await router.consents("user_id:u1")] == [False, True]
+        for number, key in enumerate(("email:a@x.io", "user_id:u1", "email:a@x.io")):
+            consent = {"categoryPreferences": {"News": bool(number)}}
+            told = msgspec.structs.replace(
+                identify(f"c{number}", key, at=NOW + 4 + number), context={"consent": consent}
+            )
+            await router.ingest([told], wait=True)
         (merge,) = await router.merges("user_id:u1")
-        await router.unmerge(merge.merge_id, NOW + 4)
+        await router.unmerge(merge.merge_id, NOW + 9)
         answers = {key: (await found(router, key)).consents["ads"].value for key in ("user_id:u1", "email:a@x.io")}
         assert answers == {"user_id:u1": False, "email:a@x.io": True}
+        ledgers = {
+            key: [(each.purpose, each.granted, each.at - NOW) for each in await router.consents(key)] for key in answers
+        }
+        assert ledgers == {
+            "user_id:u1": [("ads", False, 1), ("News", True, 5)],
+            "email:a@x.io": [("ads", True, 2), ("News", False, 4), ("News", True, 6)],
+        }
 
     run(scenario)
