@@ -27,11 +27,11 @@ from actors.page_scrub import PageScrubber, Scrubbed
 from actors.shard_log import ShardLog
 from actors.shard_reads import ShardReads
 from actors.store import Envelopes, Store
-from models.events.event import Event, decode_events
+from models.events.event import decode_events
 from models.identity.identifiers import IdentifierNormaliser
 from models.privacy.decisions import DecisionRecord
 from models.privacy.letters import named_in
-from models.privacy.parting import parted, refused
+from models.privacy.parting import carries, parted, refused
 from models.segments.catalogue import catalogue_of, resolve
 from models.segments.field_reader import InvalidCriteria
 from models.shard.commands import (
@@ -45,6 +45,7 @@ from models.shard.commands import (
     Load,
     Matched,
     Pair,
+    Part,
     Purge,
     PutSegment,
     Receive,
@@ -57,7 +58,17 @@ from models.shard.commands import (
     UnmergeRefused,
 )
 from models.shard.machine import ShardMachine
-from models.shard.protocol import DeadLetter, Erased, Finding, IngestResult, Link, Paired, Pairing, PurgeStep
+from models.shard.protocol import (
+    DeadLetter,
+    Erased,
+    Finding,
+    IngestResult,
+    Link,
+    Paired,
+    Pairing,
+    PurgeStep,
+    StoredEvent,
+)
 from models.shard.state import MachineSettings
 from models.shard.tables import Effects
 
@@ -238,21 +249,27 @@ class Shard(ShardReads):
     async def part(self, refused_until: dict[str, int], after: int) -> int:
         """Takes identifiers of erased people, each refused up to a time (ms), out of what other people's rows after a
         sequence number tell. Returns the number to go on after, -1 at the end."""
-        events, links, last = await asyncio.to_thread(self._carrying, list(refused_until), after)
-
-        def left_of(event: Event) -> Event:
-            return parted(event, refused_until, lambda *told: self._normaliser.normalise(*told).identifier)
-
-        def stays(link: Link) -> bool:
-            return not refused((link.left, link.right), link.at, refused_until)
-
-        if events or links:
-            await self._commits.write(lambda: self._store.part(events, links, left_of, stays))
+        events, links, last = await asyncio.to_thread(self._carrying, refused_until, after)
+        people = sorted({*(stored.customer_id for stored in events), *(link.customer_id for link in links)})
+        if people:
+            await self._commits.submit(lambda call: Part(call, people, refused_until), len(people))
+            await self._commits.write(
+                lambda: self._store.part(
+                    [stored.sequence for stored in events],
+                    [link.sequence for link in links],
+                    lambda event: parted(event, refused_until, self._normalised),
+                )
+            )
         return last
 
-    def _carrying(self, identifiers: list[str], after: int) -> tuple[list[int], list[int], int]:
+    def _carrying(self, refused_until: dict[str, int], after: int) -> tuple[list[StoredEvent], list[Link], int]:
         with closing(ShardLog(self._data_dir, self._core.shard, self._shards)) as log:
-            return log.carrying(identifiers, after, _PARTED_ROWS)
+            events, links, last = log.carrying(list(refused_until), after, _PARTED_ROWS)
+        theirs = [each for each in events if carries(each.event, refused_until)]
+        return theirs, [each for each in links if refused((each.left, each.right), each.at, refused_until)], last
+
+    def _normalised(self, namespace: str, value: str) -> str | None:
+        return self._normaliser.normalise(namespace, value).identifier
 
     async def purge(self, run: int, step: int, limit: int, inactive_ms: int) -> PurgeStep:
         """Takes what is past its time out of up to `limit` more people; another `run` begins anew."""

@@ -206,21 +206,25 @@ class ShardLog:
         statement = f"SELECT customer_id, state FROM profiles WHERE customer_id IN ({_marks(customer_ids)})"  # nosec B608
         return self._db.execute(statement, customer_ids).fetchall()
 
-    def carrying(self, identifiers: Sequence[str], after: int, limit: int) -> tuple[list[int], list[int], int]:
-        """Sequence numbers of events and of links that may hold one of these identifiers, since its text is in them,
-        among `limit` numbers above `after`; and the last of these, -1 at the end. Reads the whole of them."""
-        last, end = after + limit, 0
-        found: list[list[int]] = []
-        for table in ("events", "links"):
-            sequences: set[int] = set()
-            for start in range(0, len(identifiers), _SOUGHT):
-                some = [each.encode() for each in identifiers[start : start + _SOUGHT]]
-                held = " OR ".join(["instr(body, ?)"] * len(some))
-                statement = f"SELECT sequence FROM {table} WHERE sequence > ? AND sequence <= ? AND ({held})"  # nosec B608
-                sequences.update(sequence for (sequence,) in self._db.execute(statement, (after, last, *some)))
-            found.append(sorted(sequences))
-            end = max(end, self._db.execute(f"SELECT coalesce(max(sequence), 0) FROM {table}").fetchone()[0])  # nosec B608
-        return found[0], found[1], last if last < end else -1
+    def carrying(self, identifiers: Sequence[str], after: int, limit: int) -> tuple[list[StoredEvent], list[Link], int]:
+        """Events and links in which the text of one of these identifiers is, among `limit` sequence numbers above
+        `after`; and the last of these numbers, -1 at the end. Reads the whole of them."""
+        events: dict[int, StoredEvent] = {}
+        links: dict[int, Link] = {}
+        last = after + limit
+        for start in range(0, len(identifiers), _SOUGHT):
+            some = [each.encode() for each in identifiers[start : start + _SOUGHT]]
+            held = f"sequence > ? AND sequence <= ? AND ({' OR '.join(['instr(body, ?)'] * len(some))})"
+            statement = f"SELECT sequence, customer_id, body FROM events WHERE {held}"  # nosec B608
+            for sequence, owner, body in self._db.execute(statement, (after, last, *some)):
+                events[sequence] = StoredEvent(self._shard, sequence, owner, decode_event(body))
+            statement = f"SELECT sequence, body FROM links WHERE {held}"  # nosec B608
+            links |= {
+                sequence: _link.decode(body) for sequence, body in self._db.execute(statement, (after, last, *some))
+            }
+        statement = "SELECT max(sequence) FROM (SELECT sequence FROM events UNION ALL SELECT sequence FROM links)"
+        end = self._db.execute(statement).fetchone()[0] or 0
+        return list(events.values()), list(links.values()), last if last < end else -1
 
     def letters(self, limit: int, received_at: int, letter_id: str) -> list[DeadLetter]:
         """Up to `limit` dead letters before (received_at ms, letter_id), newest first."""

@@ -261,23 +261,14 @@ class Store:
             envelopes[destination] = [(number, body)]
         return envelopes
 
-    def part(
-        self,
-        events: Iterable[int],
-        links: Iterable[int],
-        left_of: Callable[[Event], Event],
-        stays: Callable[[Link], bool],
-    ) -> None:
-        """Of these events keeps what `left_of` says, and of these links those that may stay."""
+    def part(self, events: Iterable[int], links: Iterable[int], left_of: Callable[[Event], Event]) -> None:
+        """Keeps of these events what `left_of` says, and nothing of these links."""
         for sequence in events:
             row = self._db.execute("SELECT body FROM events WHERE sequence = ?", (sequence,)).fetchone()
             if row is not None:
                 left = encode_event(left_of(decode_event(row[0])))
                 self._db.execute("UPDATE events SET body = ? WHERE sequence = ?", (left, sequence))
-        for sequence in links:
-            row = self._db.execute("SELECT body FROM links WHERE sequence = ?", (sequence,)).fetchone()
-            if row is not None and not stays(_link.decode(row[0])):
-                self._db.execute("DELETE FROM links WHERE sequence = ?", (sequence,))
+        self._db.executemany("DELETE FROM links WHERE sequence = ?", [(sequence,) for sequence in links])
 
     # Dead letters
 

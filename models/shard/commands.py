@@ -124,6 +124,14 @@ class Purge(msgspec.Struct, tag=True, frozen=True):
     inactive_ms: int = 0  # people of whom nothing is kept and who were not seen for so long are told; 0 for none
 
 
+class Part(msgspec.Struct, tag=True, frozen=True):
+    """Takes what names erased people, each refused up to a time (ms), out of the profiles of others. Replies None."""
+
+    call: int
+    people: list[int]
+    refused_until: dict[str, int]
+
+
 class Decide(msgspec.Struct, tag=True, frozen=True):
     """Logs automated decisions and reviews of them, each once, of people who are here. Replies None."""
 
@@ -169,6 +177,7 @@ Command = (
     | Pair
     | Erase
     | Suppress
+    | Part
     | Decide
     | TakeDecision
     | Purge

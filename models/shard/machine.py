@@ -24,6 +24,7 @@ from models.shard.commands import (
     Load,
     Matched,
     Pair,
+    Part,
     Purge,
     PutSegment,
     Receive,
@@ -67,6 +68,7 @@ from models.shard.messages import (
     decode_envelope,
     encode_envelope,
 )
+from models.shard.parting import Parting
 from models.shard.protocol import Erased, EventResult, MergeRecord, Review
 from models.shard.purging import Purging
 from models.shard.reviews import Reviews
@@ -106,6 +108,7 @@ class ShardMachine:
         self._workflows = Workflows(self.core, self._reviews)
         self.segmenting = Segmenting(self.core)
         self._purging = Purging(self.core)
+        self._parting = Parting(self.core)
         self._small: dict[str, Table[Any, Any]] = {name: getattr(self.core, name) for name in SMALL_TABLES}
         self._saved_meta: dict[str, int] = {}
         self._fresh: dict[str, int] = {}  # dedupe keys of this step -> sequence
@@ -216,6 +219,8 @@ class ShardMachine:
                 self._workflows.erasures.start(command.call, command.erasure)
             case Suppress():
                 self._suppress(command)
+            case Part():
+                self._parting.part(command)
             case Purge():
                 self._purging.purge(command)
             case Decide():

@@ -273,6 +273,36 @@ def test_no_backup_tells_of_a_request_whose_desk_was_killed_before_its_key_went(
     run(scenario)
 
 
+def test_an_address_that_was_taken_for_anothers_goes_from_their_traits(run: Callable[[Scenario], None]) -> None:
+    async def scenario(place: Place) -> None:
+        mail, mary = f"email:jane.{CANARY}@example.com", "user_id:mary"
+        told = [
+            identify("m1", mary, city="Oslo", visits=7),
+            identify("m2", mail),
+            identify("m3", mary, mail, email=f"Jane.{CANARY}@example.com", note="mine"),  # her friend's, by mistake
+        ]
+        for event in told:
+            await place.router.ingest([event], wait=True)
+        (merge,) = await place.router.merges(mary)
+        await place.router.unmerge(merge.merge_id, NOW)
+        await place.router.ingest([identify("m4", "user_id:twin", city="Bergen")], wait=True)
+        await place.router.merge(mary, "user_id:twin", "desk", NOW)  # which keeps her as she was
+        place.store.add(ask())
+        assert await place.desk().work() == 1
+        assert place.found(f"jane.{CANARY}@example.com") == []
+        (twin,) = await place.router.merges(mary)
+        await place.router.unmerge(twin.merge_id, NOW)
+        profile = await place.router.profile(mary)
+        assert profile is not None
+        assert {name: each.winner.value for name, each in profile.attributes.items()} == {
+            "city": "Oslo",
+            "visits": 7,
+            "note": "mine",
+        }
+
+    run(scenario)
+
+
 def test_an_erased_address_does_not_come_back_as_an_id_of_another_kind(run: Callable[[Scenario], None]) -> None:
     async def scenario(place: Place) -> None:
         await settled(place, people=3)
