@@ -15,6 +15,8 @@ import msgspec
 
 from actors.errors import OnefoldError
 from actors.privacy_store import PrivacyStore, Tell
+from models.identity.customer_id import to_text
+from models.identity.identifiers import CUSTOMER_ID
 from models.privacy.letters import Normalise
 from models.privacy.requests import (
     IdentityFormat,
@@ -248,11 +250,11 @@ class Desk:
         return list(dict.fromkeys(keys))
 
     async def _find(self, request: SubjectRequest, keys: list[str]) -> SubjectRequest:
-        """Notes whom these keys lead to, and of an erasure all that they have, before anything is erased: whoever goes
-        on after a crash could not find it any more."""
+        """Notes whom these keys lead to, and of an erasure all that they have, and those who are noted, before anything
+        is erased: whoever goes on after a crash could not find it any more."""
         people = dict.fromkeys(request.people)
         identifiers = dict.fromkeys([*request.identifiers, *keys])
-        for key in keys:
+        for key in (*keys, *(f"{CUSTOMER_ID}:{to_text(customer_id)}" for customer_id in request.people)):
             profile = await self._platform.profile(key)
             if profile is not None:
                 people |= dict.fromkeys([profile.customer_id, *profile.absorbed])
@@ -261,6 +263,7 @@ class Desk:
 
     async def _erase(self, request: SubjectRequest) -> Finished:
         platform, request_id = self._platform, request.request_id
+        request = await self._find(request, [])  # what has come to them while all stores were searched
         until = refused_until(request.suppress, request.received_at)
         await platform.suppress(request.identifiers, until)
         events = 0

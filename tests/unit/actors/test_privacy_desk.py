@@ -46,6 +46,10 @@ class Deliveries:
         return ["crm"]
 
 
+async def nothing() -> None:
+    """Happens meanwhile."""
+
+
 class Place:
     """Shards, the desk's store, and desks that can be killed after any number of calls."""
 
@@ -63,6 +67,7 @@ class Place:
         self.discarded: list[str] = []
         self.calls_left = 1_000_000
         self.ready: Callable[[SubjectRequest], bool] = lambda request: True
+        self.meanwhile: Callable[[], Awaitable[object]] = nothing  # while all stores are searched
         self.normaliser = IdentifierNormaliser(settings().identity)
 
     def desk(self) -> Desk:
@@ -86,6 +91,7 @@ class Place:
 
     async def look(self, requests: Sequence[SubjectRequest]) -> object:
         self._count()
+        await self.meanwhile()
         return [request.identifiers for request in requests]
 
     async def certify(self, finished: Sequence[Finished], before: object) -> dict[str, Proof]:
@@ -269,6 +275,25 @@ def test_no_backup_tells_of_a_request_whose_desk_was_killed_before_its_key_went(
         assert place.keys.subjects("r") == {f"r:{earlier.request_id}", "r:another"}
         assert await place.desk().work() == 1
         assert place.keys.subjects("r") == {"r:another"}
+
+    run(scenario)
+
+
+def test_what_comes_to_a_person_while_stores_are_searched_goes_too(run: Callable[[Scenario], None]) -> None:
+    async def scenario(place: Place) -> None:
+        await settled(place, people=3)
+        late = f"anonymous_id:{CANARY}.late"
+
+        async def comes() -> None:
+            await place.router.ingest([identify("m1", f"user_id:{CANARY}", late)], wait=True)
+            letter = b'{"type":"track","anonymousId":"' + late.partition(":")[2].encode() + b'"}'
+            await place.router.reject([DeadLetter("l8", NOW, "web", "track", [], letter)])
+
+        place.meanwhile = comes
+        place.store.add(ask())
+        assert await place.desk().work() == 1
+        assert place.found(CANARY) == []
+        assert place.keys.suppressed()[fingerprint(late, b"k" * 32)] == FOREVER
 
     run(scenario)
 
