@@ -28,8 +28,11 @@ class BasisCheck:
         segments: Callable[[], Mapping[str, Mapping[str, Any]]],
         purposes: Purposes,
         now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        may_tell: Callable[[str, str], bool] = lambda segment_id, purpose: True,
     ) -> None:
+        """`may_tell`: whether it may be told for a purpose who is in a segment (`actors.special_segments`)."""
         self._profiles = profiles
+        self._may_tell = may_tell
         self._segments = segments
         self._purposes = purposes
         self._now = now
@@ -72,7 +75,8 @@ class BasisCheck:
             elif entry[1] in segments:
                 groups.setdefault(segments[entry[1]].get("purpose") or self._purposes.default, set()).add(entry)
         told: set[Entry] = set()
-        for asked_for, group in groups.items():
+        for asked_for, asked in groups.items():
+            group = {entry for entry in asked if self._may_tell(entry[1], asked_for)}
             readable = await self.people((customer_id for customer_id, _ in group), asked_for)
             told |= {entry for entry in group if entry[0] in readable}
         return told

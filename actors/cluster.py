@@ -36,6 +36,7 @@ from actors.schema import create_shards
 from actors.segment_calls import SegmentCalls
 from actors.shard import Shard
 from actors.shard_calls import ShardCalls
+from actors.special_segments import SpecialSegments
 from actors.webhook_residency import PermittedWebhooks
 from actors.webhook_sender import WebhookSender
 from models.delivery.webhook import RetryPolicy
@@ -299,7 +300,8 @@ class DelivererActor:
             control = ControlStore(Path(data_dir) / "control.sqlite")
             store = DeliveryStore(Path(data_dir) / "deliveries.sqlite")
             router = Router(shards, Path(data_dir), namespace=namespace)
-            basis = BasisCheck(router.profiles, control.segments, purposes)
+            special = SpecialSegments(control, purposes)
+            basis = BasisCheck(router.profiles, control.segments, purposes, may_tell=special.may_tell)
             webhooks = PermittedWebhooks(control, residency)
             self._deliverer = Deliverer(
                 webhooks,

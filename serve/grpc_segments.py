@@ -76,6 +76,7 @@ class SegmentMethods(Methods):
         definition = segment_registry.definition_of(services, request.id)
         limit = request.limit or MEMBERS_DEFAULT
         purpose = call.purpose(request.id)
+        self.context.check_segment(request.id, purpose)
         call.told.facts["segment_id"] = request.id
         if request.at:
             past, following = await segment_analysis.members_at(
@@ -104,6 +105,7 @@ class SegmentMethods(Methods):
         check_of = self.context.fresh_check(call.declared_purpose())
         if request.id:
             segment_registry.definition_of(services, request.id)
+            self.context.check_segment(request.id, self.context.purpose_of(call.declared_purpose(), request.id))
         if request.after:
             after = parse_positions(request.after)
         else:

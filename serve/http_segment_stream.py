@@ -109,6 +109,7 @@ async def stream_one(
 ) -> Response:
     """Who enters a segment, of those for whom the purpose has a basis then, and who leaves, as server-sent events."""
     segment_registry.definition_of(context.services, segment_id)
+    context.check_segment(segment_id, context.purpose_of(purpose, segment_id))
     return await _stream(request, context, segment_id, purpose, last_event_id or after)
 
 

@@ -114,6 +114,7 @@ async def get_members(
     """Who is in the segment, or was, of those for whom the purpose has a basis now."""
     services, withheld = context.services, 0
     definition = segment_registry.definition_of(services, segment_id)
+    context.check_segment(segment_id, purpose)
     if at:
         past, following = await segment_analysis.members_at(context, segment_id, at, limit, cursor, purpose)
         tell_people(past)
@@ -148,6 +149,7 @@ async def get_member_rows(
         if not serves_trait(context.purposes, purpose, name):
             raise Invalid(f"traits: {name} does not serve the purpose {purpose}; leave it out or declare another")
     definition = segment_registry.definition_of(services, segment_id)
+    context.check_segment(segment_id, purpose)
     members, following, withheld = await services.router.member_profiles(segment_id, limit, cursor, purpose)
     tell_people(profile.customer_id for _, profile in members)
     rows = [
@@ -168,6 +170,7 @@ async def get_changes(
     """Who entered, of those for whom the purpose has a basis now, and who left, oldest first. Go on from `cursor.next`,
     also when there was nothing new."""
     segment_registry.definition_of(context.services, segment_id)
+    context.check_segment(segment_id, context.purpose_of(purpose, segment_id))
     positions = parse_positions(after) if after else {}
     found, following, has_more = await segment_registry.changes(context.services, segment_id, positions, limit)
     entries = {(change.customer_id, segment_id) for change in found if change.change == "entered"}

@@ -8,6 +8,7 @@ import msgspec
 from actors.basis_check import BasisCheck, FreshCheck
 from actors.errors import Invalid
 from actors.reader import parse_sequence
+from actors.special_segments import SpecialSegments
 from models.identity.identifiers import InvalidKey
 from models.privacy.visibility import may_read, readable_until, serves_all, visible
 from models.profile.document import document, valid_until
@@ -43,7 +44,10 @@ class RequestContext:
         self.intake = Intake(services)
         self.limits = CallLimits(services.authenticator, services.settings.limits, services.now)
         self.purposes = services.settings.privacy.purposes
-        self.basis = BasisCheck(services.reads.get_many, services.control.segments, self.purposes, services.now)
+        self._special = SpecialSegments(services.control, self.purposes)
+        self.basis = BasisCheck(
+            services.reads.get_many, services.control.segments, self.purposes, services.now, self._special.may_tell
+        )
         self.explanations = ScoreExplanations(services.control, services.model_hosts)
         self.insights = Insights(services.settings, services.control, services.now)
         self.policy_reports = PolicyReports()
@@ -75,6 +79,14 @@ class RequestContext:
         if inherited:
             self._check_known(inherited, "the segment's purpose")
         return inherited or self.purposes.default
+
+    def check_segment(self, segment_id: str, purpose: str) -> None:
+        """Raises Forbidden if it may not be told for a purpose who is in a segment."""
+        if self.purposes.is_on and not self._special.may_tell(segment_id, purpose):
+            raise Forbidden(
+                f"segment_id: who is in this segment tells of data of a special category, which does not serve the "
+                f"purpose {purpose}: declare another in {PURPOSE_HEADER}"
+            )
 
     def _check_known(self, purpose: str, field: str) -> None:
         if purpose not in self.purposes.known:
@@ -118,7 +130,13 @@ class RequestContext:
         if readable and not purposes.is_on:
             return made, until
         empty = document(Profile(profile.customer_id, profile.created_at), now, {}, rules)
+        if readable:
+            every = made["segments"]
+            made["segments"] = [each for each in every if self._special.may_tell(str(each["id"]), purpose)]
+            special = len(every) - len(made["segments"])
         shown = visible(made, empty, purposes, purpose, readable)
+        if readable and special:
+            shown["withheld"] = {**shown.get("withheld", {}), "segments": special}
         if hidden and readable:
             shown["withheld"] = {**shown.get("withheld", {}), "insights": hidden}
         return shown, min(until, readable_until(profile, purposes, purpose, now) or until)

@@ -156,6 +156,7 @@ async def why(
     purpose has no basis for the person."""
     services = context.services
     definition = segment_registry.definition_of(services, segment_id)
+    context.check_segment(segment_id, purpose)
     profile: Profile | None = await services.reads.get(key)
     if profile is None:
         raise NotFound("key: nobody has this identifier")

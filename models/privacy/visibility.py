@@ -110,6 +110,14 @@ def serves_all(purposes: Purposes, purpose: str, reads: Reads) -> bool:
     )
 
 
+def serves_special(purposes: Purposes, purpose: str, reads: Reads) -> bool:
+    """Whether all of a special category that criteria read serves a purpose."""
+    traits = {part for trait in reads.traits for part in (trait, trait.partition(".")[0])}
+    pieces: list[tuple[Literal["traits", "events"], str]] = [("traits", each) for each in traits]
+    pieces += [("events", each) for each in reads.events]
+    return all(serves(purposes, purpose, *piece) for piece in pieces if purposes.is_special(*piece))
+
+
 def shown_event(event: Event, purposes: Purposes, purpose: str) -> Event | None:
     """What of an event serves a purpose, the very event if that is all of it; None for nothing."""
     if not purposes.is_on:

@@ -297,3 +297,47 @@ def test_a_change_that_a_slow_client_asks_for_late_is_as_of_then(tmp_path: Path)
     assert (set(first.profile.attributes), len(first.profile.withheld)) == ({"plan", "email"}, 0)
     assert dict(second.profile.withheld) == {"everything": 1}
     assert not second.profile.attributes
+
+
+HEALTH = Purposes(
+    known={
+        "shop": Purpose(basis="contract"),
+        "care": Purpose(basis="consent", data=DataScope(traits=("allergy",), sections=("segments",))),
+    },
+    default="shop",
+    labels={"health": DataScope(traits=("allergy",))},
+)
+ALLERGIC = {"type": "demographic", "trait": "allergy.nuts", "operator": "exists"}
+CARE = {"Onefold-Purpose": "care"}
+
+
+def test_who_is_in_a_segment_made_of_health_data_is_told_for_purposes_that_it_serves(tmp_path: Path) -> None:
+    known = {**HEALTH.known, "shop": Purpose(basis="contract", data=DataScope(sections=("segments",)))}
+    purposes = msgspec.structs.replace(HEALTH, known=known)
+    service = HttpService(tmp_path, Settings(data_dir=str(tmp_path), privacy=PrivacySettings(purposes=purposes)))
+    service.router.purposes = purposes
+    both = {"all": [{"type": "membership", "segment": "nuts"}, PRO]}
+    for name, criteria in (("nuts", ALLERGIC), ("pro", PRO), ("both", both)):
+        service.post("/v1/segments", {"id": name, "name": name, "criteria": criteria})
+    service.post("/v1/identify", {"userId": "u1", "traits": {"plan": "pro"}})
+    service.post("/v1/profiles/user_id:u1/consents", {"decisions": {"care": True}})
+    service.pass_time(1_000)
+    service.post("/v1/identify", {"userId": "u1", "traits": {"allergy": {"nuts": "severe"}}})
+
+    def segments(headers: dict[str, str]) -> set[str]:
+        found = service.get("/v1/profiles/user_id:u1/segments", **headers).json()["data"]
+        return {each["id"] for each in found}
+
+    assert segments(CARE) == {"nuts", "pro", "both"}
+    assert segments({}) == {"pro"}
+    assert service.get("/v1/profiles/user_id:u1").json()["withheld"]["segments"] == 2
+    for path in ("members", "members/profiles", "changes", "why?key=user_id:u1", f"members?at={NOW}"):
+        assert service.get(f"/v1/segments/nuts/{path}").status_code == 403, path
+    assert service.get("/v1/segments/nuts/stream").status_code == 403
+    assert len(service.get("/v1/segments/nuts/members", **CARE).json()["data"]) == 1
+    assert len(service.get("/v1/segments/pro/members").json()["data"]) == 1
+    person = next(iter(service.router.people))
+    context = RequestContext(service.services)
+    entries = [(person, "nuts"), (person, "pro")]
+    assert asyncio.run(context.basis.entries(entries, "")) == {(person, "pro")}
+    assert asyncio.run(context.basis.entries(entries, "care")) == set(entries)
