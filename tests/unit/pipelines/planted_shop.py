@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
@@ -47,7 +48,8 @@ def histories(people: int, seed: int) -> list[Event]:
 
 
 def fill(data_dir: Path, events: Iterable[Event]) -> None:
-    """Sends events to real shards, which end when all are applied."""
+    """Sends events to real shards, which end when all are applied. By their clock it is always the same time, so that
+    people get the same ids: by these they are divided into those who are learned from and those who are measured."""
 
     async def main() -> None:
         shards = LocalShards(data_dir, SHARDS)
@@ -61,4 +63,5 @@ def fill(data_dir: Path, events: Iterable[Event]) -> None:
             await shards.stop_all()
         assert not shards.deaths
 
-    asyncio.run(main())
+    with patch("actors.shard._now", lambda: NOW + DAY_MS):
+        asyncio.run(main())
