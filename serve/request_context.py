@@ -10,7 +10,7 @@ from actors.errors import Invalid
 from actors.reader import parse_sequence
 from actors.special_segments import SpecialSegments
 from models.identity.identifiers import InvalidKey
-from models.privacy.visibility import may_read, readable_until, serves_all, visible
+from models.privacy.visibility import EVERYTHING, may_read, readable_until, serves_all, serves_special, visible
 from models.profile.document import document, valid_until
 from models.profile.state import Profile
 from models.scoring.features import Feature, reads_of
@@ -114,8 +114,11 @@ class RequestContext:
         """The profile's document with its scores, for a purpose at `now` ms, and until when (ms) it stays so if nothing
         happens. With `made_of`, explanations by score or none, scores tell of what they were made, as far as that
         serves the purpose. With residency it says in which region the person's data is."""
-        section = told(scores, time_text, None if made_of is None else self._shows(purpose), made_of)
+        shown_scores = [kept for kept in scores if self._may_tell(kept, purpose)]
+        section = told(shown_scores, time_text, None if made_of is None else self._shows(purpose), made_of)
         shown, until = self._document(profile, purpose, now, section)
+        if (hidden := len(scores) - len(shown_scores)) and EVERYTHING not in shown.get("withheld", ()):
+            shown["withheld"] = {**shown.get("withheld", {}), "scores": hidden}
         residency = self.services.settings.residency
         return {**shown, "region": residency.region} if residency.is_on else shown, until
 
@@ -140,6 +143,12 @@ class RequestContext:
         if hidden and readable:
             shown["withheld"] = {**shown.get("withheld", {}), "insights": hidden}
         return shown, min(until, readable_until(profile, purposes, purpose, now) or until)
+
+    def _may_tell(self, kept: KeptScore, purpose: str) -> bool:
+        """A score that is made of data of a special category tells of it."""
+        if not (self.purposes.is_on and self.purposes.labels):
+            return True
+        return all(serves_special(self.purposes, purpose, reads_of(each)) for each in kept.model.features.values())
 
     def _shows(self, purpose: str) -> Callable[[Feature], bool]:
         return lambda feature: not self.purposes.is_on or serves_all(self.purposes, purpose, reads_of(feature))

@@ -144,3 +144,16 @@ def test_the_status_tells_how_scorers_stand(tmp_path: Path) -> None:
     service.router.scorers = [status]
     (told,) = service.get("/v1/status").json()["scorers"]
     assert (told["champions"], told["position"], told["everybody"], told["failures"]) == (["churn@3"], 7, True, 2)
+
+
+def test_a_score_that_is_made_of_health_data_is_told_for_purposes_that_it_serves(tmp_path: Path) -> None:
+    both = DataScope(traits=("income",), sections=("scores",))
+    known = {"ads": Purpose(basis="consent", data=both), "service": Purpose(basis="contract", data=both)}
+    purposes = Purposes(known=known, default="service", labels={"health": DataScope(traits=("income",))})
+    service = HttpService(tmp_path, Settings(data_dir=str(tmp_path), privacy=PrivacySettings(purposes=purposes)))
+    arrive(service)
+    service.post("/v1/profiles/user_id:u1/consents", {"decisions": {"ads": True}})
+    service.pass_time(1_000)
+    assert [each["name"] for each in scores(service, **ADS)] == ["churn"]
+    assert scores(service) == []
+    assert service.get("/v1/profiles/user_id:u1").json()["withheld"]["scores"] == 1
