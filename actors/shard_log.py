@@ -85,7 +85,9 @@ class ShardLog:
 
     def decisions_between(self, since: int, until: int) -> Iterator[DecisionRecord]:
         """All of a time, ms, from `since` up to and without `until`."""
-        rows = self._db.execute("SELECT body FROM decisions WHERE at >= ? AND at < ?", (since, until))
+        # By the index rows come in another order than they lie in: for all of them the table is three times as fast.
+        at = "at" if since else "+at"
+        rows = self._db.execute(f"SELECT body FROM decisions WHERE {at} >= ? AND {at} < ?", (since, until))  # nosec B608
         return (_decision.decode(body) for (body,) in rows)
 
     def decided_before(self, before: int, after: tuple[int, str], limit: int) -> list[tuple[int, str, int]]:

@@ -47,6 +47,7 @@ class Decided(NamedTuple):
     withheld: int = 0  # about people who may not be scored
     retired: int = 0  # for an action that is not in the settings any more
     share: float = 1.0  # of people who are in it, if there were more decisions than were asked for
+    left_out: int = 0  # decisions about the others
 
     @property
     def measured(self) -> NDArray[np.bool_]:
@@ -130,6 +131,7 @@ def collect_decisions(
             withheld,
             counts["retired"],
             percent / 100,
+            counts["over"] - sum(map(len, found.values())),
         )
 
 

@@ -33,6 +33,7 @@ def report_policies(
         waiting=found.waiting,
         withheld=found.withheld,
         retired=found.retired,
+        left_out=found.left_out,
         notes=notes,
     )
     candidates = [_candidate(point, found, each) for each in judged]

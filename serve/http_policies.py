@@ -47,7 +47,8 @@ async def get_policies(
             decisions_max=HTTP_DECISIONS_MAX,
         )
     )
-    counts = [found.decisions, found.people, *found.taken.values(), found.waiting, found.withheld, found.retired]
+    counts = [found.decisions, found.people, *found.taken.values()]
+    counts += [found.waiting, found.withheld, found.retired, found.left_out]
     suppression = Suppression(services, caller)
     if any(suppression.count(count or 0) is None for count in counts):
         found = withheld_policies(found)

@@ -56,6 +56,9 @@ class PolicyReport(msgspec.Struct, frozen=True, kw_only=True):
     waiting: Annotated[int | None, Meta(description="decisions whose horizon is not over")] = None
     withheld: Annotated[int | None, Meta(description="decisions about people who may not be scored")] = 0
     retired: Annotated[int | None, Meta(description="decisions for an action that is not in the settings any more")] = 0
+    left_out: Annotated[
+        int | None, Meta(description="decisions about people who are not in the sample that was read")
+    ] = 0
     notes: list[str] = []
 
 
@@ -152,7 +155,7 @@ def withheld_policies(report: PolicyReport) -> PolicyReport:
     """The same without figures, for those who may not see counts this small."""
     return msgspec.structs.replace(
         report, decisions=None, people=None, taken={}, policies=[], waiting=None, withheld=None, retired=None,
-        notes=["too few people to be told of"],
+        left_out=None, notes=["too few people to be told of"],
     )  # fmt: skip
 
 
@@ -176,6 +179,7 @@ def policy_text(report: PolicyReport) -> str:
         (report.waiting, "decisions do not count yet: their horizon is not over"),
         (report.withheld, "decisions about people who may not be scored do not count"),
         (report.retired, "decisions for actions that the settings do not have any more do not count"),
+        (report.left_out, "decisions about people who are not in the sample were left out"),
     ):
         if count:
             lines.append(f"  {count} {what}")

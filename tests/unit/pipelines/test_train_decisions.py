@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from actors.router import Router
+from models.impact.policy_report import policy_text
 from models.privacy.purposes import DataScope, Purpose, Purposes
 from models.scoring.deciding import ALLOWED, Champion, choose, columns, with_features
 from models.scoring.decision_point import Action
@@ -89,7 +90,13 @@ def test_what_is_not_over_or_may_not_be_used_is_counted(shop: Shop) -> None:
     nobody = collect_decisions(shop(True), SHARDS, NAME, POINT, Times(0, NOW, NOW), POLICY, purposes)
     assert (len(nobody.at), nobody.withheld) == (0, PEOPLE)
     some = collect_decisions(shop(True), SHARDS, NAME, POINT, Times(0, NOW, NOW), POLICY, decisions_max=300)
-    assert 200 < len(some.at) < 400
+    assert 200 < len(some.at) < 400 and some.left_out == PEOPLE - len(some.at)
+    report = report_policies(NAME, POINT, some, [], "", "")
+    assert f"{some.left_out} decisions about people who are not in the sample were left out" in policy_text(report)
+    assert collect(shop(True)).left_out == 0
+    for since, count in ((AT, PEOPLE), (AT + 1, 0)):
+        at = Times(since, NOW, NOW)
+        assert len(collect_decisions(shop(True), SHARDS, NAME, POINT, at, POLICY).at) == count
 
 
 def test_a_personal_policy_is_found_where_there_is_one(shop: Shop) -> None:

@@ -50,6 +50,7 @@ def test_it_is_what_the_command_tells(shop: Path) -> None:
     assert msgspec.json.decode(msgspec.json.encode(question), type=PolicyQuestion) == question
     assert found.json() == msgspec.to_builtins(make_report(question))
     assert found.json()["decisions"] == PEOPLE
+    assert found.json()["left_out"] == 0
     assert "always letter" in service.get(f"{PATH}?format=text").text
     assert service.get(f"{PATH}?format=svg").headers["content-type"].startswith("image/svg+xml")
     assert service.get(f"{PATH}?to=2020-01-01").json()["decisions"] == 0
