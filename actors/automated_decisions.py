@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -17,12 +17,20 @@ from models.profile.state import Profile
 _PAUSES_S = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # while two people become one
 
 
-class AutomatedDecisions:
-    """Asked by the deliverer, and by whatever acts on a model's scores. `now` is in ms."""
+Look = Callable[[list[int], DecisionRecord], Awaitable[DecisionRecord | None]]
+"""How the log is looked into: see `Router.decision`."""
 
-    def __init__(self, router: Router, now: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+
+class AutomatedDecisions:
+    """Asked by the deliverer, and by whatever acts on a model's scores. `now` is in ms; `look`, if not by asking the
+    shards."""
+
+    def __init__(
+        self, router: Router, now: Callable[[], int] = lambda: time.time_ns() // 1_000_000, look: Look | None = None
+    ) -> None:
         self._router = router
         self._now = now
+        self._look = look or router.decision
 
     async def may_decide(self, kind: Kind, subject: str, customer_id: int, cause: str, purpose: str) -> bool:
         """Whether a decision may be taken about a person now. That it is, or why not, is in the log when this returns;
@@ -57,12 +65,12 @@ class AutomatedDecisions:
             await asyncio.sleep(pause_s)
             about, is_opted_out = profile.customer_id, has_opted_out(profile.consents)
             record = decision_of("model", decision, about, decision_id, purpose, is_opted_out, self._now())
-            held = None if is_new else await self._router.decision([about, *profile.absorbed], record)
+            held = None if is_new else await self._look([about, *profile.absorbed], record)
             if held is None:
                 made = record if is_opted_out else msgspec.structs.replace(record, **choose(profile)._asdict())
                 held = await self._router.take_decision(made, profile.absorbed)
             if held is None:  # unless it was, but the answer was lost
-                held = await self._router.decision([about], record)
+                held = await self._look([about], record)
             if held is not None:
                 return _checked(held, purpose)
             present = await self._router.profile(f"{CUSTOMER_ID_NAMESPACE}{to_text(about)}")

@@ -14,7 +14,7 @@ from actors.errors import Invalid
 from actors.lookups import Lookups, by_shard
 from actors.shard_calls import ShardCalls
 from models.identity.customer_id import shard_of
-from models.privacy.decisions import DecisionRecord, record_id_of
+from models.privacy.decisions import DecisionRecord, first_of, record_id_of
 from models.privacy.ledger import ConsentRecord
 from models.shard.protocol import Link, MergeRecord, StoredEvent
 
@@ -99,8 +99,7 @@ class Lineages:
         groups = by_shard(people)
         ids = {shard: ([record_id_of(decision, each) for each in group],) for shard, group in groups.items()}
         answers = await self._calls.each("decisions_named", ids, timeout_s)
-        found: list[DecisionRecord] = [record for answer in answers.values() for record in answer]
-        return min(found, key=lambda record: (record.at, record.record_id), default=None)
+        return first_of(record for answer in answers.values() for record in answer)
 
     async def merges(self, key: str, timeout_s: float) -> list[MergeRecord]:
         """The merges that made the person, and those taken back, oldest first."""

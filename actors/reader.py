@@ -1,4 +1,4 @@
-"""Profiles straight from the shards' committed files, for processes on the same node.
+"""Profiles, and decisions about people, straight from the shards' committed files, for processes on the same node.
 
 A lookup takes two indexed reads on a read-only connection, some 9 microseconds, where a call to the shard's actor
 takes a millisecond and the shard's attention. What is read is what was committed, and nothing is acknowledged before
@@ -7,7 +7,7 @@ person on the way from one shard to another, a shard that has not settled yet), 
 """
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ import msgspec
 
 from models.identity.customer_id import PREFIX, SHARDS_MAX, from_text, shard_of
 from models.identity.placement import home_shard
+from models.privacy.decisions import DecisionRecord, first_of, record_id_of
 from models.profile.state import Profile, decode_profile
 from models.segments.bulk_moves import BulkMove, BulkMoves
 
@@ -28,6 +29,7 @@ _BUSY_TIMEOUT_MS = 50  # a recovery is not worth waiting for: the shard itself c
 
 _PROFILE = "SELECT sequence, state, (SELECT value FROM meta WHERE key = 'moves') FROM profiles WHERE customer_id = ?"
 _move = msgspec.msgpack.Decoder(BulkMove)
+_decision = msgspec.msgpack.Decoder(DecisionRecord)
 
 
 class Elsewhere(LookupError):
@@ -106,6 +108,17 @@ class CommittedReader:
         """Like `read`, decoded."""
         committed = self.read(key, min_seq)
         return None if committed is None else committed.profile()
+
+    def decision(self, people: Iterable[int], decision: DecisionRecord) -> DecisionRecord | None:
+        """An automated decision as it is in the log, whichever of these customer ids the person had then: the first, if
+        there is more than one. Raises Elsewhere."""
+        statement = "SELECT body FROM decisions WHERE record_id = ?"
+        try:
+            rows = [self._row(shard_of(each), statement, record_id_of(decision, each)) for each in people]
+        except sqlite3.Error as error:
+            self.close()
+            raise Elsewhere from error
+        return first_of(_decision.decode(row[0]) for row in rows if row is not None)
 
     def _customer_id(self, key: str) -> int | None:
         if key.startswith(CUSTOMER_ID_NAMESPACE):

@@ -40,7 +40,7 @@ async def decide_for(
         _check_readable(context, person, purpose)  # it may be another one by now
         return decisions.choose(asked.decision, person, purpose, now, uniform)
 
-    record = await AutomatedDecisions(services.router, services.now).decide(
+    record = await AutomatedDecisions(services.router, services.now, services.reads.decision).decide(
         profile, asked.decision, asked.decision_id or services.new_id(), purpose, choose, is_new=not asked.decision_id
     )
     return _answer(record, asked.decision, point.unit), decisions.withheld(asked.decision, purpose)

@@ -1,8 +1,10 @@
 """Profiles by key, by the shortest way: the shard's committed file if it is on this node, else a call to the shard."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
+from models.privacy.decisions import DecisionRecord
 from models.profile.state import Profile
 
 NOBODY = (
@@ -17,6 +19,9 @@ class LocalReads(Protocol):
     def get(self, key: str, min_seq: str = "") -> Profile | None:
         """The profile, or None if there is none. Raises LookupError if this node's files cannot tell (yet)."""
 
+    def decision(self, people: Iterable[int], decision: DecisionRecord) -> DecisionRecord | None:
+        """The first decision of the log about a person who has had these customer ids. Raises LookupError."""
+
 
 class ShardReads(Protocol):
     """Profiles as their shards answer (`actors.router.Router`)."""
@@ -26,10 +31,16 @@ class ShardReads(Protocol):
     async def profiles(self, keys: list[str], min_seq: str = "") -> list[Profile | None]: ...
 
 
+class DecisionReads(ShardReads, Protocol):
+    """The same, and what was decided about people."""
+
+    async def decision(self, people: list[int], decision: DecisionRecord) -> DecisionRecord | None: ...
+
+
 class ProfileReads:
     """Reads of one replica. Keys are normalised "namespace:value" or "customer_id:cus_..."."""
 
-    def __init__(self, shards: ShardReads, local: LocalReads | None) -> None:
+    def __init__(self, shards: DecisionReads, local: LocalReads | None) -> None:
         self._shards = shards
         self._local = local
 
@@ -41,6 +52,14 @@ class ProfileReads:
             except LookupError:
                 pass  # not here, or not settled through min_seq: the shard waits for that, files do not
         return await self._shards.profile(key, min_seq)
+
+    async def decision(self, people: list[int], decision: DecisionRecord) -> DecisionRecord | None:
+        """An automated decision as it is in the log about a person who has had these customer ids: the first. Raises
+        Unavailable."""
+        if self._local is not None:
+            with suppress(LookupError):
+                return self._local.decision(people, decision)
+        return await self._shards.decision(people, decision)
 
     async def get_many(self, keys: Sequence[str], min_seq: str = "") -> list[Profile | None]:
         """Profiles in the order of the keys, None where there is none."""

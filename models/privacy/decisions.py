@@ -5,6 +5,7 @@ model. Records are never changed. The id of a decision follows from what decided
 so that one that is taken again after a failure is the same.
 """
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
@@ -58,6 +59,11 @@ def record_id_of(decision: DecisionRecord, customer_id: int) -> str:
     """The id that a decision has if it is about this person: whom somebody was before a merge has one of their own."""
     text = "\0".join((decision.kind, decision.subject, str(customer_id), decision.cause, decision.decided))
     return "dec_" + blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def first_of(decisions: Iterable[DecisionRecord]) -> DecisionRecord | None:
+    """The one that was taken first."""
+    return min(decisions, key=lambda each: (each.at, each.record_id), default=None)
 
 
 def review_id_of(record_id: str) -> str:

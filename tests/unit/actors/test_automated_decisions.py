@@ -8,14 +8,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actors.automated_decisions import AutomatedDecisions
+from actors.automated_decisions import AutomatedDecisions, Look
 from actors.errors import NotFound
+from actors.reader import CommittedReader
 from actors.router import Router
 from actors.shard_calls import ShardCalls
 from models.identity.customer_id import shard_of
 from models.privacy.decisions import Choice, DecisionRecord, decision_of, review_of
 from models.privacy.purposes import NO_AUTOMATED_DECISIONS
 from models.shard.commands import Erasure
+from serve.profile_reads import ProfileReads
 from tests.unit.actors.local_shards import NOW, LocalShards, identify, run_scenario
 
 SHARDS = 3
@@ -35,6 +37,11 @@ async def person(router: Router, key: str) -> int:
 
 def chosen(action: str) -> Choice:
     return Choice(action, {"none": 0.25, "letter": 0.75}, {"none": 1.0, "letter": 2.5}, "welcome@1", True)
+
+
+def look(router: Router, folder: Path, is_local: bool) -> Look:
+    """Into the log by asking the shards, or in their files."""
+    return ProfileReads(router, CommittedReader(folder, SHARDS)).decision if is_local else router.decision
 
 
 async def told(router: Router, key: str) -> list[tuple[str, str, str]]:
@@ -124,13 +131,14 @@ def test_a_decision_stays_what_it_was_over_retries_restarts_and_merges(run: Call
     run(scenario)
 
 
+@pytest.mark.parametrize("is_local", [False, True])
 def test_of_requests_that_a_merge_overtakes_one_decision_stands_and_it_is_the_one_that_was_told(
-    run: Callable[[Scenario], None],
+    run: Callable[[Scenario], None], tmp_path: Path, is_local: bool
 ) -> None:
     rng = random.Random(5)
 
     async def scenario(router: Router, shards: LocalShards) -> None:
-        decisions = AutomatedDecisions(router, lambda: NOW + rng.randrange(3))
+        decisions = AutomatedDecisions(router, lambda: NOW + rng.randrange(3), look(router, tmp_path, is_local))
         alone = 0
         for number in range(60):
             keys = [f"user_id:u{number}", f"email:u{number}@x.io"]
@@ -163,15 +171,16 @@ def test_of_requests_that_a_merge_overtakes_one_decision_stands_and_it_is_the_on
     run(scenario)
 
 
+@pytest.mark.parametrize("is_local", [False, True])
 @pytest.mark.parametrize("is_survivor", [False, True])
 def test_who_was_seen_before_a_merge_gets_the_decision_that_was_taken_about_the_other(
-    run: Callable[[Scenario], None], is_survivor: bool
+    run: Callable[[Scenario], None], tmp_path: Path, is_survivor: bool, is_local: bool
 ) -> None:
     async def scenario(router: Router, shards: LocalShards) -> None:
         await router.ingest([identify("m1", "user_id:u1"), identify("m2", "email:a@x.io")], wait=True)
         seen = [profile for profile in await router.profiles(["user_id:u1", "email:a@x.io"]) if profile]
         late, first = sorted(seen, key=lambda profile: profile.customer_id, reverse=not is_survivor)
-        decisions = AutomatedDecisions(router, lambda: NOW)
+        decisions = AutomatedDecisions(router, lambda: NOW, look(router, tmp_path, is_local))
         told = await decisions.decide(first, "welcome", "d1", "shop", lambda _: chosen("letter"))
         await router.ingest([identify("m3", "user_id:u1", "email:a@x.io", at=NOW + 3)], wait=True)
         assert await decisions.decide(late, "welcome", "d1", "shop", lambda _: chosen("none")) == told
