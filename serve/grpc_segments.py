@@ -152,7 +152,7 @@ def _segment(
         refresh=definition.refresh,
         holdout=definition.holdout,
         purpose=definition.purpose,
-        notes=criteria_notes(services.settings, definition.criteria),
+        notes=criteria_notes(services.settings, services.control, definition.criteria),
     )
 
 

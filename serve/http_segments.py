@@ -213,7 +213,7 @@ def _entry(
         evaluated_at=time_text(status.evaluated_at) if status is not None and status.evaluated_at else None,
         late_ms=0 if status is None else status.late_ms,
         error="" if status is None else status.error,
-        notes=criteria_notes(services.settings, definition.criteria),
+        notes=criteria_notes(services.settings, services.control, definition.criteria),
     )
 
 

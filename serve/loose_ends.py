@@ -6,6 +6,7 @@ from typing import Any
 
 from actors.control import ControlStore
 from models.scoring.band_criteria import band_notes
+from models.scoring.builtin import BUILTIN
 from models.scoring.gate import LABELS
 from models.scoring.outcomes import parse_outcome
 from models.segments.field_reader import InvalidCriteria
@@ -16,10 +17,10 @@ from serve.settings import Settings
 log = logs.logger("settings")
 
 
-def criteria_notes(settings: Settings, criteria: Mapping[str, Any]) -> list[str]:
+def criteria_notes(settings: Settings, control: ControlStore, criteria: Mapping[str, Any]) -> list[str]:
     """What criteria name that there is not, a sentence each."""
     try:
-        return band_notes(parse_criteria(criteria), settings.scoring.bands)
+        return band_notes(parse_criteria(criteria), settings.scoring.bands, {*BUILTIN, *control.model_names()})
     except InvalidCriteria:  # of another version: shards say that the segment is stopped
         return ["this version cannot read its criteria: replace it"]
 
@@ -65,8 +66,8 @@ def _of_definitions(settings: Settings, control: ControlStore) -> Iterator[str]:
             if segment_id not in segments:
                 yield f"webhook {webhook.id}, segment {segment_id}: there is no such segment: nothing is sent of it"
     for segment_id, segment in segments.items():
-        yield from (f"segment {segment_id}: {note}" for note in criteria_notes(settings, segment["criteria"]))
+        yield from (f"segment {segment_id}: {note}" for note in criteria_notes(settings, control, segment["criteria"]))
     for trait_id, trait in control.computed_traits().items():
         if trait["expression"].get("type") == "predicate":
-            notes = criteria_notes(settings, trait["expression"]["criteria"])
+            notes = criteria_notes(settings, control, trait["expression"]["criteria"])
             yield from (f"computed trait {trait_id}: {note}" for note in notes)

@@ -66,7 +66,7 @@ async def put(services: Services, asked: dict[str, Any]) -> SegmentDefinition:
     except InvalidCriteria as error:
         raise _invalid("the segment", error) from None
     services.control.put_segment(definition.id, msgspec.to_builtins(definition))
-    for note in criteria_notes(services.settings, definition.criteria):
+    for note in criteria_notes(services.settings, services.control, definition.criteria):
         told = f"segment {definition.id}: {note}"
         log.warning("something is named that there is not", extra=logs.fields(reason=told))
     for resolved in installed:

@@ -57,7 +57,7 @@ def test_a_band_that_no_score_has_is_noted(service: GrpcService) -> None:
     typo = json.dumps({"type": "demographic", "trait": "chrun_band", "operator": "equals", "value": "high"})
     assert list(create(service).notes) == []
     (note,) = create(service, criteria_json=typo).notes
-    assert "chrun_band" in note and "scoring.bands" in note
+    assert "chrun_band" in note and "churn_band meant" in note
 
 
 def test_criteria_that_cannot_be_used(service: GrpcService) -> None:
