@@ -36,6 +36,7 @@ from models.shard.protocol import Erased
 PAGE = 500  # requests that are worked on together: all stores are searched once for all of them
 POLL_S = 0.2
 RETRY_S = 2.0
+PART_AGAIN_MS = 3_600_000  # until other people's events are looked through again
 
 Result = TypeVar("Result")
 
@@ -128,6 +129,7 @@ class Desk:
         self._keys_of_backups = keys
         self._fingerprint = fingerprint
         self._now = now
+        self._parted: dict[str, int] = {}  # by request: when other people's events were looked through for it, ms
 
     async def run(self) -> None:
         """Works on what is there, oldest first, for ever."""
@@ -211,7 +213,8 @@ class Desk:
     async def _certify(self, finished: list[Finished], before: object) -> int:
         """Completes the requests of whom nothing is found any more; how many."""
         proofs = dict(await self._prover.certify(finished, before))
-        if left := [each for each in finished if not proofs[each.request.request_id].certificate]:
+        left = [each for each in finished if not proofs[each.request.request_id].certificate and self._may_share(each)]
+        if left:
             await self._part([each.request for each in left])
             proofs |= await self._prover.certify(left, before)
         completed = 0
@@ -219,6 +222,7 @@ class Desk:
             proof = proofs[each.request.request_id]
             if proof.certificate:
                 self._close(each.request.request_id, proof.certificate, each.events, each.recipients)
+                self._parted.pop(each.request.request_id, None)
                 completed += 1
             else:
                 self._hold_up(logging.ERROR, "certify", [each.request], proof.obstacle)
@@ -291,12 +295,18 @@ class Desk:
         await platform.scrub()
         return recipients
 
+    def _may_share(self, finished: Finished) -> bool:
+        """Whether it was not looked lately what others share with a person."""
+        due = self._now() - PART_AGAIN_MS
+        return self._parted.get(finished.request.request_id, due) <= due
+
     async def _part(self, requests: list[SubjectRequest]) -> None:
         """Takes what these people's identifiers are found in out of other people's events: few share any, and to look
         for it takes as long as to search all stores."""
         until = {i: refused_until(each.suppress, each.received_at) for each in requests for i in each.identifiers}
         await self._platform.part(until)
         await self._platform.scrub()
+        self._parted |= dict.fromkeys((request.request_id for request in requests), self._now())
 
     async def _destroy_keys(self, requests: list[SubjectRequest], letters: list[str], others: list[str]) -> None:
         """No backup can be read any more where it is about these people. Dead letters that are gone may have named them

@@ -13,7 +13,7 @@ import pytest
 from actors.backup_keys import BackupKeys
 from actors.errors import Unavailable
 from actors.privacy_calls import PrivacyCalls
-from actors.privacy_desk import Desk, Finished, Proof
+from actors.privacy_desk import PART_AGAIN_MS, Desk, Finished, Proof
 from actors.privacy_store import PrivacyStore
 from actors.router import Router
 from actors.shard_calls import ShardCalls
@@ -533,6 +533,10 @@ def test_what_a_request_waits_for_is_noted_until_it_goes_on(
         for place.now in (NOW + 2, NOW + 3):
             assert await desk.work() == 0
         assert waits() == [Waiting(NOW + 2, "certify", place.obstacle)] * 2
+        for hours in (1, 2):  # others' events are looked through at most once in an hour
+            assert [method for _, method in place.shards.calls].count("part") == hours * SHARDS
+            place.now += PART_AGAIN_MS
+            assert await desk.work() == 0
         place.obstacle = ""
         assert await desk.work() == 2
         assert waits() == [None, None]
