@@ -6,6 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet
 PYTEST := $(BIN)/pytest -q
+# On all cores; the tests of a file on one, so that what they share is made once.
+SPREAD := -n auto --dist loadfile --no-loadscope-reorder
+# Compiled code is kept, whatever the environment says: every worker and every process of a service needs it.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help venv install demo test unit properties training cluster e2e lint audit format lock protos bench-lookup bench-ingest bench-identity match-model clean
@@ -42,10 +46,10 @@ demo: $(VENV)/.runtime ## from nothing to a loaded demo shop, served on loopback
 test: unit properties training cluster e2e ## every test
 
 unit: $(VENV)/.dev ## unit tests: no Ray, no network; on all cores
-	@$(PYTEST) -n auto tests/unit
+	@$(PYTEST) $(SPREAD) tests/unit
 
-properties: $(VENV)/.dev ## property tests, simulation, golden files
-	@$(PYTEST) tests/properties tests/sim tests/golden
+properties: $(VENV)/.dev ## property tests, simulation, golden files; on all cores
+	@$(PYTEST) $(SPREAD) tests/properties tests/sim tests/golden
 
 training: $(VENV)/.dev ## the embedding with sentence-transformers and torch: training it, loading others
 	@$(PYTEST) tests/training

@@ -7,7 +7,7 @@ import pytest
 from bench import fuzz_grpc, fuzz_http
 from bench.fuzz_place import Place, place
 
-SECONDS = 15
+SECONDS = 10
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """The report on a decision point: true where the truth is known, and silent where nothing can be known."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -12,85 +10,12 @@ from models.impact.drawing_policies_svg import policies_svg
 from models.impact.policy_report import (
     AS_DECIDED,
     Candidate,
-    PolicyFigures,
-    PolicyReport,
     policy_report,
     policy_text,
     withheld_policies,
 )
-from models.scoring.additive import Column
-from models.scoring.next_best_action import Floats, History, draw, policy
-
-ACTIONS = ("none", "letter", "call")
-COSTS = (0.0, 0.5, 1.0)
-EMPTY = PolicyReport(
-    decision="welcome", value="revenue in EUR", unit="EUR", since="", until="2026-03-01T00:00:00.000Z",
-    horizon_days=14, decisions=None, people=None,
-)  # fmt: skip
-_RATES = np.array([[0.1, 0.5, 0.1], [0.1, 0.1, 0.5]])  # by kind of people
-_WORTH = np.array([10.0, 20.0])  # of a response, by whether a call is for them
-
-
-class World(NamedTuple):
-    """Decisions, each about another, and what each action would have brought of each on average."""
-
-    history: History
-    means: Floats  # (n, k), after costs
-    personal: Floats  # (n, k), the best for each
-
-
-def world(seed: int, n: int = 3_000) -> World:
-    """Half were decided by chance and half by a champion that takes letters, with a tenth left to chance. A call is for
-    two of three people, who bring more whatever is done."""
-    rng = np.random.default_rng(seed)
-    kind, reachable = rng.integers(0, 2, n), rng.random(n) < 2 / 3
-    allowed = np.column_stack([np.ones((n, 2), bool), reachable])
-    by_chance = policy(np.zeros((n, 3)), allowed, 1.0)
-    by_champion = policy(np.tile([0.0, 1.0, 0.5], (n, 1)), allowed, 0.1)
-    propensities = np.where((np.arange(n) % 2 == 0)[:, None], by_chance, by_champion)
-    taken = draw(propensities, rng.random(n))
-    responded = rng.random(n) < _RATES[kind, taken]
-    worth = _WORTH[reachable.astype(int)]
-    values = np.where(responded, rng.gamma(2.0, worth / 2), 0.0)
-    features: dict[str, Column] = {
-        "kind": ["ab"[each] for each in kind],
-        "allowed:call": ["yes" if each else "no" for each in reachable],
-    }
-    means = _RATES[kind] * worth[:, None] - np.array(COSTS)
-    history = History(features, taken, propensities, responded, values.astype(np.float64))
-    return World(history, means, policy(means, allowed, 0.0))
-
-
-def reported(made: World, rows: Sequence[int] | None = None) -> dict[str, PolicyFigures]:
-    unseen = np.arange(len(made.history.taken)) if rows is None else np.array(rows, np.int64)
-    found = policy_report(EMPTY, ACTIONS, COSTS, made.history, [Candidate("welcome@2", made.personal, unseen)])
-    return {each.policy: each for each in found.policies}
-
-
-def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    held: dict[str, list[bool]] = {}
-    for seed in range(120):
-        made = world(seed, 2_400)
-        allowed = made.history.allowed
-        base = np.zeros(allowed.shape)
-        truths = {AS_DECIDED: made.history.propensities, "welcome@2": made.personal}
-        for place, action in enumerate(ACTIONS):
-            base[:] = [1.0, 0.0, 0.0]
-            base[:, place] = 2.0
-            truths[f"always {action}"] = policy(base, allowed, 0.0)
-        decided = (made.means * made.history.propensities).sum(1).mean()
-        for name, figures in reported(made).items():
-            truth = (made.means * truths[name]).sum(1).mean()
-            assert figures.low is not None and figures.high is not None
-            held.setdefault(name, []).append(bool(figures.low <= truth <= figures.high))
-            if figures.difference_low is not None and figures.difference_high is not None:
-                difference = truth - decided
-                inside = figures.difference_low <= difference <= figures.difference_high
-                held.setdefault(f"{name}, difference", []).append(bool(inside))
-    assert len(held) == 9
-    shares = {name: float(np.mean(each)) for name, each in held.items()}
-    # Of policies that were seldom followed, and rarely answered, somewhat less often.
-    assert min(shares.values()) >= 0.85 and np.mean(list(shares.values())) >= 0.91, shares
+from models.scoring.next_best_action import draw, policy
+from tests.strategies.policy_worlds import ACTIONS, COSTS, EMPTY, reported, world
 
 
 def test_what_is_better_and_what_is_worse_is_told_and_a_guess_is_not() -> None:
