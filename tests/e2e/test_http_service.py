@@ -211,16 +211,21 @@ def test_it_is_alive_and_ready_and_describes_itself(http: httpx.Client) -> None:
     assert "/v1/profiles/{key}" in http.get("/openapi.json", headers=bare).json()["paths"]
 
 
-def test_what_is_refused_is_in_the_log_under_the_id_of_its_answer(service: RunningService, http: httpx.Client) -> None:
-    refused = http.get("/v1/profiles/user_id:nobody-of-this-name")
+def logged(service: RunningService, answer: httpx.Response) -> list[dict[str, Any]]:
+    """What the log says under the id of an answer, once it says anything."""
     log = service.data_dir / "logs" / "serve.log"
 
     def lines() -> list[dict[str, Any]]:
-        every = (json.loads(line) for line in log.read_text().splitlines() if line.startswith("{"))
-        return [line for line in every if line.get("request_id") in refused.headers.get_list("x-request-id")]
+        whole = (line for line in log.read_text().splitlines(keepends=True) if line.endswith("\n"))
+        every = (json.loads(line) for line in whole if line.startswith("{"))
+        return [line for line in every if line.get("request_id") in answer.headers.get_list("x-request-id")]
 
     eventually(lambda: bool(lines()))
-    (line,) = lines()
+    return lines()
+
+
+def test_what_is_refused_is_in_the_log_under_the_id_of_its_answer(service: RunningService, http: httpx.Client) -> None:
+    (line,) = logged(service, http.get("/v1/profiles/user_id:nobody-of-this-name"))
     assert (line["route"], line["status"], line["level"]) == ("/v1/profiles/{key}", 404, "warning")
 
 
@@ -238,7 +243,13 @@ def test_nothing_personal_is_in_any_log(service: RunningService, http: httpx.Cli
     http.post("/v1/segments", json={"name": canary, "criteria": {"type": mail}})
     http.post("/v1/identity/merge", json={"left": f"email:{mail}", "right": f"user_id:{canary}"})
     http.get(f"/{canary}", headers={"X-Request-Id": mail, "User-Agent": mail})
-    time.sleep(2)
+
+    def waits() -> bool:
+        status = http.get("/v1/status").json()
+        return bool(status["in_flight"] or status["pending_matches"])
+
+    eventually(lambda: not waits())
+    logged(service, http.get("/v1/profiles/user_id:nobody-of-this-name"))  # and so is all that was before
     settings = Settings(data_dir=str(service.data_dir))
     directories = (service.data_dir / "logs", service.data_dir / "run", ray_node.ray_dir(settings))
     read = 0
