@@ -121,9 +121,15 @@ def test_segments_move(client: Client, name: str) -> None:
     assert [member.customer_id for member in client.members(name)] == [result.customer_id]
     assert client.preview(criteria) == 1
     assert client.segment(name).members == 1
-    profile = client.get(f"user_id:{name}")
-    assert profile is not None and [membership.name for membership in profile.segments] == ["Tier " + name]
-    time.sleep(0.01)
+
+    def shown() -> list[str]:
+        profile = client.get(f"user_id:{name}")
+        return [] if profile is None else [membership.name for membership in profile.segments]
+
+    deadline = time.monotonic() + PATIENCE_S
+    while shown() != ["Tier " + name]:  # a replica knows names within a second
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     client.ingest([{"type": "identify", "userId": name, "traits": {"tier": "none"}}], wait=True)
     thread.join(PATIENCE_S)
     assert [(change.change, change.customer_id) for change in watching] == [
