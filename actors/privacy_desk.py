@@ -36,6 +36,7 @@ from models.shard.protocol import Erased
 PAGE = 500  # requests that are worked on together: all stores are searched once for all of them
 POLL_S = 0.2
 RETRY_S = 2.0
+_PARTED = 20  # people whose identifiers are looked for at once: each takes the search longer
 PART_AGAIN_MS = 3_600_000  # until other people's events are looked through again
 
 Result = TypeVar("Result")
@@ -303,8 +304,10 @@ class Desk:
     async def _part(self, requests: list[SubjectRequest]) -> None:
         """Takes what these people's identifiers are found in out of other people's events: few share any, and to look
         for it takes as long as to search all stores."""
-        until = {i: refused_until(each.suppress, each.received_at) for each in requests for i in each.identifiers}
-        await self._platform.part(until)
+        for start in range(0, len(requests), _PARTED):
+            some = requests[start : start + _PARTED]
+            until = {i: refused_until(each.suppress, each.received_at) for each in some for i in each.identifiers}
+            await self._platform.part(until)
         await self._platform.scrub()
         self._parted |= dict.fromkeys((request.request_id for request in requests), self._now())
 
