@@ -6,7 +6,6 @@ from typing import Any
 
 from actors.control import ControlStore
 from models.scoring.band_criteria import band_notes
-from models.scoring.builtin import BUILTIN
 from models.scoring.gate import LABELS
 from models.scoring.outcomes import parse_outcome
 from models.segments.field_reader import InvalidCriteria
@@ -20,7 +19,7 @@ log = logs.logger("settings")
 def criteria_notes(settings: Settings, control: ControlStore, criteria: Mapping[str, Any]) -> list[str]:
     """What criteria name that there is not, a sentence each."""
     try:
-        return band_notes(parse_criteria(criteria), settings.scoring.bands, {*BUILTIN, *control.model_names()})
+        return band_notes(parse_criteria(criteria), settings.scoring.bands, control.model_names())
     except InvalidCriteria:  # of another version: shards say that the segment is stopped
         return ["this version cannot read its criteria: replace it"]
 

@@ -42,7 +42,7 @@ def _note(clause: Demographic, bands: Mapping[str, Edges], scores: Collection[st
             return f"trait {clause.trait}: the score has no bands, so only events can tell it: set scoring.bands.{name}"
         near = get_close_matches(name, {*bands, *scores})
         meant = " or ".join(f"{each}{_SUFFIX}" for each in near)
-        return f"trait {clause.trait}: there is no score {name}: was {meant} meant?" if near else ""
+        return f"trait {clause.trait}: no score is called {name}: was {meant} meant?" if near else ""
     edges = bands[name]
     values = clause.value if clause.operator in _SEVERAL else (clause.value,) if clause.operator in _ONE else ()
     if edges and not all(value in edges for value in values):

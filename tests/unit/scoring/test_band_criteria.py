@@ -35,7 +35,7 @@ def test_of_bands_that_there_are_nothing_is_said(good: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (clause("chrun_band"), "there is no score chrun: was churn_band meant?"),
+        (clause("chrun_band"), "no score is called chrun: was churn_band meant?"),
         (clause("chrun_band", "exists"), "was churn_band meant?"),
         (clause("lifetime_value_band"), "only events can tell it: set scoring.bands.lifetime_value"),
         (clause("lifetime_vlaue_band"), "was lifetime_value_band meant?"),

@@ -10,8 +10,10 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
+from models.scoring.settings import ScoringSettings
 from protos.onefold.v1 import segment_pb2 as pb
 from serve import grpc_health, grpc_segments
+from serve.settings import Settings
 from tests.unit.serve.grpc_service import GrpcService, Refused
 
 GOLD = json.dumps({"type": "demographic", "trait": "plan", "operator": "equals", "value": "gold"})
@@ -53,11 +55,13 @@ def test_defined_listed_and_deleted(service: GrpcService) -> None:
         assert refusal(service, method, request)[0] is grpc.StatusCode.NOT_FOUND
 
 
-def test_a_band_that_no_score_has_is_noted(service: GrpcService) -> None:
+def test_a_band_that_no_score_has_is_noted(tmp_path: Path) -> None:
+    settings = Settings(data_dir=str(tmp_path), scoring=ScoringSettings(bands={"churn": {"high": 0.7}}))
+    service = GrpcService(tmp_path, settings)
     typo = json.dumps({"type": "demographic", "trait": "chrun_band", "operator": "equals", "value": "high"})
     assert list(create(service).notes) == []
     (note,) = create(service, criteria_json=typo).notes
-    assert "chrun_band" in note and "churn_band meant" in note
+    assert "chrun_band" in note and "was churn_band meant" in note
 
 
 def test_criteria_that_cannot_be_used(service: GrpcService) -> None:

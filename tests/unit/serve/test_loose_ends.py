@@ -22,7 +22,7 @@ POINT = msgspec.structs.replace(
     SCORING.decisions["welcome"], actions={"none": Action(), "call": Action(segment="callable")}
 )
 TYPO = {"type": "demographic", "trait": "chrun_band", "operator": "equals", "value": "high"}
-SAID = "trait chrun_band: there is no score chrun: was churn_band meant?"
+SAID = "trait chrun_band: no score is called chrun: was churn_band meant?"
 
 
 @pytest.fixture
