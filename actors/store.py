@@ -149,6 +149,8 @@ class Store:
             self._write_small(effects)
         if effects.links:
             many("INSERT INTO links VALUES (?, ?, ?)", [(x.sequence, x.customer_id, _encode(x)) for x in effects.links])
+        if effects.disowned:
+            self._disown(effects.disowned)
         if effects.consents:
             rows_told = [(x.sequence, x.customer_id, _encode(x)) for x in effects.consents]
             many("INSERT INTO consents VALUES (?, ?, ?)", rows_told)
@@ -167,8 +169,6 @@ class Store:
             self._drop_evidence(customer_id)
         if effects.forgotten:
             self._forget(effects.forgotten)
-        if effects.disowned:
-            self._disown(effects.disowned)
         if effects.meta:
             many("INSERT OR REPLACE INTO meta VALUES (?, ?)", effects.meta)
         if effects.received:
@@ -226,7 +226,7 @@ class Store:
                     db.execute("UPDATE segment_changes SET body = ? WHERE sequence = ?", (blank, sequence))
 
     def _disown(self, events: Iterable[tuple[int, Event]]) -> None:
-        """Answers on consent go that came with these events: they are in the ledger of whom the events are of."""
+        """Answers on consent go that came with these events, before those come that are in their place."""
         theirs: dict[int, set[tuple[str, str]]] = {}
         for customer_id, event in events:
             if "consent" in event.context:

@@ -69,8 +69,8 @@ def replay(
                 if identifier in identifiers and identifier not in profile.identifiers:
                     add_identifier(profile, identifier, entry.event)
             changed = apply(profile, entry.event, core.settings.policy, core.settings.purposes)
+            core.keep_consents(entry.event, profile.customer_id, changed)
             if rows is None:
-                core.keep_consents(entry.event, profile.customer_id, changed)
                 core.log_event(profile, entry.event)
             else:
                 row = next(rows)

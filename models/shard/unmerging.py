@@ -62,7 +62,9 @@ class Unmerges:
         core.save_anew(rebuilt)
         core.mark_for_matching(rebuilt.customer_id)
         core.log.remove(loser.sequences)
-        core.disowned += [(record.winner, entry.event) for entry in loser.timeline if entry.event is not None]
+        # Answers on consent of both sides are kept anew: one that the other had given already was none.
+        since = (*winner.timeline, *loser.timeline)
+        core.disowned += [(record.winner, entry.event) for entry in since if entry.event is not None]
         core.reevaluate(rebuilt, core.index.all, "unmerge")
         core.send(
             shard_of(record.loser),

@@ -91,9 +91,9 @@ class Disk:
         ]
         self.decisions = {each.record_id: each for each in effects.decisions} | self.decisions
         self.decisions = {k: x for k, x in self.decisions.items() if x.customer_id not in effects.forgotten}
-        self.consents = [x for x in [*self.consents, *effects.consents] if x.customer_id not in effects.forgotten]
         disowned = {(customer_id, event.source, event.message_id) for customer_id, event in effects.disowned}
         self.consents = [x for x in self.consents if (x.customer_id, x.source, x.message_id) not in disowned]
+        self.consents = [x for x in [*self.consents, *effects.consents] if x.customer_id not in effects.forgotten]
         self.changes += effects.changes
         for index, change in enumerate(self.changes):
             if change.customer_id in effects.forgotten and change.cause not in STANDING_CAUSES:

@@ -1,5 +1,6 @@
 """Consent over real shards: what has no basis reaches no file, and merges take the stricter answer until they end."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -85,9 +86,14 @@ def test_a_statement_is_no_visit(run: Callable[[Scenario], None]) -> None:
     run(scenario)
 
 
-def test_of_two_who_are_joined_the_refusal_holds_until_they_are_taken_apart(run: Callable[[Scenario], None]) -> None:
+@pytest.mark.parametrize("keys", [("user_id:u1", "email:a@x.io"), ("email:a@x.io", "user_id:u1")], ids=" older ".join)
+def test_of_two_who_are_joined_the_refusal_holds_until_they_are_taken_apart(
+    run: Callable[[Scenario], None], keys: tuple[str, str]
+) -> None:
     async def scenario(router: Router, shards: LocalShards) -> None:
-        await router.ingest([identify("m1", "user_id:u1"), identify("m2", "email:a@x.io")], wait=True)
+        for number, key in enumerate(keys):
+            await router.ingest([identify(f"m{number}", key)], wait=True)
+            await asyncio.sleep(0.003)  # the older of two takes in the other
         await state(router, "user_id:u1", NOW + 1, ads=False)
         await state(router, "email:a@x.io", NOW + 2, ads=True)
         (result,) = (await router.ingest([identify("m3", "user_id:u1", "email:a@x.io", at=NOW + 3)], wait=True)).results
