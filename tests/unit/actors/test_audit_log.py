@@ -295,7 +295,7 @@ def test_after_a_crash_a_cut_off_end_is_still_found(filled: Path, log: AuditLog)
         "AuditLog._write_head = crash\n"
         "log.append([Record(1, 'key_1', 'a', '200', (), {}), Record(2, 'key_1', 'a', '200', (), {})])\n"
     )
-    assert run_python(kill, filled).wait(30) == 9
+    assert run_python(kill, filled).wait(120) == 9
     found = verdict(filled)
     assert (found.entries, found.broken) == (8, 0)
     change(filled, "DELETE FROM entries WHERE number > 6")
@@ -345,7 +345,7 @@ def test_four_processes_and_threads_write_one_chain(tmp_path: Path) -> None:
     others = [run_python(code, tmp_path, str(number)) for number in range(4)]
     with closing(AuditLog(tmp_path)) as log, ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda number: log.append([record(number, "key_here")]), range(15)))
-        assert [other.wait(60) for other in others] == [0, 0, 0, 0]
+        assert [other.wait(120) for other in others] == [0, 0, 0, 0]
         assert log.verify().entries == 4 * 30 + 15
         assert log.verify().broken == 0
         for number in range(4):

@@ -89,7 +89,7 @@ class World:
         async def scenario() -> None:
             running = asyncio.get_running_loop().create_task(self.deliverer.run())
             for part in parts:
-                for _ in range(300):
+                for _ in range(3_000):
                     await asyncio.sleep(0.02)
                     if part():
                         break

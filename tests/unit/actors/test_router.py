@@ -261,7 +261,7 @@ def test_what_held_out_and_treated_people_bring_adds_up_over_shards(run: Callabl
         await router.ingest(spent, wait=True)
         await asyncio.sleep(0.05)
         measure = Measure(outcome="revenue", within=later + 5 - min(change.at for change in changes))
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (sums := await router.segment_impact("buyers", 1, measure, "")).waiting and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
         out = {change.customer_id for change in changes if change.held_out}
@@ -312,7 +312,7 @@ def test_changes_are_told_to_those_who_wait_and_the_tail_goes_on(run: Callable[[
     async def scenario(router: Router, shards: LocalShards) -> None:
         positions = await router.change_positions()
         assert sorted(positions) == list(range(SHARDS))
-        waiting = asyncio.ensure_future(router.changed_profiles(positions, 5))
+        waiting = asyncio.ensure_future(router.changed_profiles(positions, 60))
         await asyncio.sleep(0.05)
         result = (await router.ingest([track("m1", "user_id:u1")], wait=True)).results[0]
         changed, positions = await waiting
@@ -322,7 +322,7 @@ def test_changes_are_told_to_those_who_wait_and_the_tail_goes_on(run: Callable[[
         assert [stored.event.message_id for stored in events] == ["m1"]
         assert await router.tail({events[0].shard: events[0].sequence}, 10) == []
         beginning = {shard: 0 for shard in range(SHARDS)}
-        assert (await router.changed_profiles(beginning, 0.05))[0] == [result.customer_id]
+        assert (await router.changed_profiles(beginning, 60))[0] == [result.customer_id]
 
     run(scenario)
 

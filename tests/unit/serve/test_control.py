@@ -188,7 +188,7 @@ def test_many_threads_and_a_second_process_write_at_once(store: ControlStore, pa
     )
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: store.create_key(f"mine-{n}", ["read"]), range(20)))
-    assert other.wait(30) == 0
+    assert other.wait(120) == 0
     assert len(store.keys()) == 40
     assert store.version() == 40
 
