@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from models.events.event import Event
 from models.profile.policy import ProfilePolicy
+from models.profile.reduce import time_of
 from models.profile.state import canonical
 from models.scoring.features import HISTORY, Feature, FeatureReader
 from models.scoring.replay import profile_as_of, profiles_as_of
@@ -60,7 +61,7 @@ def test_offline_features_are_those_that_were_there_online(history: list[Event],
     """The live profile, folded as events came in, against the same events replayed."""
     if not history:
         return
-    at = max(event.timestamp for event in history) + wait
+    at = max(time_of(event) for event in history) + wait
     live = fold(history, POLICY)
     replayed = profile_as_of(live.customer_id, history, at, POLICY)
     assert replayed is not None
