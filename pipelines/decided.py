@@ -2,8 +2,8 @@
 
 Read from the shards' committed files, as `pipelines.people_as_of` does: features are those of the profile as it was at
 the time of the decision, made of the events up to then, as far as they serve what the decision was for: the others are
-unknown. A decision counts for whom the person is today, and once its
-horizon is over. An action that the settings do not have any more counts as if it had never been allowed.
+unknown. A decision counts for whom the person is today, and once its horizon is over. An action that the settings do
+not have any more counts as if it had never been allowed.
 """
 
 from collections import Counter
@@ -98,11 +98,14 @@ def collect_decisions(
         counts = Counter(_kind(record, point, times) for record in _of_point(logs, name, times))
         percent = min(100.0 * decisions_max / max(counts["over"], 1), 100.0)
         found: dict[int, list[DecisionRecord]] = {}
+        left_out = 0
         for record in _of_point(logs, name, times):  # again, so that no more than the sample is held
             if _kind(record, point, times) == "over":
                 customer_id = _present(logs, record.customer_id)
                 if percent >= 100 or is_held_out(_SAMPLE, customer_id, percent):
                     found.setdefault(customer_id, []).append(record)
+                else:
+                    left_out += 1
         reader, rows, withheld = FeatureReader(point.features, rules), [], 0
         served_for = served_features(point.features, purposes)
         for profile in _profiles(logs, sorted(found)):
@@ -131,7 +134,7 @@ def collect_decisions(
             withheld,
             counts["retired"],
             percent / 100,
-            counts["over"] - sum(map(len, found.values())),
+            left_out,
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from actors.control import ControlStore
 from actors.errors import Conflict
+from actors.special_segments import SpecialSegments
 from models.privacy.decisions import Choice
 from models.privacy.purposes import has_opted_out
 from models.privacy.visibility import serves
@@ -44,6 +45,7 @@ class DecisionPoints:
         self._purposes = settings.privacy.purposes
         self._rules = settings.lifecycle
         self._control = control
+        self._special = SpecialSegments(control, self._purposes)
         self._champions = Snapshot(control, self._load, now)
         self._holdouts = Snapshot(control, self._load_holdouts, now)
 
@@ -77,8 +79,8 @@ class DecisionPoints:
         withheld: Counter[str] = Counter()
         if (found := self.champions.get(name)) is not None:
             withheld["features"] = len(found.champion.parameters.features) - len(found.served(purpose))
-        if not serves(self._purposes, purpose, "sections", "segments"):
-            withheld["segments"] = sum(bool(action.segment) for action in self._points[name].actions.values())
+        segments = [action.segment for action in self._points[name].actions.values() if action.segment]
+        withheld["segments"] = sum(not self._may_count(each, purpose) for each in segments)
         return withheld
 
     def recommended(self, profile: Profile, purpose: str, now: int) -> list[dict[str, Any]]:
@@ -107,13 +109,16 @@ class DecisionPoints:
         return entries
 
     def _allowed(self, name: str, profile: Profile, purpose: str) -> list[str]:
-        """What is for the person. That somebody is in a segment counts only where segments serve the purpose, and not
-        of its holdout, who are to be left alone."""
-        if not serves(self._purposes, purpose, "sections", "segments"):
-            return self._points[name].allowed(())
-        kept, customer_id = self._holdouts.get(), profile.customer_id
-        mine = {each for each in profile.memberships if not is_held_out(each, customer_id, kept.get(each, 0.0))}
-        return self._points[name].allowed(mine)
+        """What is for the person. That somebody is in a segment counts only where that may be told for the purpose, and
+        not of its holdout, who are to be left alone."""
+        point, kept, customer_id = self._points[name], self._holdouts.get(), profile.customer_id
+        named = {action.segment for action in point.actions.values()} & profile.memberships.keys()
+        mine = {each for each in named if not is_held_out(each, customer_id, kept.get(each, 0.0))}
+        return point.allowed({each for each in mine if self._may_count(each, purpose)})
+
+    def _may_count(self, segment: str, purpose: str) -> bool:
+        """Whether a segment may count for a purpose: what may be done for somebody tells whether they are in it."""
+        return serves(self._purposes, purpose, "sections", "segments") and self._special.may_tell(segment, purpose)
 
     def _load_holdouts(self) -> dict[str, float]:
         """Percent of the members, by segment."""

@@ -1,15 +1,20 @@
 """Decisions on real shards' files: what is read of them, and what is learned where there is something to learn."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
+from actors.reader import shard_path
 from actors.router import Router
+from actors.schema import connect
+from actors.shard_log import ShardLog
 from models.impact.policy_report import policy_text
+from models.privacy.decisions import DecisionRecord
 from models.privacy.purposes import DataScope, Purpose, Purposes
 from models.scoring.deciding import ALLOWED, Champion, choose, columns, with_features
 from models.scoring.decision_point import Action
@@ -187,6 +192,27 @@ def test_decisions_of_one_person_may_see_different_things(tmp_path: Path) -> Non
     assert sorted(history.features["plan"], key=str) == sorted([*plans.values(), *[None] * 8], key=str)
     assert (history.tells(["plan"]) == [plan is not None for plan in history.features["plan"]]).all()
     assert collect(tmp_path).history.tells(["plan"]).all()  # without a registry all serves everything
+
+
+def test_what_is_purged_while_a_report_reads_is_not_said_to_be_outside_of_its_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_decided(tmp_path, 40, True, 1)
+    read, reads = ShardLog.decisions_between, 0
+
+    def purged_between(log: ShardLog, since: int, until: int) -> Iterator[DecisionRecord]:
+        """The second look into each shard is after the purge."""
+        nonlocal reads
+        reads += 1
+        if reads == SHARDS + 1:
+            for shard in range(SHARDS):
+                with closing(connect(shard_path(tmp_path, shard), shard, SHARDS)) as db:
+                    db.execute("DELETE FROM decisions")
+        yield from read(log, since, until)
+
+    monkeypatch.setattr(ShardLog, "decisions_between", purged_between)
+    found = collect(tmp_path)
+    assert (reads, len(found.at), found.left_out) == (2 * SHARDS, 0, 0)
 
 
 def test_people_who_respond_alike_get_what_is_best_for_all(shop: Shop) -> None:

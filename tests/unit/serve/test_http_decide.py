@@ -208,3 +208,29 @@ def test_a_score_of_the_same_name_is_in_the_way(tmp_path: Path) -> None:
     refused = service.post(PATH, {"decision": "churn"})
     assert refused.status_code == 409 and "rename the decision point" in refused.json()["message"]
     assert service.get("/v1/profiles/user_id:u1").json()["insights"] == {}
+
+
+def test_what_may_be_done_does_not_tell_who_is_in_a_segment_made_of_health_data(tmp_path: Path) -> None:
+    everything = DataScope(traits=("*",), events=("*",), sections=("*",))
+    purposes = Purposes(
+        known={"shop": Purpose(basis="contract", data=everything), "care": Purpose(basis="consent", data=everything)},
+        default="shop",
+        labels={"health": DataScope(traits=("allergy",))},
+    )
+    service = started(tmp_path, privacy=PrivacySettings(purposes=purposes))
+    service.router.purposes = purposes
+    service.post("/v1/profiles/user_id:u1/consents", {"decisions": {"care": True}})
+    (profile,) = service.router.people.values()
+    profile.memberships["reachable"] = service.now
+    promote(service)
+    criteria = {**CRITERIA, "trait": "allergy"}
+    for counted, told_of in ((CRITERIA, {"shop", "care"}), (criteria, {"care"})):
+        service.control.put_segment("reachable", {"id": "reachable", "name": "Reachable", "criteria": counted})
+        service.pass_time(1_000)
+        for purpose in ("shop", "care"):
+            headers = {"Onefold-Purpose": purpose}
+            answer = service.post(PATH, {"decision": "welcome"}, **headers)
+            assert ("call" in answer.json()["propensities"]) is (purpose in told_of), purpose
+            assert answer.headers.get("Onefold-Withheld", "") == ("" if purpose in told_of else "segments=1")
+            shown = service.get("/v1/profiles/user_id:u1", **headers).json()["insights"]["next_best_actions"]
+            assert ("call" in shown[0]["expected"]) is (purpose in told_of), purpose
