@@ -12,7 +12,7 @@ SPREAD := -n auto --dist loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install demo test unit properties training cluster e2e lint audit format lock protos bench-lookup bench-ingest bench-identity match-model clean
+.PHONY: help venv install demo test unit properties search training cluster e2e lint audit format lock protos bench-lookup bench-ingest bench-identity match-model clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ unit: $(VENV)/.dev ## unit tests: no Ray, no network; on all cores
 
 properties: $(VENV)/.dev ## property tests, simulation, golden files; on all cores
 	@$(PYTEST) $(SPREAD) tests/properties tests/sim tests/golden
+
+search: $(VENV)/.dev ## the same properties with 1,000 new examples of each
+	@ONEFOLD_TEST_SEARCH=1 $(PYTEST) $(SPREAD) tests/properties
 
 training: $(VENV)/.dev ## the embedding with sentence-transformers and torch: training it, loading others
 	@$(PYTEST) tests/training
