@@ -69,7 +69,13 @@ class ControlFile:
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-        self._db.execute("PRAGMA journal_mode=WAL")
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.DatabaseError as error:
+            self.close()
+            if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+                raise Conflict(f"{path.name} is not a control store") from None
+            raise
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA secure_delete=ON")
         if create:

@@ -71,9 +71,7 @@ def examine(loaded: Loaded) -> Iterator[Check]:
     yield _haproxy()
     yield Check("settings", "ok", str(loaded.file or "defaults: no onefold.toml"))
     yield _directory(settings)
-    yield _control(settings)
-    if settings.control_path.exists():
-        yield _references(settings)
+    yield from _control(settings)
     yield _service(settings, record)
     if record is None:
         yield _port("http_port", settings.http_host, settings.http_port)
@@ -128,25 +126,24 @@ def _directory(settings: Settings) -> Check:
     return Check("data_dir", "ok", str(path))
 
 
-def _control(settings: Settings) -> Check:
+def _control(settings: Settings) -> Iterator[Check]:
     try:
         control = ControlStore(settings.control_path)
     except OnefoldError as error:
         missing = not settings.control_path.exists()
-        return Check("control store", "warning" if missing else "problem", error.message)
-    try:
+        yield Check("control store", "warning" if missing else "problem", error.message)
+        return
+    with closing(control):
         keys = control.keys()
         now = time.time_ns() // 1_000_000
         valid = sum(key.is_valid(now) for key in keys)
         detail = f"{control.meta('shards')} shards, {valid} keys, {len(control.segments())} segments"
-        return Check("control store", "ok" if valid else "warning", detail)
-    finally:
-        control.close()
+        yield Check("control store", "ok" if valid else "warning", detail)
+        yield _references(settings, control)
 
 
-def _references(settings: Settings) -> Check:
-    with closing(ControlStore(settings.control_path)) as control:
-        found = loose_ends(settings, control)
+def _references(settings: Settings, control: ControlStore) -> Check:
+    found = loose_ends(settings, control)
     if found:
         return Check("references", "warning", "; ".join(found))
     return Check("references", "ok", "settings and segments name nothing that is not there")

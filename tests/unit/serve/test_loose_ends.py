@@ -2,6 +2,8 @@
 
 import json
 import logging
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +124,21 @@ def test_the_doctor_warns_of_it(call: Call, tmp_path: Path) -> None:
         "outcome": "warning",
         "detail": "scoring.bands.chrun: there is no model of this name: nobody is in its bands",
     }
+
+
+@pytest.mark.parametrize("is_other_version", [False, True])
+def test_the_doctor_goes_on_where_the_control_store_cannot_be_read(
+    call: Call, tmp_path: Path, is_other_version: bool
+) -> None:
+    call("init")
+    file = tmp_path / "onefold-data" / "control.sqlite"
+    if is_other_version:
+        with closing(sqlite3.connect(file)) as db, db:
+            db.execute("UPDATE meta SET value = 99 WHERE name = 'schema'")
+    else:
+        file.write_bytes(b"no database" * 100)
+    code, out, _ = call("doctor", "--json")
+    checks = {check["name"]: check for check in json.loads(out)}
+    assert code == 1 and "clock" in checks and "references" not in checks
+    assert checks["control store"]["outcome"] == "problem"
+    assert checks["control store"]["detail"].startswith("control.sqlite is not a control store")
