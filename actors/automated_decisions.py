@@ -46,6 +46,7 @@ class AutomatedDecisions:
 
     async def decide(
         self,
+        key: str,
         profile: Profile,
         decision: str,
         decision_id: str,
@@ -53,14 +54,16 @@ class AutomatedDecisions:
         choose: Callable[[Profile], Choice],
         is_new: bool = False,
     ) -> DecisionRecord:
-        """A decision about a person at a decision point, as it is in the log when this returns: the one with this id if
-        it was taken before, whatever `choose` says now; none is taken of who has opted out. `is_new`: nobody can have
-        asked with this id before. Raises NotFound if the person is erased meanwhile, Conflict if the decision was taken
-        for another purpose, for which other data may have counted, Unavailable, and what `choose` does.
+        """A decision about the person of a normalised key, seen as `profile`, at a decision point, as it is in the log
+        when this returns: the one with this id if it was taken before, whatever `choose` says now; none is taken of who
+        has opted out. `is_new`: nobody can have asked with this id before. Raises NotFound if the person is erased
+        meanwhile, Conflict if the decision was taken for another purpose, for which other data may have counted,
+        Unavailable, and what `choose` does.
 
         One id has one decision of a person, also if they are merged with somebody while it is asked for: it is logged
-        only about whom it was chosen for. Of two people for whom decisions of one id were taken, and who turn out to be
-        one later, both stay in the log, since both were told, and the first is told from then on."""
+        only about whom it was chosen for, and after an unmerge chosen for whom the key is of. Of two people for whom
+        decisions of one id were taken, and who turn out to be one later, both stay in the log, since both were told,
+        and the first is told from then on."""
         for pause_s in _PAUSES_S:
             await asyncio.sleep(pause_s)
             about, is_opted_out = profile.customer_id, has_opted_out(profile.consents)
@@ -73,7 +76,7 @@ class AutomatedDecisions:
                 held = await self._look([about], record)
             if held is not None:
                 return _checked(held, purpose)
-            present = await self._router.profile(f"{CUSTOMER_ID_NAMESPACE}{to_text(about)}")
+            present = await self._router.profile(key)
             if present is None:
                 raise NotFound("key: the person was erased meanwhile")
             profile = present

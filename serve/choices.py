@@ -29,10 +29,10 @@ async def chosen_for(context: RequestContext, key: str, purpose: str) -> Profile
 
 
 async def decide_for(
-    context: RequestContext, profile: Profile, asked: DecideRequest, purpose: str
+    context: RequestContext, key: str, profile: Profile, asked: DecideRequest, purpose: str
 ) -> tuple[DecideAnswer, Counter[str]]:
-    """What to do for a person, as it is in the log of decisions when this returns. Raises NotFound, Conflict,
-    Unavailable."""
+    """What to do for the person of a normalised key, seen as `profile`, as it is in the log of decisions when this
+    returns: of another person, if the key is of another one by then. Raises NotFound, Conflict, Unavailable."""
     services, decisions = context.services, context.insights.decisions
     point, now, uniform = decisions.point(asked.decision), services.now(), uniform_of(services.new_id())
 
@@ -41,7 +41,13 @@ async def decide_for(
         return decisions.choose(asked.decision, person, purpose, now, uniform)
 
     record = await AutomatedDecisions(services.router, services.now, services.reads.decision).decide(
-        profile, asked.decision, asked.decision_id or services.new_id(), purpose, choose, is_new=not asked.decision_id
+        key,
+        profile,
+        asked.decision,
+        asked.decision_id or services.new_id(),
+        purpose,
+        choose,
+        is_new=not asked.decision_id,
     )
     return _answer(record, asked.decision, point.unit), decisions.withheld(asked.decision, purpose)
 

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 import msgspec
 from google.protobuf.message import Message
 
+from models.identity.customer_id import from_text
 from protos.onefold.v1 import decision_pb2 as pb
 from serve.choices import chosen_for, decide_for, rank_for
 from serve.errors import invalid_fields
@@ -24,10 +25,12 @@ class DecisionMethods(Methods):
         context, purpose = self.context, call.purpose()
         asked = _checked({"decision": request.decision, "decision_id": request.decision_id}, DecideRequest)
         context.insights.decisions.point(asked.decision)
-        profile = await chosen_for(context, context.parse_key(request.key), purpose)
+        key = context.parse_key(request.key)
+        profile = await chosen_for(context, key, purpose)
         call.told.people([profile.customer_id])
         call.told.facts["decision"] = asked.decision
-        answer, withheld = await decide_for(context, profile, asked, purpose)
+        answer, withheld = await decide_for(context, key, profile, asked, purpose)
+        call.told.people({from_text(answer.customer_id)} - {profile.customer_id})
         call.tell_withheld(withheld)
         return pb.DecideResponse(**_said(answer))
 

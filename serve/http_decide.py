@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
+from models.identity.customer_id import from_text
 from serve.choices import chosen_for, decide_for
 from serve.http_audit import tell, tell_people
 from serve.http_body import read_json
@@ -28,7 +29,10 @@ async def decide(key: Key, request: Request, context: Context, purpose: Purpose)
     answer is the one that was logged. For who has opted out of automated decisions there is no action."""
     asked = await read_json(request, DecideRequest)
     context.insights.decisions.point(asked.decision)
-    profile = await chosen_for(context, context.parse_key(key), purpose)
+    identifier = context.parse_key(key)
+    profile = await chosen_for(context, identifier, purpose)
     tell_people([profile.customer_id])
     tell(decision=asked.decision)
-    return respond_withheld(*await decide_for(context, profile, asked, purpose))
+    answer, withheld = await decide_for(context, identifier, profile, asked, purpose)
+    tell_people({from_text(answer.customer_id)} - {profile.customer_id})
+    return respond_withheld(answer, withheld)

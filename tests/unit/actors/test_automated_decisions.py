@@ -16,6 +16,7 @@ from actors.shard_calls import ShardCalls
 from models.identity.customer_id import shard_of
 from models.privacy.decisions import Choice, DecisionRecord, decision_of, review_of
 from models.privacy.purposes import NO_AUTOMATED_DECISIONS
+from models.profile.state import Profile
 from models.shard.commands import Erasure
 from serve.profile_reads import ProfileReads
 from tests.unit.actors.local_shards import NOW, LocalShards, identify, run_scenario
@@ -94,7 +95,7 @@ def test_decisions_and_reviews_follow_a_merge_and_go_with_an_erasure(run: Callab
         await calls.call(shard_of(who), "erase", Erasure("r1", who, NOW + 9), timeout_s=5)
         await router.log_decision(first)  # late: nothing is kept of an erased person
         with pytest.raises(NotFound, match="erased meanwhile"):
-            await decisions.decide(erased, "welcome", "d1", "shop", lambda _: chosen("letter"))
+            await decisions.decide("user_id:u1", erased, "welcome", "d1", "shop", lambda _: chosen("letter"))
         people = {first.customer_id, who}
         assert await calls.all("decisions", sorted(people), timeout_s=5) == [[]] * SHARDS
 
@@ -109,7 +110,7 @@ def test_a_decision_stays_what_it_was_over_retries_restarts_and_merges(run: Call
         async def decide(key: str, action: str) -> DecisionRecord:
             profile = await router.profile(key)
             assert profile is not None
-            return await decisions.decide(profile, "welcome", "d1", "shop", lambda _: chosen(action))
+            return await decisions.decide(key, profile, "welcome", "d1", "shop", lambda _: chosen(action))
 
         first, *others = await asyncio.gather(*(decide("user_id:u1", action) for action in ("letter", "none", "none")))
         assert others == [first, first]
@@ -151,7 +152,7 @@ def test_of_requests_that_a_merge_overtakes_one_decision_stands_and_it_is_the_on
                 if is_late:  # it holds on to whom it has seen
                     await asyncio.sleep(rng.random() / 50)
                 action = rng.choice(["none", "letter"])
-                told = await decisions.decide(profile, "welcome", cause, "shop", lambda _: chosen(action))
+                told = await decisions.decide(key, profile, "welcome", cause, "shop", lambda _: chosen(action))
                 return told.record_id
 
             async def merge(keys: list[str]) -> None:
@@ -181,12 +182,38 @@ def test_who_was_seen_before_a_merge_gets_the_decision_that_was_taken_about_the_
         seen = [profile for profile in await router.profiles(["user_id:u1", "email:a@x.io"]) if profile]
         late, first = sorted(seen, key=lambda profile: profile.customer_id, reverse=not is_survivor)
         decisions = AutomatedDecisions(router, lambda: NOW, look(router, tmp_path, is_local))
-        told = await decisions.decide(first, "welcome", "d1", "shop", lambda _: chosen("letter"))
+        told = await decisions.decide("user_id:u1", first, "welcome", "d1", "shop", lambda _: chosen("letter"))
         await router.ingest([identify("m3", "user_id:u1", "email:a@x.io", at=NOW + 3)], wait=True)
-        assert await decisions.decide(late, "welcome", "d1", "shop", lambda _: chosen("none")) == told
+        assert await decisions.decide("user_id:u1", late, "welcome", "d1", "shop", lambda _: chosen("none")) == told
         assert await router.decisions("user_id:u1") == [told]
-        anew = await decisions.decide(late, "welcome", "d2", "shop", lambda _: chosen("none"), is_new=True)
+        anew = await decisions.decide(
+            "user_id:u1", late, "welcome", "d2", "shop", lambda _: chosen("none"), is_new=True
+        )
         assert anew.customer_id == min(late.customer_id, first.customer_id)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("key", ["user_id:u1", "email:a@x.io"])
+def test_of_two_who_are_divided_meanwhile_it_is_decided_about_whom_the_key_is_of(
+    run: Callable[[Scenario], None], key: str
+) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        await router.ingest([identify("m1", "user_id:u1"), identify("m2", "email:a@x.io")], wait=True)
+        await router.ingest([identify("m3", "user_id:u1", "email:a@x.io", at=NOW + 3)], wait=True)
+        seen = await router.profile(key)
+        assert seen is not None and len(seen.identifiers) == 2
+        (merge,) = await router.merges(key)
+        await router.unmerge(merge.merge_id, NOW + 9)
+        chosen_for: list[set[str]] = []
+
+        def choose(profile: Profile) -> Choice:
+            chosen_for.append(set(profile.identifiers))
+            return chosen("letter")
+
+        told = await AutomatedDecisions(router, lambda: NOW).decide(key, seen, "welcome", "d1", "shop", choose)
+        assert told.customer_id == await person(router, key) and chosen_for[-1] == {key}
+        assert await router.decisions(key) == [told]
 
     run(scenario)
 

@@ -53,12 +53,14 @@ async def decide_all(
     decisions = AutomatedDecisions(router, lambda: AT)
 
     async def decide(number: int) -> None:
-        profile = await router.profile(f"user_id:u{number}")
+        key = f"user_id:u{number}"
+        profile = await router.profile(key)
         assert profile is not None
         allowed = POINT.allowed({"reachable"} if is_reachable(number) else ())
         uniform = uniform_of(f"{prefix}{number}")
         plan = {"plan": profile.attributes["plan"].winner.value}
         await decisions.decide(
+            key,
             profile,
             NAME,
             f"{prefix}{number}",

@@ -12,6 +12,7 @@ import pytest
 
 from actors.audit_log import FILE, HEAD_FILE, AuditLog
 from models.identity.customer_id import from_text
+from models.privacy.decisions import DecisionRecord
 from models.shard.protocol import SegmentChange
 from serve import http_segment_stream, instance
 from serve.http_scopes import INGEST_PATHS, NO_PEOPLE, PUBLIC, SCOPES
@@ -339,3 +340,21 @@ def test_the_head_is_there_with_the_log(scene: Scene, tmp_path: Path) -> None:
     scene.service.get("/v1/admin/keys")
     assert (tmp_path / HEAD_FILE).exists()
     assert scene.service.audit_log.verify().broken == 0
+
+
+def test_a_decision_about_whom_the_key_is_of_by_then_is_recorded_with_them_too(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = scene.service.router
+    take = router.take_decision
+
+    async def moved(record: DecisionRecord, absorbed: list[int]) -> DecisionRecord | None:
+        if record.customer_id == scene.u1:
+            router.index["user_id:u1"] = scene.u2
+            return None
+        return await take(record, absorbed)
+
+    monkeypatch.setattr(router, "take_decision", moved)
+    answer = scene.service.post("/v1/profiles/user_id:u1/decide", {"decision": "welcome"}).json()
+    (entry,) = scene.new_entries()
+    assert (from_text(answer["customer_id"]), set(entry.subjects)) == (scene.u2, {scene.u1, scene.u2})
