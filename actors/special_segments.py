@@ -30,7 +30,8 @@ class SpecialSegments:
         self._reads: dict[str, Reads] = {}
 
     def may_tell(self, segment_id: str, purpose: str) -> bool:
-        """Whether it may be told for a purpose of the registry who is in a segment."""
+        """Whether it may be told for a purpose of the registry who is in a segment. Not of one that is gone, or
+        that cannot be read."""
         if not self._has_labels:
             return True
         version = self._control.version()
@@ -38,7 +39,7 @@ class SpecialSegments:
             self._reads = self._load()
             self._version = version
         reads = self._reads.get(segment_id)
-        return reads is None or serves_special(self._purposes, purpose, reads)
+        return reads is not None and serves_special(self._purposes, purpose, reads)
 
     def _load(self) -> dict[str, Reads]:
         catalogue = catalogue_of(self._control.segments(), self._control.computed_traits())
@@ -46,6 +47,6 @@ class SpecialSegments:
         for segment_id, definition in catalogue.segments.items():
             try:
                 found[segment_id] = compile_resolved(resolve(definition, catalogue)).reads
-            except InvalidCriteria:  # changed behind the service's back: nobody is evaluated for it
+            except InvalidCriteria:  # of another version: nobody knows what it tells of
                 continue
         return found

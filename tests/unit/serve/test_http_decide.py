@@ -234,3 +234,12 @@ def test_what_may_be_done_does_not_tell_who_is_in_a_segment_made_of_health_data(
             assert answer.headers.get("Onefold-Withheld", "") == ("" if purpose in told_of else "segments=1")
             shown = service.get("/v1/profiles/user_id:u1", **headers).json()["insights"]["next_best_actions"]
             assert ("call" in shown[0]["expected"]) is (purpose in told_of), purpose
+    # Of a segment that is gone, or that this version cannot read, nobody knows what it tells of.
+    for definition in (None, {"id": "reachable", "name": "Reachable", "criteria": {"type": "of another version"}}):
+        if definition is None:
+            service.control.delete_segment("reachable")
+        else:
+            service.control.put_segment("reachable", definition)
+        service.pass_time(1_000)
+        assert "call" not in decide(service)["propensities"]
+        assert service.get("/v1/profiles/user_id:u1").json()["segments"] == []
