@@ -46,7 +46,7 @@ async def review_decision(key: Key, decision_id: str, request: Request, context:
     # Of two that come at once, or one after the other, the first is kept.
     held = next((each for each in await _records(context, key) if each.record_id == review.record_id), None)
     if held is None:
-        raise NotFound("decision_id: the person was erased meanwhile")
+        raise NotFound("decision_id: it was deleted meanwhile: the person was erased, or its retention is over")
     if (held.decided, held.by, held.note) != (review.decided, review.by, review.note):
         raise Conflict("decision_id: this decision was reviewed before, with another outcome or by somebody else")
     tell(decision_id=decision_id)

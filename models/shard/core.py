@@ -143,21 +143,27 @@ class ShardCore(ShardState):
             self.consent_rows += records
 
     def log_decisions(self, records: Iterable[DecisionRecord]) -> None:
-        """Logs decisions about people who are here, or were before they were merged away: not of the erased."""
-        self.decision_rows += [
-            each for each in records if self.is_live(each.customer_id) or each.customer_id in self.redirects
-        ]
+        """Logs decisions about people who are here, or were before they were merged away: not of the erased. Reviews of
+        decisions that are there: not of those whose time is over, which would stay without them."""
+        for each in records:
+            is_here = self.is_live(each.customer_id) or each.customer_id in self.redirects
+            if is_here and (each.kind != "review" or self._decision(each.subject)):
+                self.decision_rows.append(each)
 
     def take_decision(self, record: DecisionRecord, absorbed: list[int]) -> DecisionRecord | None:
         """Logs a decision if there is none of its id; what the log has then. None if the person was merged with
         somebody, divided or erased since their ids were these."""
         if not self.is_live(record.customer_id) or self.peek(record.customer_id).absorbed != absorbed:
             return None
-        written = (each for each in self.decision_rows if each.record_id == record.record_id)
-        held = next(written, None) or self.history.decision(record.record_id)
+        held = self._decision(record.record_id)
         if held is None:
             self.decision_rows.append(record)
         return held or record
+
+    def _decision(self, record_id: str) -> DecisionRecord | None:
+        """One of the log, or of this step."""
+        written = (each for each in self.decision_rows if each.record_id == record_id)
+        return next(written, None) or self.history.decision(record_id)
 
     def log_event(self, profile: Profile, event: Event) -> None:
         """Appends the event to the log, at the head of the profile's chain."""

@@ -241,6 +241,22 @@ def test_a_decision_is_logged_about_whom_it_was_chosen_for(
     run(scenario)
 
 
+def test_no_review_is_kept_of_a_decision_that_was_purged_meanwhile(run: Callable[[Scenario], None]) -> None:
+    async def scenario(router: Router, shards: LocalShards) -> None:
+        await router.ingest([identify("m1", "user_id:u1")], wait=True)
+        who = await person(router, "user_id:u1")
+        records = [decision_of("model", "welcome", who, cause, "", False, NOW) for cause in ("d1", "d2")]
+        for record in records:
+            await router.log_decision(record)
+        calls = ShardCalls(SHARDS, shards)
+        await calls.call(shard_of(who), "delete_decisions", [records[0].record_id], timeout_s=5)
+        for record in records:
+            await router.log_decision(review_of(record, "upheld", "a.meier", "", NOW + 1))
+        assert await told(router, "user_id:u1") == [("model", "d2", "taken"), ("review", "", "upheld")]
+
+    run(scenario)
+
+
 def test_a_record_of_before_decision_points_is_still_read() -> None:
     before = ("dec_1", 7, "webhook", "offers", "taken", NOW, "msg_1", "ads", "", "")
     read = msgspec.msgpack.decode(msgspec.msgpack.encode(before), type=DecisionRecord)
