@@ -139,11 +139,19 @@ class PrivacyCalls:
 
     async def part(self, refused_until: dict[str, int]) -> None:
         """Other people's events and links keep none of these identifiers of erased people, each refused up to a time
-        (ms). Reads all of them."""
+        (ms), nor do their profiles tell of them. Reads all of them."""
+        became: set[int] = set()
         for shard in range(self._shards.shards):
             after = 0
             while after >= 0:
-                after = await self._shards.call(shard, "part", refused_until, after, timeout_s=_CALL_S)
+                after, found = await self._shards.call(shard, "part", refused_until, after, timeout_s=_CALL_S)
+                became.update(found)
+        while became:  # their events stay where they were when they were merged away
+            further: set[int] = set()
+            for shard in sorted({shard_of(customer_id) for customer_id in became}):
+                people = sorted(customer_id for customer_id in became if shard_of(customer_id) == shard)
+                further.update(await self._shards.call(shard, "part_people", refused_until, people, timeout_s=_CALL_S))
+            became = further
 
     async def forget_letters(self, identifiers: Collection[str], normalise: Normalise) -> list[str]:
         """Deletes the dead letters that name one of these identifiers; their ids."""

@@ -81,6 +81,7 @@ _SEGMENTS_POLL_S = 0.5
 _CONTROL_POLL_S = 0.5
 _HELD_POLL_S = 0.02
 _PARTED_ROWS = 200_000  # that are searched in one step
+_PARTED_PEOPLE = 100  # whose profiles are changed in one step
 _LAST_ANSWER_S = 0.1
 _LETTER_OF_STATUS = {"accepted": "a", "applied": "p", "duplicate": "d", "suppressed": "s"}
 
@@ -246,13 +247,14 @@ class Shard(ShardReads):
         """Refuses events with these identifiers from before `refused_until` ms; 0 takes that back."""
         await self._commits.submit(lambda call: Suppress(call, identifiers, refused_until), len(identifiers))
 
-    async def part(self, refused_until: dict[str, int], after: int) -> int:
+    async def part(self, refused_until: dict[str, int], after: int) -> tuple[int, list[int]]:
         """Takes identifiers of erased people, each refused up to a time (ms), out of what other people's rows after a
-        sequence number tell. Returns the number to go on after, -1 at the end."""
+        sequence number tell. Returns the number to go on after, -1 at the end, and whom those that were merged away
+        have become: `part_people` is to be asked of them."""
         events, links, last = await asyncio.to_thread(self._carrying, refused_until, after)
         people = sorted({*(stored.customer_id for stored in events), *(link.customer_id for link in links)})
+        became = await self.part_people(refused_until, people)
         if people:
-            await self._commits.submit(lambda call: Part(call, people, refused_until), len(people))
             await self._commits.write(
                 lambda: self._store.part(
                     [stored.sequence for stored in events],
@@ -260,7 +262,16 @@ class Shard(ShardReads):
                     lambda event: parted(event, refused_until, self._normalised),
                 )
             )
-        return last
+        return last, became
+
+    async def part_people(self, refused_until: dict[str, int], people: list[int]) -> list[int]:
+        """Takes what names the erased out of the profiles of these others. Returns whom those that were merged away
+        have become."""
+        became: list[int] = []
+        for start in range(0, len(people), _PARTED_PEOPLE):
+            some = people[start : start + _PARTED_PEOPLE]
+            became += await self._commits.submit(partial(Part, people=some, refused_until=refused_until), len(some))
+        return became
 
     def _carrying(self, refused_until: dict[str, int], after: int) -> tuple[list[StoredEvent], list[Link], int]:
         with closing(ShardLog(self._data_dir, self._core.shard, self._shards)) as log:

@@ -24,8 +24,9 @@ Normalise = Callable[[str, str], str | None]
 """Namespace and value to the normal form "namespace:value"; None if it has none."""
 
 
-def mentions(body: bytes, identifiers: Collection[str], normalise: Normalise) -> bool:
-    """Whether a message (JSON, or what was meant to be) names one of these normalised identifiers."""
+def mentions(body: bytes, identifiers: Collection[str], normalise: Normalise, alone: bool = False) -> bool:
+    """Whether a message (JSON, or what was meant to be) names one of these normalised identifiers. `alone`: not as a
+    part of a longer word, such as ann@example.com in hann@example.com."""
     try:
         texts = list(_texts(msgspec.json.decode(body)))
     except (ValueError, RecursionError):
@@ -34,10 +35,20 @@ def mentions(body: bytes, identifiers: Collection[str], normalise: Normalise) ->
     parts = [value for value in values if len(value) >= PART_CHARS_MIN]
     for text in texts:
         folded = text.casefold()
-        if folded in values or any(part in folded for part in parts):
+        if folded in values or any(_holds(folded, part, alone) for part in parts):
             return True
     namespaces = {identifier.partition(":")[0] for identifier in identifiers}
     return any(normalise(namespace, text) in identifiers for text in texts for namespace in namespaces)
+
+
+def _holds(text: str, part: str, alone: bool) -> bool:
+    start = text.find(part)
+    while start >= 0:
+        around = text[max(0, start - 1) : start] + text[start + len(part) : start + len(part) + 1]
+        if not alone or not any(map(str.isalnum, around)):
+            return True
+        start = text.find(part, start + 1)
+    return False
 
 
 def named_in(body: bytes, normaliser: IdentifierNormaliser) -> set[str]:

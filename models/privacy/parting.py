@@ -65,4 +65,4 @@ def refused(identifiers: Iterable[str], moment: int, refused_until: Mapping[str,
 def _names(content: object, moment: int, refused_until: Mapping[str, int], normalise: Normalise) -> bool:
     """Whether something names an erased person by a text that others do not have by chance."""
     erased = {each for each in refused(refused_until, moment, refused_until) if is_distinctive(each.partition(":")[2])}
-    return bool(erased) and mentions(msgspec.json.encode(content), erased, normalise)
+    return bool(erased) and mentions(msgspec.json.encode(content), erased, normalise, alone=True)

@@ -125,7 +125,8 @@ class Purge(msgspec.Struct, tag=True, frozen=True):
 
 
 class Part(msgspec.Struct, tag=True, frozen=True):
-    """Takes what names erased people, each refused up to a time (ms), out of the profiles of others. Replies None."""
+    """Takes what names erased people, each refused up to a time (ms), out of the profiles of others. Replies with the
+    customer ids of those whom some of these have become."""
 
     call: int
     people: list[int]

@@ -23,8 +23,12 @@ class Parting:
     def part(self, command: Part) -> None:
         """Takes the erased out of these people's profiles, and of the states that their merges keep."""
         core = self._core
+        became: list[int] = []
         for customer_id in command.people:
             if not core.is_live(customer_id):
+                redirect = core.redirects.get(customer_id)
+                if redirect is not None:
+                    became.append(redirect.target)
                 continue
             profile = core.profile(customer_id)
             if self._part(profile, command):
@@ -34,7 +38,7 @@ class Parting:
                 core.mark_for_matching(customer_id)
             for merge_id in sorted(core.merges_of([customer_id])):
                 self._part_merge(merge_id, command)
-        core.replies.append((command.call, None))
+        core.replies.append((command.call, became))
 
     def _part_merge(self, merge_id: str, command: Part) -> None:
         core = self._core

@@ -1,5 +1,6 @@
 """Which refused messages name somebody: before an erasure, and those that come after it."""
 
+import msgspec
 import pytest
 
 from models.identity.identifiers import IdentifierNormaliser, IdentitySettings
@@ -31,3 +32,23 @@ def test_a_message_that_names_somebody_is_known_before_and_after_their_erasure(b
 @pytest.mark.parametrize("body", [b'{"userId": "mary"}', b'{"userId": "mary", "x": 1e999}', b'"jane', b"[" * 5000])
 def test_a_message_of_somebody_else_is_not(body: bytes) -> None:
     assert not named_in(body, NORMALISER) & JANE
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("jane@example.com", True),
+        ("write to <JANE@example.com>!", True),
+        ("xjane@example.com, jane@example.com", True),
+        ("xjane@example.com", False),
+        ("jane@example.community", False),
+        ("1jane@example.com2", False),
+    ],
+)
+def test_a_word_alone_and_a_part_of_a_longer_one(text: str, named: bool) -> None:
+    body = msgspec.json.encode({"note": text})
+
+    def told(alone: bool) -> bool:
+        return mentions(body, {"email:jane@example.com"}, lambda *_: None, alone)
+
+    assert (told(alone=True), told(alone=False)) == (named, True)
