@@ -40,7 +40,7 @@ def wait_until_applied(service: RunningService) -> dict[str, Any]:
         while (status["in_flight"] or status["pending_matches"]) and time.monotonic() < deadline:
             time.sleep(0.2)
             status = client.get("/v1/status")
-        assert not (status["in_flight"] or status["pending_matches"])
+        assert not (status["in_flight"] or status["pending_matches"]), status["matchers"]
         return status
 
 
