@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Collection
 
 from actors.errors import Unavailable
+from actors.lookups import by_shard
 from actors.router import Router
 from actors.scoring import Scoring
 from actors.shard_calls import ShardCalls
 from models.identity.customer_id import shard_of, to_text
-from models.identity.identifiers import CUSTOMER_ID
-from models.privacy.letters import Normalise, mentions
+from models.identity.identifiers import CUSTOMER_ID, Normalise
+from models.privacy.letters import mentions
 from models.privacy.purposes import is_restricted
 from models.privacy.recipients import Recipient
 from models.privacy.requests import IdentityFormat
@@ -147,11 +148,9 @@ class PrivacyCalls:
                 after, found = await self._shards.call(shard, "part", refused_until, after, timeout_s=_CALL_S)
                 became.update(found)
         while became:  # their events stay where they were when they were merged away
-            further: set[int] = set()
-            for shard in sorted({shard_of(customer_id) for customer_id in became}):
-                people = sorted(customer_id for customer_id in became if shard_of(customer_id) == shard)
-                further.update(await self._shards.call(shard, "part_people", refused_until, people, timeout_s=_CALL_S))
-            became = further
+            groups = {shard: (refused_until, people) for shard, people in by_shard(sorted(became)).items()}
+            answers = await self._shards.each("part_people", groups, _CALL_S)
+            became = {customer_id for further in answers.values() for customer_id in further}
 
     async def forget_letters(self, identifiers: Collection[str], normalise: Normalise) -> list[str]:
         """Deletes the dead letters that name one of these identifiers; their ids."""

@@ -16,8 +16,7 @@ import msgspec
 from actors.errors import OnefoldError
 from actors.privacy_store import PrivacyStore, Tell
 from models.identity.customer_id import to_text
-from models.identity.identifiers import CUSTOMER_ID
-from models.privacy.letters import Normalise
+from models.identity.identifiers import CUSTOMER_ID, Normalise
 from models.privacy.requests import (
     IdentityFormat,
     State,

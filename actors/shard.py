@@ -259,7 +259,7 @@ class Shard(ShardReads):
                 lambda: self._store.part(
                     [stored.sequence for stored in events],
                     [link.sequence for link in links],
-                    lambda event: parted(event, refused_until, self._normalised),
+                    lambda event: parted(event, refused_until, self._normaliser.normal_form),
                 )
             )
         return last, became
@@ -278,9 +278,6 @@ class Shard(ShardReads):
             events, links, last = log.carrying(list(refused_until), after, _PARTED_ROWS)
         theirs = [each for each in events if carries(each.event, refused_until)]
         return theirs, [each for each in links if refused((each.left, each.right), each.at, refused_until)], last
-
-    def _normalised(self, namespace: str, value: str) -> str | None:
-        return self._normaliser.normalise(namespace, value).identifier
 
     async def purge(self, run: int, step: int, limit: int, inactive_ms: int) -> PurgeStep:
         """Takes what is past its time out of up to `limit` more people; another `run` begins anew."""

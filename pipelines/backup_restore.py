@@ -295,7 +295,7 @@ def _part(
 
     def left_of(event: Event) -> Event:
         told = until(event.route, *carried(event))
-        return parted(event, told, lambda *named: normaliser.normalise(*named).identifier)
+        return parted(event, told, normaliser.normal_form)
 
     changed = []
     for sequence, body in db.execute("SELECT sequence, body FROM events"):

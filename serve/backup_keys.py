@@ -25,10 +25,6 @@ def lift_in_backups(settings: Settings, identifiers: Iterable[str]) -> None:
         return
     key = suppression_key(settings.data_path)
     with closing(open_keys(settings)) as keys:
-        normaliser = IdentifierNormaliser(settings.identity)
-
-        def normalise(namespace: str, value: str) -> str | None:
-            return normaliser.normalise(namespace, value).identifier
-
+        normalise = IdentifierNormaliser(settings.identity).normal_form
         known = [each for identifier in identifiers for each in known_as(identifier, normalise)]
         keys.lift([fingerprint(identifier, key) for identifier in known])

@@ -95,7 +95,7 @@ def _forms(identifiers: list[str], settings: IdentitySettings) -> list[str]:
     forms = list(identifiers)
     for each in identifiers:
         namespace, _, value = each.partition(":")
-        normal = normaliser.normalise(namespace, value).identifier
+        normal = normaliser.normal_form(namespace, value)
         forms += [normal] if normal else []
     return list(dict.fromkeys(forms))
 

@@ -15,10 +15,9 @@ from serve.grpc_call import Call, Methods, Reply, stream, unary
 from serve.http_pages import parse_positions, positions_text
 from serve.http_schemas import time_text
 from serve.json_fields import json_field
-from serve.loose_ends import criteria_notes
+from serve.loose_ends import Notes
 from serve.profile_message import json_text
 from serve.segment_analysis import Suppression
-from serve.services import Services
 
 SERVICE = "onefold.v1.SegmentService"
 MEMBERS_DEFAULT = 100
@@ -39,17 +38,17 @@ class SegmentMethods(Methods):
         services = self.context.services
         definition = await segment_registry.put(services, asked)
         call.told.facts["segment_id"] = definition.id
-        return _segment(
-            services, definition, await segment_registry.statuses(services), Suppression(services, call.principal)
-        )
+        statuses = await segment_registry.statuses(services)
+        return _segment(definition, statuses, Suppression(services, call.principal), segment_registry.notes(services))
 
     @unary(SERVICE, "analyse", "nobody")
     async def ListSegments(self, request: pb.ListSegmentsRequest, call: Call) -> Reply:
         services = self.context.services
         statuses, suppression = await segment_registry.statuses(services), Suppression(services, call.principal)
+        notes = segment_registry.notes(services)
         return pb.ListSegmentsResponse(
             segments=[
-                _segment(services, definition, statuses, suppression)
+                _segment(definition, statuses, suppression, notes)
                 for definition in segment_registry.definitions(services)
             ]
         )
@@ -58,9 +57,8 @@ class SegmentMethods(Methods):
     async def GetSegment(self, request: pb.GetSegmentRequest, call: Call) -> Reply:
         services = self.context.services
         definition = segment_registry.definition_of(services, request.id)
-        return _segment(
-            services, definition, await segment_registry.statuses(services), Suppression(services, call.principal)
-        )
+        statuses = await segment_registry.statuses(services)
+        return _segment(definition, statuses, Suppression(services, call.principal), segment_registry.notes(services))
 
     @unary(SERVICE, "admin", "nobody")
     async def DeleteSegment(self, request: pb.DeleteSegmentRequest, call: Call) -> Reply:
@@ -137,7 +135,7 @@ def _criteria(text: str) -> Any:
 
 
 def _segment(
-    services: Services, definition: SegmentDefinition, statuses: dict[str, SegmentStatus], suppression: Suppression
+    definition: SegmentDefinition, statuses: dict[str, SegmentStatus], suppression: Suppression, notes: Notes
 ) -> pb.Segment:
     status = statuses.get(definition.id)
     return pb.Segment(
@@ -152,7 +150,7 @@ def _segment(
         refresh=definition.refresh,
         holdout=definition.holdout,
         purpose=definition.purpose,
-        notes=criteria_notes(services.settings, services.control, definition.criteria),
+        notes=notes(definition.criteria),
     )
 
 

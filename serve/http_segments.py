@@ -40,9 +40,8 @@ from serve.http_segment_schemas import (
     SegmentRequest,
     SegmentsAnswer,
 )
-from serve.loose_ends import criteria_notes
+from serve.loose_ends import Notes
 from serve.segment_analysis import Suppression
-from serve.services import Services
 
 router = APIRouter(prefix="/v1/segments", tags=["segments"], dependencies=[Depends(authorise)])
 
@@ -52,10 +51,8 @@ async def list_segments(context: Context, caller: Caller) -> Response:
     """All segments with their sizes, and whether they are up to date."""
     statuses = await segment_registry.statuses(context.services)
     suppression = Suppression(context.services, caller)
-    definitions = segment_registry.definitions(context.services)
-    return respond(
-        SegmentsAnswer([_entry(context.services, definition, statuses, suppression) for definition in definitions])
-    )
+    definitions, notes = segment_registry.definitions(context.services), segment_registry.notes(context.services)
+    return respond(SegmentsAnswer([_entry(each, statuses, suppression, notes) for each in definitions]))
 
 
 @router.post(
@@ -70,7 +67,8 @@ async def put_segment(request: Request, context: Context, caller: Caller) -> Res
     definition = await segment_registry.put(context.services, asked)
     tell(segment_id=definition.id)
     statuses = await segment_registry.statuses(context.services)
-    return respond(_entry(context.services, definition, statuses, Suppression(context.services, caller)))
+    services = context.services
+    return respond(_entry(definition, statuses, Suppression(services, caller), segment_registry.notes(services)))
 
 
 @router.post(
@@ -92,14 +90,16 @@ async def get_segment(segment_id: str, context: Context, caller: Caller) -> Resp
     """A segment's definition and size, and whether it is up to date."""
     definition = segment_registry.definition_of(context.services, segment_id)
     statuses = await segment_registry.statuses(context.services)
-    return respond(_entry(context.services, definition, statuses, Suppression(context.services, caller)))
+    services = context.services
+    return respond(_entry(definition, statuses, Suppression(services, caller), segment_registry.notes(services)))
 
 
 @router.delete("/{segment_id}", responses=answers(SegmentEntry, 401, 403, 404, 409, 503), response_class=Response)
 async def delete_segment(segment_id: str, context: Context, caller: Caller) -> Response:
     """Deletes a segment and its memberships. Answers with what it was."""
     definition = await segment_registry.delete(context.services, segment_id)
-    return respond(_entry(context.services, definition, {}, Suppression(context.services, caller)))
+    services = context.services
+    return respond(_entry(definition, {}, Suppression(services, caller), segment_registry.notes(services)))
 
 
 @router.get("/{segment_id}/members", responses=answers(MembersPage, 400, 401, 403, 404, 503), response_class=Response)
@@ -195,7 +195,7 @@ def change_entry(change: SegmentChange) -> ChangeEntry:
 
 
 def _entry(
-    services: Services, definition: SegmentDefinition, statuses: dict[str, SegmentStatus], suppression: Suppression
+    definition: SegmentDefinition, statuses: dict[str, SegmentStatus], suppression: Suppression, notes: Notes
 ) -> SegmentEntry:
     status = statuses.get(definition.id)
     return SegmentEntry(
@@ -213,7 +213,7 @@ def _entry(
         evaluated_at=time_text(status.evaluated_at) if status is not None and status.evaluated_at else None,
         late_ms=0 if status is None else status.late_ms,
         error="" if status is None else status.error,
-        notes=criteria_notes(services.settings, services.control, definition.criteria),
+        notes=notes(definition.criteria),
     )
 
 

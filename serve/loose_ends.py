@@ -1,6 +1,6 @@
 """What settings and segments name that there is not. It may be made later, so it is told, and nothing is refused."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
@@ -16,12 +16,21 @@ from serve.settings import Settings
 log = logs.logger("settings")
 
 
-def criteria_notes(settings: Settings, control: ControlStore, criteria: Mapping[str, Any]) -> list[str]:
-    """What criteria name that there is not, a sentence each."""
-    try:
-        return band_notes(parse_criteria(criteria), settings.scoring.bands, control.model_names())
-    except InvalidCriteria:  # of another version: shards say that the segment is stopped
-        return ["this version cannot read its criteria: replace it"]
+Notes = Callable[[Mapping[str, Any]], list[str]]
+"""What criteria name that there is not, a sentence each."""
+
+
+def notes_on_criteria(settings: Settings, control: ControlStore) -> Notes:
+    """What tells it, of the models that there are now."""
+    scores = control.model_names()
+
+    def notes(criteria: Mapping[str, Any]) -> list[str]:
+        try:
+            return band_notes(parse_criteria(criteria), settings.scoring.bands, scores)
+        except InvalidCriteria:  # of another version: shards say that the segment is stopped
+            return ["this version cannot read its criteria: replace it"]
+
+    return notes
 
 
 def loose_ends(settings: Settings, control: ControlStore) -> list[str]:
@@ -59,14 +68,14 @@ def _of_settings(settings: Settings, control: ControlStore) -> Iterator[str]:
 
 
 def _of_definitions(settings: Settings, control: ControlStore) -> Iterator[str]:
-    segments = control.segments()
+    segments, notes = control.segments(), notes_on_criteria(settings, control)
     for webhook in control.webhooks().values():
         for segment_id in webhook.segments:
             if segment_id not in segments:
                 yield f"webhook {webhook.id}, segment {segment_id}: there is no such segment: nothing is sent of it"
     for segment_id, segment in segments.items():
-        yield from (f"segment {segment_id}: {note}" for note in criteria_notes(settings, control, segment["criteria"]))
+        yield from (f"segment {segment_id}: {note}" for note in notes(segment["criteria"]))
     for trait_id, trait in control.computed_traits().items():
         if trait["expression"].get("type") == "predicate":
-            notes = criteria_notes(settings, control, trait["expression"]["criteria"])
-            yield from (f"computed trait {trait_id}: {note}" for note in notes)
+            told = notes(trait["expression"]["criteria"])
+            yield from (f"computed trait {trait_id}: {note}" for note in told)

@@ -55,13 +55,10 @@ async def work_on_requests(settings: Settings, calls: PrivacyCalls) -> None:
     control = ControlStore(settings.control_path)
     shards = control.meta("shards") or 0
     audit = AuditLog(settings.data_path)
-    normaliser = IdentifierNormaliser(settings.identity)
+    normalise = IdentifierNormaliser(settings.identity).normal_form
     processor = processor_of(settings)
     keys = open_keys(settings)
     proof = ErasureProof(settings.data_path, ray_node.outside(settings), key)
-
-    def normalise(namespace: str, value: str) -> str | None:
-        return normaliser.normalise(namespace, value).identifier
 
     def readers(customer_id: int) -> Iterable[str]:
         return audit.actors(EntryFilter(subject=customer_id))

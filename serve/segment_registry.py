@@ -22,7 +22,7 @@ from models.segments.parse_criteria import parse_criteria, parse_expression
 from models.shard.protocol import SegmentChange, SegmentStatus
 from serve import logs
 from serve.errors import FieldError, InvalidFields
-from serve.loose_ends import criteria_notes
+from serve.loose_ends import Notes, notes_on_criteria
 from serve.services import Services
 
 log = logs.logger("segments")
@@ -43,6 +43,11 @@ def definitions(services: Services) -> list[SegmentDefinition]:
 def catalogue(services: Services) -> Catalogue:
     """All definitions of segments and computed traits."""
     return catalogue_of(services.control.segments(), services.control.computed_traits())
+
+
+def notes(services: Services) -> Notes:
+    """What tells of criteria what they name that there is not."""
+    return notes_on_criteria(services.settings, services.control)
 
 
 async def put(services: Services, asked: dict[str, Any]) -> SegmentDefinition:
@@ -66,7 +71,7 @@ async def put(services: Services, asked: dict[str, Any]) -> SegmentDefinition:
     except InvalidCriteria as error:
         raise _invalid("the segment", error) from None
     services.control.put_segment(definition.id, msgspec.to_builtins(definition))
-    for note in criteria_notes(services.settings, services.control, definition.criteria):
+    for note in notes(services)(definition.criteria):
         told = f"segment {definition.id}: {note}"
         log.warning("something is named that there is not", extra=logs.fields(reason=told))
     for resolved in installed:

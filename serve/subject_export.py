@@ -19,7 +19,7 @@ from actors.private_file import write_private
 from models.delivery.webhook import Webhook
 from models.identity.customer_id import to_text
 from models.identity.evidence import Explanation
-from models.privacy.letters import Normalise
+from models.identity.identifiers import Normalise
 from models.privacy.requests import SubjectRequest
 from models.profile.document import document
 from models.profile.lifecycle import LifecycleRules

@@ -9,7 +9,7 @@ and neither do malformed ones: `IdentifierNormaliser.normalise` says why.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 from unicodedata import category, normalize
@@ -88,6 +88,10 @@ class Normalised(NamedTuple):
     problem: str = ""
 
 
+Normalise = Callable[[str, str], str | None]
+"""Namespace and value to the normal form "namespace:value"; None if it has none."""
+
+
 class InvalidKey(ValueError):
     """A look-up key that is no identifier. The message names what was expected, never the value."""
 
@@ -133,6 +137,10 @@ class IdentifierNormaliser:
         if canonical == "phone":
             return self._phone(value)
         return self._normalise_text(canonical, value)
+
+    def normal_form(self, namespace: str, value: str) -> Identifier | None:
+        """The identifier alone: a `Normalise`."""
+        return self.normalise(namespace, value).identifier
 
     def parse_key(self, key: str) -> Identifier:
         """The identifier of a look-up key "namespace:value". Raises InvalidKey, with the way out.

@@ -1,13 +1,14 @@
 """Which refused messages are about a person: those that name one of their identifiers, in whatever spelling."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import Any
 
 import msgspec
 
-from models.identity.identifiers import IdentifierNormaliser
+from models.identity.identifiers import IdentifierNormaliser, Normalise
+from models.privacy.needles import is_alone
 
 PART_CHARS_MIN = 6  # a shorter value is looked for as a whole text only: "7" is in too many
 
@@ -20,13 +21,10 @@ _QUOTED = re.compile(r'"([^"\\]+)"')
 _STATED_MAX = 200  # values of one message that are looked at
 _TYPES_MAX = 16
 
-Normalise = Callable[[str, str], str | None]
-"""Namespace and value to the normal form "namespace:value"; None if it has none."""
-
 
 def mentions(body: bytes, identifiers: Collection[str], normalise: Normalise, alone: bool = False) -> bool:
     """Whether a message (JSON, or what was meant to be) names one of these normalised identifiers. `alone`: not as a
-    part of a longer word, such as ann@example.com in hann@example.com."""
+    part of a longer text, as the search of all stores tells it (`models.privacy.needles`)."""
     try:
         texts = list(_texts(msgspec.json.decode(body)))
     except (ValueError, RecursionError):
@@ -35,20 +33,10 @@ def mentions(body: bytes, identifiers: Collection[str], normalise: Normalise, al
     parts = [value for value in values if len(value) >= PART_CHARS_MIN]
     for text in texts:
         folded = text.casefold()
-        if folded in values or any(_holds(folded, part, alone) for part in parts):
+        if folded in values or any(part in folded and (not alone or is_alone(part, folded)) for part in parts):
             return True
     namespaces = {identifier.partition(":")[0] for identifier in identifiers}
     return any(normalise(namespace, text) in identifiers for text in texts for namespace in namespaces)
-
-
-def _holds(text: str, part: str, alone: bool) -> bool:
-    start = text.find(part)
-    while start >= 0:
-        around = text[max(0, start - 1) : start] + text[start + len(part) : start + len(part) + 1]
-        if not alone or not any(map(str.isalnum, around)):
-            return True
-        start = text.find(part, start + 1)
-    return False
 
 
 def named_in(body: bytes, normaliser: IdentifierNormaliser) -> set[str]:
@@ -63,7 +51,7 @@ def named_in(body: bytes, normaliser: IdentifierNormaliser) -> set[str]:
     types = [value for key, value in stated if key == "type"][:_TYPES_MAX]
     namespaces = _NAMESPACES.union(types, traits.values())
     values = [value for key, value in stated if key != "type"]
-    found = {normaliser.normalise(namespace, value).identifier for value in values for namespace in namespaces}
+    found = {normaliser.normal_form(namespace, value) for value in values for namespace in namespaces}
     return {identifier for identifier in found if identifier}
 
 

@@ -169,13 +169,29 @@ def _short_text_length(data: bytes, start: int) -> int:
     return data[start - 1] & 0x1F if start and 0xA0 <= data[start - 1] <= 0xBF else 0
 
 
+def is_alone(value: str, text: str) -> bool:
+    """Whether an identifier's value is in a text other than as a part of a longer one. Both in lower case."""
+    left, right = _sides(value)
+    places = (found.span() for found in re.finditer(re.escape(value), text))
+    return any(_touching(left, right, text, *place) == ("", "") for place in places)
+
+
+def _sides(value: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What touches a value, on its left and on its right."""
+    return (_LEFT_DIGITS, _RIGHT_DIGITS) if value.isdecimal() else (_LEFT, _RIGHT)
+
+
+def _touching(left: re.Pattern[str], right: re.Pattern[str], lowered: str, start: int, end: int) -> tuple[str, str]:
+    before = lowered[max(0, start - FLANK_BYTES) : start]
+    on_left = None if _LEFT_ESCAPE.search(before) else left.search(before)
+    on_right = right.match(lowered[end : end + FLANK_BYTES])
+    return on_left[0] if on_left else "", on_right[0] if on_right else ""
+
+
 def _hit(pattern: _Pattern, lowered: str, start: int, end: int) -> Hit:
     if pattern.left is None or pattern.right is None:
         return Hit(pattern.needle)
-    before = lowered[max(0, start - FLANK_BYTES) : start]
-    left = None if _LEFT_ESCAPE.search(before) else pattern.left.search(before)
-    right = pattern.right.match(lowered[end : end + FLANK_BYTES])
-    return Hit(pattern.needle, left[0] if left else "", right[0] if right else "")
+    return Hit(pattern.needle, *_touching(pattern.left, pattern.right, lowered, start, end))
 
 
 def _patterns(number: int, needle: Needle) -> Iterator[tuple[str, _Pattern]]:
@@ -186,9 +202,7 @@ def _patterns(number: int, needle: Needle) -> Iterator[tuple[str, _Pattern]]:
             for whole in (json.dumps(text).encode(), msgspec.msgpack.encode(text)):
                 yield _form(whole), _Pattern(number, len(whole))
         return
-    left, right = (None, None) if needle.kind == "canary" else (_LEFT, _RIGHT)
-    if needle.kind == "identifier" and text.isdecimal():
-        left, right = _LEFT_DIGITS, _RIGHT_DIGITS
+    left, right = (None, None) if needle.kind == "canary" else _sides(text)
     for form in sorted({_form(each) for each in _forms(text)}):
         yield form, _Pattern(number, len(form), b"", left, right)
     for wide in ("utf-16-le", "utf-16-be"):

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from models.events.event import Event
-from models.privacy.letters import Normalise, mentions
+from models.identity.identifiers import Normalise
+from models.privacy.letters import mentions
 from models.privacy.needles import is_distinctive
 from models.privacy.suppression import carried, moment_of
 from models.profile.corrections import cover, uncover

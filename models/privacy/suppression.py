@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Literal
 
 from models.events.event import Event
-from models.privacy.letters import Normalise
+from models.identity.identifiers import Normalise
 
 KEY_BYTES = 32
 FOREVER = 1 << 62  # ms

@@ -51,4 +51,4 @@ class Parting:
             core.merges.put(merge_id, msgspec.structs.replace(record, evidence=None, **before))
 
     def _part(self, profile: Profile, command: Part) -> bool:
-        return part_profile(profile, command.refused_until, lambda *told: self._normaliser.normalise(*told).identifier)
+        return part_profile(profile, command.refused_until, self._normaliser.normal_form)

@@ -42,5 +42,4 @@ class Suppressions:
         return fingerprint(identifier, self._key)
 
     def _fingerprints(self, identifier: str) -> Iterable[str]:
-        known = known_as(identifier, lambda *told: self._normaliser.normalise(*told).identifier)
-        return map(self.fingerprint, known)
+        return map(self.fingerprint, known_as(identifier, self._normaliser.normal_form))

@@ -71,7 +71,7 @@ class Place:
         return Desk(
             self.store,
             calls,
-            lambda namespace, value: self.normaliser.normalise(namespace, value).identifier or None,
+            self.normaliser.normal_form,
             lambda request: self.ready(request),
             lambda request: msgspec.json.encode({"request_status": request.state}),
             self,
